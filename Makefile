@@ -1,0 +1,58 @@
+# Every target sets up what it needs by itself (tools/setup.sh): the environment, the dependencies, the compiled core. The
+# bench has an environment of its own, with its peers (bench/README.md).
+#
+#   PYTHON=python3.13   another interpreter, with an environment of its own
+#   ARGS='-k timers'    passed on to the program that the target starts
+
+PYTHON ?=
+ARGS ?=
+UNITS = $(patsubst src/treadle/_native/%.pyx,treadle._native.%,$(sort $(wildcard src/treadle/_native/*.pyx)))
+
+SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
+IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench lint format types stubtest docs fuzz dist clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "PYTHON=python3.13 picks another interpreter; ARGS='...' is passed on."
+
+setup: ## environment, dependencies, native core; nothing else
+	@$(SETUP) >/dev/null
+
+run: ## the example gateway, and a FastAPI application beside it
+	$(IN_ENVIRONMENT) examples/launch.py $(ARGS)
+
+test: ## all tests
+	$(IN_ENVIRONMENT) -m pytest $(ARGS)
+
+bench: ## CPU per request beside the peers, in one run
+	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
+
+lint: ## ruff
+	$(IN_ENVIRONMENT) -m ruff check $(ARGS) .
+
+format: ## ruff's formatter, in place
+	$(IN_ENVIRONMENT) -m ruff format $(ARGS) .
+
+types: ## mypy --strict on src
+	$(IN_ENVIRONMENT) -m mypy $(ARGS)
+
+stubtest: ## the stubs of the native units against the units themselves
+	$(IN_ENVIRONMENT) -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist \
+		--allowlist tools/stubtest_allowlist.txt $(ARGS) $(UNITS)
+
+docs: ## links between the Markdown files, and the Python code in them
+	$(IN_ENVIRONMENT) tools/check_docs.py $(ARGS)
+
+fuzz: ## random and mutated byte streams through the server
+	$(IN_ENVIRONMENT) fuzz/run.py $(ARGS)
+
+dist: ## source distribution and wheel, in dist/
+	$(IN_ENVIRONMENT) -m build $(ARGS)
+
+clean: ## everything that was built, the environments included
+	rm -rf .venv .venv-* .bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -f src/treadle/_native/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

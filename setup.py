@@ -1,0 +1,136 @@
+"""Compiles every src/treadle/_native/*.pyx into treadle._native.<unit>. The rest of the package is in pyproject.toml.
+
+Invariant: a unit is compiled only if UNITS says what it is, so that nobody adds a unit without deciding whether an
+isolate may load it. Not here: virtual environments, and when to compile again (tools/setup.sh).
+
+Environment: TREADLE_NATIVE_DEBUG=1 (-O0, symbols, bounds and None checks), TREADLE_SANITIZE=address,undefined (-O1,
+symbols), TREADLE_SKIP_NATIVE=1 (the metadata only: tools/setup.sh compiles by itself, and only what changed).
+"""
+
+import hashlib
+import os
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+NATIVE = Path("src/treadle/_native")
+
+OWN_GIL = "own_gil"  # may be loaded by interpreters with a GIL of their own, at once
+MAIN_ONLY = "main_only"  # only ever loaded by the main interpreter: module state would cost, and buys nothing
+
+UNITS = {
+    "queues": OWN_GIL,
+    "timers": OWN_GIL,
+    "poll_epoll": OWN_GIL,
+    "loop": OWN_GIL,
+    "pool": OWN_GIL,
+    "tcp": MAIN_ONLY,
+    "http1_framing": MAIN_ONLY,
+    "http1_head": MAIN_ONLY,
+    "http1_framing": MAIN_ONLY,
+    "http1_head": MAIN_ONLY,
+    "http1": MAIN_ONLY,
+}
+
+DIRECTIVES = {
+    "language_level": "3",
+    "boundscheck": False,  # indices are checked where they are computed
+    "wraparound": False,  # no negative indices in native code
+    "initializedcheck": False,
+    "cdivision": True,  # C's division; a zero divisor is a bug that the debug build finds
+}
+DEBUG_DIRECTIVES = {"boundscheck": True, "initializedcheck": True, "cdivision": False, "nonecheck": True}
+
+# Type specs everywhere: module state without them corrupts memory in the second interpreter, and a static type that derives
+# from a heap type of another unit is freed with its first instance.
+MACROS = {
+    OWN_GIL: [("CYTHON_USE_MODULE_STATE", "1"), ("CYTHON_USE_TYPE_SPECS", "1")],
+    MAIN_ONLY: [("CYTHON_USE_TYPE_SPECS", "1")],
+}
+
+IS_DEBUG = os.environ.get("TREADLE_NATIVE_DEBUG", "0") not in ("", "0")
+SANITIZE = os.environ.get("TREADLE_SANITIZE", "")
+SKIP_NATIVE = os.environ.get("TREADLE_SKIP_NATIVE", "0") not in ("", "0")
+
+
+def refuse_unsupported() -> None:
+    """One line that names the reason, before a compiler says it in a hundred."""
+    if sys.implementation.name != "cpython":
+        raise SystemExit(f"treadle needs CPython 3.11 or newer, not {platform.python_implementation()}")
+    if sys.platform != "linux":
+        raise SystemExit("treadle runs on Linux only for now: use a container, or WSL on Windows")
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise SystemExit("treadle does not support free-threaded CPython yet: use the ordinary build")
+
+
+def compile_arguments() -> list[str]:
+    if SANITIZE:
+        return ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
+    return ["-O0", "-g"] if IS_DEBUG else ["-O2", "-g0"]
+
+
+def native_extensions() -> list[Extension]:
+    extensions = []
+    for source in sorted(NATIVE.glob("*.pyx")):
+        if source.stem not in UNITS:
+            raise SystemExit(f"{source}: say in setup.py's UNITS whether an isolate may load this unit")
+        extensions.append(
+            Extension(
+                f"treadle._native.{source.stem}",
+                [str(source)],
+                define_macros=MACROS[UNITS[source.stem]],
+                extra_compile_args=compile_arguments(),
+                extra_link_args=[f"-fsanitize={SANITIZE}"] if SANITIZE else [],
+            )
+        )
+    return extensions
+
+
+class BuildNative(build_ext):
+    """Cython first, for all units together, since they cimport each other; then the C compiler."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or min(4, os.cpu_count() or 1)
+
+    def run(self) -> None:
+        # Build tools compare file times only: other flags, or another text of this file, compile everything again.
+        recipe = hashlib.sha256(Path(__file__).read_bytes() + repr(compile_arguments()).encode()).hexdigest()
+        record = Path("build", f"native-recipe{sysconfig.get_config_var('EXT_SUFFIX')}")
+        self.force = self.force or not record.exists() or record.read_text() != recipe
+        record.parent.mkdir(exist_ok=True)
+        record.unlink(missing_ok=True)
+        super().run()
+        record.write_text(recipe)
+
+    def build_extensions(self) -> None:
+        from Cython.Build import cythonize  # at build time only: metadata must not need it
+
+        c_files = Path("build", "cython-debug" if IS_DEBUG else "cython")  # the same for every interpreter
+        directives = {**DIRECTIVES, **(DEBUG_DIRECTIVES if IS_DEBUG else {})}
+        for kind in (OWN_GIL, MAIN_ONLY):
+            extensions = [ext for ext in self.extensions if UNITS[ext.name.rpartition(".")[2]] == kind]
+            translated = cythonize(
+                extensions,
+                build_dir=str(c_files),
+                include_path=["src"],
+                compiler_directives={
+                    **directives,
+                    "subinterpreters_compatible": "own_gil" if kind == OWN_GIL else "no",
+                },
+                nthreads=2,
+                force=self.force,
+                quiet=True,
+            )
+            for extension, c_extension in zip(extensions, translated, strict=True):
+                extension.sources = c_extension.sources
+        super().build_extensions()
+
+
+if __name__ == "__main__":  # Cython's worker processes import this file again
+    refuse_unsupported()
+    setup(ext_modules=[] if SKIP_NATIVE else native_extensions(), cmdclass={"build_ext": BuildNative})

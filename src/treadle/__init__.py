@@ -1,0 +1,54 @@
+"""treadle: Node's server runtime for Python.
+
+Importing this package imports nothing else: its names are looked up when they are first used (PEP 562), so that an isolate that
+needs only the native loop pays for nothing more, asyncio included.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from treadle import events, fs, http, process, timers
+    from treadle._base.errors import TreadleError
+    from treadle.loop import EventLoop, install, new_event_loop, queue_microtask, run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EventLoop": "treadle.loop",
+    "TreadleError": "treadle._base.errors",
+    "install": "treadle.loop",
+    "new_event_loop": "treadle.loop",
+    "queue_microtask": "treadle.loop",
+    "run": "treadle.loop",
+}
+_PACKAGES = ("events", "fs", "http", "process", "timers")
+
+__all__ = [
+    "EventLoop",
+    "TreadleError",
+    "__version__",
+    "events",
+    "fs",
+    "http",
+    "install",
+    "new_event_loop",
+    "process",
+    "queue_microtask",
+    "run",
+    "timers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"treadle.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'treadle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

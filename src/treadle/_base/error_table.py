@@ -1,0 +1,125 @@
+"""The one table of error codes. Invariant: a code is permanent; its text may be improved, its meaning never changes.
+Not here: the exception classes (errors.py); docs/reference/errors.md is generated from this table by
+tools/gen_errors_reference.py.
+
+`message` is a `str.format` template over the error's data fields: whoever raises a code passes every field it names.
+`hint` is the next step for the reader. `source` says whose code it is. `base` is the built-in exception that such an
+error is as well, so that ordinary `except` clauses work.
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["ERROR_TABLE", "NODE", "TREADLE", "ErrorSpec"]
+
+NODE: Final = "node"  # Node has this code, with this meaning
+TREADLE: Final = "treadle"  # a situation that Node does not have or does not name
+
+
+class ErrorSpec(NamedTuple):
+    message: str
+    hint: str
+    source: str
+    base: type[Exception] = Exception
+
+
+ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
+    "ERR_BODY_TOO_LARGE": ErrorSpec(
+        "The message body is longer than the {limit} bytes allowed",
+        "Read it as a stream, or raise the limit on purpose",
+        TREADLE,
+    ),
+    "ERR_HTTP_BODY_CONSUMED": ErrorSpec(
+        "The message body was already read",
+        "Read a body once, either whole by read() or in parts by async for, and keep what you need",
+        TREADLE,
+    ),
+    "ERR_HTTP_CONTENT_LENGTH_MISMATCH": ErrorSpec(
+        "The body has {sent} bytes, but its Content-Length header says {declared}",
+        "Let end() set Content-Length, or count bytes, not characters",
+        NODE,
+    ),
+    "ERR_HTTP_HEADERS_SENT": ErrorSpec(
+        "Cannot {operation} after the headers were sent",
+        "Set status and headers before the first write(), and look for a second answer to the same request",
+        NODE,
+    ),
+    "ERR_HTTP_INVALID_STATUS_CODE": ErrorSpec(
+        "The status code {received!r} is not an integer from 100 to 999",
+        "See RFC 9110 section 15 for the codes",
+        NODE,
+        ValueError,
+    ),
+    "ERR_HTTP_REQUEST_ABORTED": ErrorSpec(
+        "The peer closed the connection before the message was complete",
+        "Stop working for this request; nobody waits for the answer",
+        TREADLE,
+        ConnectionError,
+    ),
+    "ERR_INVALID_ARG_TYPE": ErrorSpec(
+        'The "{name}" argument must be {expected}, not {received}',
+        "See the signature of the function",
+        NODE,
+        TypeError,
+    ),
+    "ERR_INVALID_ARG_VALUE": ErrorSpec(
+        'The "{name}" argument must be {expected}, not {received!r}',
+        "See the documentation of the function for the values allowed",
+        NODE,
+        ValueError,
+    ),
+    "ERR_INVALID_CHAR": ErrorSpec(
+        'The {name} "{field}" holds a character that HTTP does not allow',
+        "Strip control characters such as CR and LF, and encode text outside latin-1",
+        NODE,
+        ValueError,
+    ),
+    "ERR_INVALID_HTTP_TOKEN": ErrorSpec(
+        "The {name} {received!r} is not an HTTP token",
+        "Use letters, digits and !#$%&'*+-.^_`|~ only (RFC 9110 section 5.6.2)",
+        NODE,
+        ValueError,
+    ),
+    "ERR_LOOP_RUNNING": ErrorSpec(
+        "An event loop is running in this thread already",
+        "Await the coroutine, or start it as a task, instead of running a second loop",
+        TREADLE,
+        RuntimeError,
+    ),
+    "ERR_NO_LOOP": ErrorSpec(
+        "No treadle event loop is running here",
+        'Call this inside treadle.run(main), or start the file by "treadle run file.py"',
+        TREADLE,
+        RuntimeError,
+    ),
+    "ERR_OUT_OF_RANGE": ErrorSpec(
+        'The "{name}" argument must be {expected}, not {received!r}',
+        "Check how the value was computed",
+        NODE,
+        ValueError,
+    ),
+    "ERR_POOL_SATURATED": ErrorSpec(
+        "The native thread pool has {limit} jobs waiting and takes no more",
+        "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
+        TREADLE,
+    ),
+    "ERR_SERVER_ALREADY_LISTEN": ErrorSpec(
+        "The server is listening already",
+        "Call close() first, or make a second server",
+        NODE,
+    ),
+    "ERR_SERVER_NOT_RUNNING": ErrorSpec(
+        "The server is not listening",
+        "Call listen() first; close() needs to be called only once",
+        NODE,
+    ),
+    "ERR_STREAM_WRITE_AFTER_END": ErrorSpec(
+        "Cannot write after end()",
+        "Write before end(), and look for a callback that goes on after the answer is complete",
+        NODE,
+    ),
+    "ERR_UNHANDLED_ERROR": ErrorSpec(
+        "An 'error' event had no listener: {context!r}",
+        "Listen with emitter.on('error', ...), and emit an exception rather than another value",
+        NODE,
+    ),
+}

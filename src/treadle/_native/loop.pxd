@@ -1,0 +1,115 @@
+"""Declarations of loop.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from treadle._native.poll_epoll cimport PollHandle, Poller
+from treadle._native.queues cimport Handle, Kind, Ring
+from treadle._native.timers cimport Alarm, Timeout, TimerList, Timers
+
+
+cdef extern from "Python.h":
+    PyObject *type_of "(PyObject *)Py_TYPE"(object callback)
+    bint is_method "PyMethod_Check"(object callback)
+    PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
+
+
+cdef struct LoopCounters:
+    uint64_t turns
+    uint64_t ticks          # callbacks run, by the queue they came from
+    uint64_t microtasks
+    uint64_t timers
+    uint64_t immediates
+    uint64_t events         # ready descriptors handled
+    uint64_t guard_turns    # turns that the starvation guard forced
+
+
+cdef class Immediate(Handle):
+    cdef LoopCore loop
+    cdef bint is_refed      # set by ref(), cleared by unref()
+    cdef bint is_counted    # it is one of loop.immediate_refs
+
+    cdef int count(self, bint holds) except -1
+
+
+cdef class LoopCore:
+    cdef readonly Timers timers
+    cdef readonly Poller poller
+    cdef Ring ticks
+    cdef Ring microtasks
+    cdef Ring immediates
+    cdef Ring pending               # PollHandles whose on_pending() waits for the pending phase
+    cdef Ring closing               # PollHandles whose on_close() waits for the close phase
+    cdef Waker waker
+    cdef LoopCounters counters
+    cdef char *io_buffer            # where streams receive into; valid until the next receive
+    cdef Py_ssize_t io_buffer_size
+    cdef Py_ssize_t immediate_refs
+    cdef readonly Py_ssize_t request_refs   # requests under way that hold the program: pool jobs, executor calls
+
+    cdef bint is_polling            # the loop's thread may be blocked in the kernel; read by other threads, under the GIL
+    cdef bint is_stopping           # set by stop(), cleared when the run ends
+    cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
+    cdef readonly bint is_closed_native
+    cdef bint is_flooded            # the guard cut a drain short in this turn: drains are bounded until the turn ends
+    cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
+    cdef bint flood_is_reported
+    cdef public bint starvation_guard
+
+    cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
+    cdef public object starvation_hook  # (callback, flood_ns) -> None
+    cdef object step_type           # what asyncio hands to call_soon for a task's next step
+    cdef object python_step         # the same of a task in pure Python: the function of a bound method
+    cdef object current_task        # asyncio.current_task
+    cdef object task_type           # asyncio.Task
+    cdef object task_ended          # the done-callback every held task gets
+    cdef public object pool         # the native pool, once something asked for it
+    cdef set tasks                  # OWNER: every task from its making until it is done
+
+    cdef int run_handle(self, Handle handle) except -1
+    cdef int run_watch(self, Handle handle) except -1
+    cdef int failed(self, Kind kind, Handle handle) except -1
+    cdef int uncaught(self, exception) except -1
+    cdef int drain(self) except -1
+    cdef int drain_bounded(self) except -1
+    cdef int guard(self, suspect) except -1
+    cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
+    cdef int poll_timeout_ms(self, bint while_alive) except -2
+    cdef Immediate add_immediate(self, Kind kind, callback, args, context)
+    cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
+    cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
+    cdef Handle watch_fd(self, int fd, int interest, callback, tuple args)
+    cdef bint unwatch_fd(self, int fd, int interest) except -1
+    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1
+    cdef int run_alarms(self, int64_t now_ns) except -1
+    cdef int run_timers(self) except -1
+    cdef int run_pending(self) except -1
+    cdef int poll(self, bint while_alive) except -1
+    cdef int run_check(self) except -1
+    cdef int run_close(self) except -1
+    cpdef int wake(self) except -1
+
+    cdef int complete(self, Handle handle) except -1    # run a finished request's callback, in the poll phase
+    cdef int defer(self, PollHandle handle) except -1   # to the pending phase
+    cdef int end(self, PollHandle handle) except -1     # to the close phase
+
+    cdef inline bint is_step(self, callback):
+        return (type_of(callback) == <PyObject *>self.step_type
+                or (is_method(callback) and method_function(callback) == <PyObject *>self.python_step))
+
+    cdef inline int drain_if_any(self) except -1:
+        if self.ticks.size or self.microtasks.size:
+            self.drain()
+        return 0
+
+
+cdef class Waker(PollHandle):
+    cdef bint is_set                # a wake-up is under way; under the GIL
+
+
+cdef class FdWatcher(PollHandle):
+    # asyncio's add_reader and add_writer on one descriptor.
+    cdef LoopCore loop
+    cdef Handle reader
+    cdef Handle writer
+
+    cdef int rewatch(self) except -1

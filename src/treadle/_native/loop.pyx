@@ -1,0 +1,719 @@
+"""The wheel: one turn is timers, pending, poll, check, close, and between any two callbacks the microtasks.
+
+`LoopCore` owns scheduling and polling and knows no asyncio: an isolate runs it as it is; `treadle.EventLoop` gives it asyncio's
+face. Invariants: callbacks run on one thread, never inside one another; ticks run before microtasks; nothing scheduled is
+dropped unless it was cancelled. The order is restated, with the reasons, in docs/design/loop.md and pinned by the recorded
+programs of Node in tests/conformance/. Not here: logging and other policy (treadle.loop), sockets (tcp.pyx).
+"""
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.math cimport isnan
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from posix.unistd cimport close, read, write
+
+from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller
+from treadle._native.queues cimport (
+    ALARM, COMPLETION, IMMEDIATE, MICROTASK, READY, SOON, TICK, Handle, HeapEntry, Kind, Ring, disown, new_handle,
+)
+from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers, clock_ns
+
+cdef extern from "<sys/eventfd.h>" nogil:
+    int EFD_NONBLOCK, EFD_CLOEXEC
+    int eventfd(unsigned int value, int flags)
+
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+
+cdef extern from *:
+    """
+    static inline PyObject *treadle_reraise(void) { return NULL; }   /* the exception is set already */
+    """
+    object reraise "treadle_reraise"()
+
+cdef enum:
+    NS_PER_MS = 1_000_000
+    DELAY_MS_MAX = 2_147_483_647          # longer ones become 1 ms; Node, TIMEOUT_MAX
+    GUARD_CALLBACKS = 1_000                # ticks and microtasks in one drain before the clock is looked at
+    GUARD_NS = 10 * NS_PER_MS          # ... and how long they may take together
+    GUARD_SOON = 128                       # asyncio's callbacks in one drain; bench/loop: 1.4 ns a callback
+    FLOOD_REPORT_NS = 100 * NS_PER_MS  # a flood this long is reported to starvation_hook
+    IO_BUFFER_BYTES = 256 * 1024        # one receive; asyncio and uvloop alike
+    POLL_MS_MAX = 24 * 3600 * 1000         # one wait; longer ones are cut, which is harmless
+
+
+cdef class Immediate(Handle):
+    """What set_immediate returns. Source: Node, class Immediate."""
+
+    def ref(self):
+        """Let it hold the program again while it waits (the default). Returns self."""
+        self.is_refed = True
+        self.count(self.callback is not None)
+        return self
+
+    def unref(self):
+        """Let the program end although it still waits. Returns self."""
+        self.is_refed = False
+        self.count(False)
+        return self
+
+    def has_ref(self):
+        """True when it holds the program while it waits."""
+        return self.is_refed and self.callback is not None
+
+    def cancel(self):
+        """Keep it from running."""
+        self.count(False)
+        Handle.cancel(self)
+
+    def close(self):
+        """Keep it from running: what clear_immediate does. Returns self."""
+        self.cancel()
+        return self
+
+    cdef int count(self, bint holds) except -1:
+        if holds != self.is_counted:
+            self.is_counted = holds
+            self.loop.immediate_refs += 1 if holds else -1
+        return 0
+
+    cdef void release(self):
+        self.count(False)
+        Handle.release(self)
+
+
+cdef class Waker(PollHandle):
+    """Ends a blocked poll, from any thread."""
+
+    cdef int on_ready(self, int ready) except -1:
+        cdef uint64_t count
+        read(self.fd, &count, 8)
+        self.is_set = False
+        return 0
+
+
+cdef class FdWatcher(PollHandle):
+    """The reader and the writer callback of one descriptor. Invariant: watched exactly while it has one of them."""
+
+    cdef int on_ready(self, int ready) except -1:
+        if ready & READABLE and self.reader is not None:
+            self.loop.run_watch(self.reader)
+            self.loop.drain_if_any()
+        if ready & WRITABLE and self.writer is not None:
+            self.loop.run_watch(self.writer)
+        return 0
+
+    cdef int rewatch(self) except -1:
+        cdef int interest = 0
+        if self.reader is not None:
+            interest |= READABLE
+        if self.writer is not None:
+            interest |= WRITABLE
+        if interest:
+            self.loop.poller.watch(self, interest)
+        else:
+            self.loop.poller.unwatch(self)
+        return 0
+
+
+cdef class LoopCore:
+    """Scheduling and polling. One thread runs it; only ``call_soon_threadsafe`` and ``wake`` may be called from others."""
+
+    def __cinit__(self):
+        self.timers = Timers()
+        self.ticks = Ring()
+        self.microtasks = Ring()
+        self.immediates = Ring()
+        self.pending = Ring()
+        self.closing = Ring()
+        self.tasks = set()
+        self.starvation_guard = True
+        self.io_buffer_size = IO_BUFFER_BYTES
+        self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
+        if self.io_buffer is NULL:
+            raise MemoryError()
+        self.poller = Poller()
+        self.waker = Waker()
+        self.waker.is_refed = False
+        self.waker.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        if self.waker.fd < 0:
+            raise OSError("eventfd: no descriptor left")
+        self.poller.watch(self.waker, READABLE)
+
+    def __dealloc__(self):
+        PyMem_Free(self.io_buffer)
+        if not self.is_closed_native and self.waker is not None and self.waker.fd >= 0:
+            close(self.waker.fd)
+
+    # ---- scheduling: Node's face
+
+    def next_tick(self, callback, *args):
+        """Run callback(*args) before anything else, also before the microtasks. Phase: between any two callbacks."""
+        self.ticks.push(new_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
+
+    def queue_microtask(self, callback):
+        """Run callback() once the ticks are through. Phase: between any two callbacks."""
+        self.microtasks.push(new_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+
+    def set_immediate(self, callback, *args):
+        """Run callback(*args) in the check phase: after the I/O of this turn. Returns an Immediate."""
+        return self.add_immediate(IMMEDIATE, callback, args if args else None, PyContext_CopyCurrent())
+
+    def set_timeout(self, callback, delay_ms, *args):
+        """Run callback(*args) in the timers phase, delay_ms from now at the soonest (at least 1 ms). Returns a Timeout."""
+        return self.add_timeout(callback, delay_ms, args if args else None, False)
+
+    def set_interval(self, callback, delay_ms, *args):
+        """Like set_timeout, again and again until closed. Returns a Timeout."""
+        return self.add_timeout(callback, delay_ms, args if args else None, True)
+
+    # ---- scheduling: asyncio's face
+
+    def call_soon(self, callback, *args, context=None):
+        """Run callback(*args) as a microtask; the step after a task's bare yield runs in the check phase. Returns a Handle."""
+        cdef Handle handle
+        if self.is_closed_native:
+            self._check_closed()
+        if callback is self.task_ended:     # PERF: a held task is let go of at once, without a turn through the queue
+            self.tasks.discard(args[0])
+            return None
+        if context is None:
+            context = PyContext_CopyCurrent()
+        if self.is_step(callback) and callback.__self__ is self.current_task(self):
+            # A task's next step, scheduled while that very task runs: a bare yield, or sleep(0). It asks to let I/O run.
+            return self.add_immediate(SOON, callback, args if args else None, context)
+        handle = new_handle(SOON, callback, args if args else None, context)
+        self.microtasks.push(handle)
+        return handle
+
+    def call_soon_threadsafe(self, callback, *args, context=None):
+        """call_soon from any thread, or from a signal handler: in the same queue, and it wakes the poll."""
+        if self.is_closed_native:
+            self._check_closed()
+        cdef Handle handle = new_handle(
+            SOON, callback, args if args else None, PyContext_CopyCurrent() if context is None else context)
+        self.microtasks.push(handle)
+        self.wake()
+        return handle
+
+    def call_later(self, delay, callback, *args, context=None):
+        """Run callback(*args) delay seconds from now, in the exact order of such times. Returns an Alarm (TimerHandle)."""
+        if delay is None:
+            raise TypeError('delay must not be None')
+        return self.add_alarm(clock_ns() / 1e9 + <double>delay, callback, args, context)
+
+    def call_at(self, when, callback, *args, context=None):
+        """Run callback(*args) at `when`, in s on the clock of time(). Returns an Alarm (TimerHandle)."""
+        if when is None:
+            raise TypeError("when cannot be None")
+        return self.add_alarm(<double>when, callback, args, context)
+
+    def time(self):
+        """The loop's clock: CLOCK_MONOTONIC, in s."""
+        return clock_ns() / 1e9
+
+    def stop(self):
+        """End the run after what is queued now."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self.stop_budget = self.microtasks.size
+
+    cpdef int wake(self) except -1:
+        """End a blocked poll, from any thread."""
+        cdef uint64_t one = 1
+        if self.is_polling and not self.waker.is_set:
+            self.waker.is_set = True
+            write(self.waker.fd, &one, 8)
+        return 0
+
+    # ---- descriptors, under asyncio's private names: BaseSelectorEventLoop's code calls them
+
+    def _add_reader(self, fd, callback, *args):
+        return self.watch_fd(fd, READABLE, callback, args)
+
+    def _add_writer(self, fd, callback, *args):
+        return self.watch_fd(fd, WRITABLE, callback, args)
+
+    def _remove_reader(self, fd):
+        return self.unwatch_fd(fd, READABLE)
+
+    def _remove_writer(self, fd):
+        return self.unwatch_fd(fd, WRITABLE)
+
+    def _check_closed(self):
+        """Raises RuntimeError once closed."""
+        if self.is_closed_native:
+            raise RuntimeError("Event loop is closed")
+
+    def watcher(self, int fd):
+        """The handle that watches fd, or None."""
+        return self.poller.watcher_of(fd)
+
+    def set_fd_ref(self, int fd, bint is_refed):
+        """Say whether the watch on fd holds the program (the default)."""
+        cdef PollHandle handle = self.poller.watcher_of(fd)
+        if handle is not None:
+            handle.is_refed = is_refed
+            self.poller.count(handle)
+
+    # ---- tasks
+
+    def adopt_asyncio(self, task_type, step_type, python_step, current_task, task_ended):
+        """Tell the loop how asyncio's tasks look: the class; the type of the callable that makes a step, and the function of
+        the bound method that does so in a pure-Python task; asyncio.current_task; and the done-callback that lets a task go."""
+        self.task_type = task_type
+        self.step_type = step_type
+        self.python_step = python_step
+        self.current_task = current_task
+        self.task_ended = task_ended
+
+    def hold_task(self, task):
+        """Keep task alive until it is done: a task that nobody else refers to does not vanish."""
+        self.tasks.add(task)
+        task.add_done_callback(self.task_ended)
+
+    # ---- the run
+
+    def ref_request(self):
+        """A request is under way that holds the program; unref_request() once it is through."""
+        self.request_refs += 1
+
+    def unref_request(self):
+        """The request is through."""
+        self.request_refs -= 1
+
+    def is_alive(self):
+        """True while something is left that can call back: what `treadle.run` waits for."""
+        return (self.poller.refs + self.timers.refs + self.immediate_refs + self.request_refs + self.ticks.size
+                + self.microtasks.size + self.pending.size + self.closing.size) > 0
+
+    def run_turns(self, bint while_alive):
+        """Turn until stop(), or also until nothing is left alive. Exceptions nobody handles come out, and it may be called
+        again: nothing queued is lost."""
+        try:
+            while True:
+                self.is_flooded = False
+                self.counters.turns += 1
+                self.drain_if_any()
+                self.run_timers()
+                if self.pending.size:
+                    self.run_pending()
+                self.poll(while_alive)
+                if self.immediates.size:
+                    self.run_check()
+                if self.closing.size:
+                    self.run_close()
+                if self.is_stopping:
+                    break
+                if while_alive and not self.is_alive():
+                    break
+        finally:
+            self.is_stopping = False
+
+    def statistics(self):
+        """A dict of counters and of what waits now."""
+        result = dict(self.counters)
+        result.update(
+            ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
+            alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
+            handles_refed=self.poller.refs, timers_refed=self.timers.refs, immediates_refed=self.immediate_refs,
+            requests=self.request_refs, tasks=len(self.tasks),
+        )
+        return result
+
+    def close_core(self):
+        """Let go of everything that waits, and of the descriptors. Not while it runs; a second time is no harm."""
+        if self.is_closed_native:
+            return
+        self.is_closed_native = True
+        self.ticks.clear()
+        self.microtasks.clear()
+        self.immediates.clear()
+        self.pending.clear()
+        self.closing.clear()
+        self.timers.clear()
+        self.poller.close()
+        close(self.waker.fd)
+        self.waker.fd = -1
+        self.tasks.clear()
+        self.uncaught_hook = self.starvation_hook = None
+
+    # ---- inside
+
+    cdef Immediate add_immediate(self, Kind kind, callback, args, context):
+        cdef Immediate immediate = Immediate.__new__(Immediate)
+        immediate.kind = kind
+        immediate.callback = callback
+        immediate.args = args
+        immediate.context = context
+        immediate.loop = self
+        immediate.is_refed = immediate.is_counted = True
+        self.immediate_refs += 1
+        self.immediates.push(immediate)
+        return immediate
+
+    cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval):
+        cdef double delay = delay_ms
+        cdef Timeout timeout = Timeout.__new__(Timeout)
+        if isnan(delay) or delay < 1 or delay > DELAY_MS_MAX:
+            delay = 1
+        timeout.timers = self.timers
+        timeout.handle = new_handle(IMMEDIATE, callback, args, PyContext_CopyCurrent())
+        timeout.is_interval = is_interval
+        timeout.start(<int64_t>delay, clock_ns() // NS_PER_MS)
+        return timeout
+
+    cdef Alarm add_alarm(self, double when_s, callback, tuple args, context):
+        cdef Alarm alarm = Alarm.__new__(Alarm)
+        cdef double when_ns = when_s * 1e9
+        if isnan(when_s):
+            raise ValueError("a time must not be NaN")
+        if self.is_closed_native:
+            self._check_closed()
+        alarm.kind = ALARM
+        alarm.callback = callback
+        alarm.args = args if args else None
+        alarm.context = PyContext_CopyCurrent() if context is None else context
+        alarm.timers = self.timers
+        alarm._when = when_s
+        alarm.due.key = INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
+        self.timers.add_alarm(alarm)
+        return alarm
+
+    cdef Handle watch_fd(self, int fd, int interest, callback, tuple args):
+        cdef PollHandle known = self.poller.watcher_of(fd)
+        cdef FdWatcher watcher
+        cdef Handle handle = new_handle(READY, callback, args if args else None, PyContext_CopyCurrent())
+        cdef Handle replaced
+        if self.is_closed_native:
+            self._check_closed()
+        if isinstance(known, FdWatcher):
+            watcher = known
+        else:
+            watcher = FdWatcher()
+            watcher.loop = self
+            watcher.fd = fd
+        if interest == READABLE:
+            replaced, watcher.reader = watcher.reader, handle
+        else:
+            replaced, watcher.writer = watcher.writer, handle
+        if replaced is not None:
+            replaced.cancel()
+        watcher.rewatch()
+        return handle
+
+    cdef bint unwatch_fd(self, int fd, int interest) except -1:
+        cdef PollHandle known
+        cdef FdWatcher watcher
+        cdef Handle removed
+        if self.is_closed_native:
+            return False
+        known = self.poller.watcher_of(fd)
+        if not isinstance(known, FdWatcher):
+            return False
+        watcher = known
+        if interest == READABLE:
+            removed, watcher.reader = watcher.reader, None
+        else:
+            removed, watcher.writer = watcher.writer, None
+        if removed is None:
+            return False
+        removed.cancel()
+        watcher.rewatch()
+        return True
+
+    # ---- callbacks
+
+    cdef int run_handle(self, Handle handle) except -1:
+        # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
+        cdef Kind kind = handle.kind
+        cdef PyObject *result
+        if handle.callback is None:
+            return True
+        result = handle.call()
+        if result is NULL:
+            return self.failed(kind, handle)
+        disown(result)
+        handle.release()
+        return True
+
+    cdef int run_watch(self, Handle handle) except -1:
+        # Like run_handle, for a callback that stays.
+        cdef PyObject *result = handle.call()
+        if result is NULL:
+            return self.failed(READY, handle)
+        disown(result)
+        return True
+
+    cdef int failed(self, Kind kind, Handle handle) except -1:
+        # The exception of a callback, which is set: asyncio's go to its exception handler, all others to uncaught().
+        try:
+            reraise()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            if kind == SOON or kind == ALARM or kind == READY:
+                self.call_exception_handler(
+                    {"message": f"Exception in callback {handle.callback!r}", "exception": exception, "handle": handle})
+            else:
+                self.uncaught(exception)
+        if kind != READY:
+            handle.release()
+        return False
+
+    cdef int uncaught(self, exception) except -1:
+        if self.uncaught_hook is None or not self.uncaught_hook(exception):
+            raise exception
+        return 0
+
+    def call_exception_handler(self, context):
+        """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
+        raise context["exception"]
+
+    cdef int complete(self, Handle handle) except -1:
+        self.run_handle(handle)
+        self.drain_if_any()
+        return 0
+
+    cdef int defer(self, PollHandle handle) except -1:
+        return self.pending.push(handle)
+
+    cdef int end(self, PollHandle handle) except -1:
+        return self.closing.push(handle)
+
+    # ---- microtasks
+
+    cdef int drain(self) except -1:
+        # ORDER: all ticks, then all microtasks, again until both are empty. The guard may end it before that.
+        cdef Handle handle
+        cdef object suspect = None          # the callback that ran last: the guard names it
+        cdef int soon_left = GUARD_SOON     # asyncio's callbacks until the guard steps in
+        cdef int others = 0                 # ticks and microtasks so far
+        cdef int64_t start_ns = 0
+        if self.is_flooded:
+            return self.drain_bounded()
+        while self.ticks.size or self.microtasks.size:
+            while self.ticks.size:
+                handle = <Handle>self.ticks.pop()
+                suspect = handle.callback
+                self.counters.ticks += 1
+                self.run_handle(handle)
+                others += 1
+                if others % 64 == 0 and self.is_too_long(others, &start_ns):
+                    return self.guard(suspect)
+            while self.microtasks.size:
+                if self.is_stopping:
+                    if self.stop_budget == 0:
+                        return 0
+                    self.stop_budget -= 1
+                handle = <Handle>self.microtasks.pop()
+                suspect = handle.callback
+                self.counters.microtasks += 1
+                if handle.kind == SOON:
+                    self.run_handle(handle)
+                    soon_left -= 1
+                    if soon_left == 0 and self.starvation_guard:
+                        return self.guard(suspect)
+                else:
+                    self.run_handle(handle)
+                    others += 1
+                    if others % 64 == 0 and self.is_too_long(others, &start_ns):
+                        return self.guard(suspect)
+        self.flood_since_ns = 0
+        self.flood_is_reported = False
+        return 0
+
+    cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
+        # Asked after every 64 ticks and microtasks of a drain; the clock is first read after the first 64.
+        if start_ns[0] == 0:
+            start_ns[0] = clock_ns()
+            return False
+        return others >= GUARD_CALLBACKS and self.starvation_guard and clock_ns() - start_ns[0] > GUARD_NS
+
+    cdef int guard(self, suspect) except -1:
+        # A drain was cut short: the rest waits while one whole turn runs, in which every callback gets a bounded drain.
+        cdef int64_t now_ns = clock_ns()
+        self.is_flooded = True
+        self.counters.guard_turns += 1
+        if self.flood_since_ns == 0:
+            self.flood_since_ns = now_ns
+        elif now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
+            self.flood_is_reported = True
+            if self.starvation_hook is not None:
+                self.starvation_hook(suspect, now_ns - self.flood_since_ns)
+        return 0
+
+    cdef int drain_bounded(self) except -1:
+        # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
+        cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
+        cdef Py_ssize_t microtasks = min(self.microtasks.size, GUARD_SOON)
+        while ticks > 0 and self.ticks.size:
+            ticks -= 1
+            self.counters.ticks += 1
+            self.run_handle(<Handle>self.ticks.pop())
+        while microtasks > 0 and self.microtasks.size:
+            if self.is_stopping:
+                if self.stop_budget == 0:
+                    return 0
+                self.stop_budget -= 1
+            microtasks -= 1
+            self.counters.microtasks += 1
+            self.run_handle(<Handle>self.microtasks.pop())
+        return 0
+
+    # ---- phases
+
+    cdef int run_timers(self) except -1:
+        # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A callback
+        # that failed is followed by the next one at once, and only then by what it queued, as in Node.
+        cdef int64_t now_ns = clock_ns()
+        cdef int64_t now_ms = now_ns // NS_PER_MS
+        cdef HeapEntry *timers
+        cdef HeapEntry *alarm
+        cdef bint drain_first = False
+        while True:
+            timers = self.timers.due_lists.first()
+            if timers is not NULL and timers.key > now_ms:
+                timers = NULL
+            alarm = self.timers.due_alarms.first()
+            if alarm is not NULL and alarm.key > now_ns:
+                alarm = NULL
+            if timers is NULL and alarm is NULL:
+                break
+            if drain_first:
+                drain_first = False
+                self.drain_if_any()
+                continue        # which may have cleared what was due
+            if timers is NULL or (alarm is not NULL and is_sooner(alarm, timers)):
+                self.run_alarms(now_ns)
+                drain_first = True
+            else:
+                self.run_list(<TimerList>timers.item, now_ms, &drain_first)
+        return self.drain_if_any()
+
+    cdef int run_alarms(self, int64_t now_ns) except -1:
+        # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
+        # one deadline depend on it. Those made by the batch wait for the next pass.
+        cdef uint64_t made_before = self.timers.next_order
+        cdef HeapEntry *alarm
+        cdef HeapEntry *timers
+        while True:
+            alarm = self.timers.due_alarms.first()
+            if alarm is NULL or alarm.key > now_ns:
+                return 0
+            timers = self.timers.due_lists.first()
+            if timers is not NULL and not is_sooner(alarm, timers):
+                return 0
+            if alarm.order >= made_before:
+                return 0
+            self.counters.timers += 1
+            self.run_handle(self.timers.take_alarm())
+
+    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1:
+        cdef Timer timer
+        cdef int64_t start_ms = 0
+        cdef bint is_interval
+        while timers.first is not NULL:
+            timer = <Timer>timers.first
+            if now_ms - timer.start_ms < timers.duration_ms:
+                timers.due.key = max(timer.start_ms + timers.duration_ms, now_ms + 1)
+                timers.due.order = self.timers.next_order
+                self.timers.next_order += 1
+                self.timers.due_lists.moved(&timers.due)
+                return 0
+            if drain_first[0]:
+                drain_first[0] = False
+                self.drain_if_any()
+                if timer.list is None:      # cleared by a tick
+                    continue
+            timer.list.unlink(timer)
+            is_interval = isinstance(timer, Timeout) and (<Timeout>timer).is_interval
+            if is_interval:
+                start_ms = clock_ns() // NS_PER_MS
+            self.counters.timers += 1
+            drain_first[0] = True
+            try:
+                timer.fire()
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as exception:
+                drain_first[0] = False
+                self.uncaught(exception)
+            finally:
+                if is_interval and not (<Timeout>timer).is_closed:
+                    if timer.list is not None:
+                        timer.list.unlink(timer)
+                    self.timers.schedule(timer, start_ms)
+                elif timer.list is None:
+                    timer.count(False)
+        self.timers.drop_if_empty(timers)
+        return 0
+
+    cdef int run_pending(self) except -1:
+        cdef Py_ssize_t count = self.pending.size
+        while count:
+            count -= 1
+            (<PollHandle>self.pending.pop()).on_pending()
+            self.drain_if_any()
+        return 0
+
+    cdef int poll(self, bint while_alive) except -1:
+        cdef PollHandle handle
+        cdef int ready
+        self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
+        self.poller.wait(self.poll_timeout_ms(while_alive))
+        self.is_polling = False
+        while True:
+            handle = self.poller.take(&ready)
+            if handle is None:
+                return 0
+            self.counters.events += 1
+            handle.on_ready(ready)
+            self.drain_if_any()
+
+    cdef int poll_timeout_ms(self, bint while_alive) except -2:
+        # Not at all while something waits for a later phase; else until the next timer is due.
+        cdef int64_t due_ns
+        cdef int64_t now_ns
+        if (self.is_stopping or self.immediate_refs or self.closing.size or self.pending.size or self.ticks.size
+                or self.microtasks.size or (while_alive and not self.is_alive())):
+            return 0
+        due_ns = self.timers.next_due_ns()
+        if due_ns == INT64_MAX:
+            return -1
+        now_ns = clock_ns()
+        if due_ns <= now_ns:
+            return 0
+        return <int>min((due_ns - now_ns + NS_PER_MS - 1) // NS_PER_MS, POLL_MS_MAX)
+
+    cdef int run_check(self) except -1:
+        # ORDER: those queued when the phase began; nested ones wait for the next turn, unless the last one failed (Node's rule).
+        cdef Py_ssize_t count = self.immediates.size
+        cdef bint drain_first = False
+        cdef Handle handle
+        while count:
+            if drain_first:
+                self.drain_if_any()     # which may clear the next ones
+            count -= 1
+            handle = <Handle>self.immediates.pop()
+            if handle.callback is None:
+                continue
+            (<Immediate>handle).count(False)
+            self.counters.immediates += 1
+            drain_first = self.run_handle(handle)
+            if not drain_first and count == 0:
+                count = self.immediates.size
+        return self.drain_if_any()
+
+    cdef int run_close(self) except -1:
+        cdef Py_ssize_t count = self.closing.size
+        while count:
+            count -= 1
+            (<PollHandle>self.closing.pop()).on_close()
+            self.drain_if_any()
+        return 0
+
+
+cdef inline bint is_sooner(HeapEntry *alarm, HeapEntry *timers) noexcept:
+    # Alarms are keyed in ns, lists in ms.
+    cdef int64_t timers_ns = timers.key * NS_PER_MS
+    return alarm.key < timers_ns or (alarm.key == timers_ns and alarm.order < timers.order)

@@ -1,0 +1,51 @@
+"""Declarations of poll_epoll.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "<sys/epoll.h>" nogil:
+    enum:
+        EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+
+cdef enum:
+    READABLE = 1        # or the peer has ended, or the descriptor has failed: reading tells
+    WRITABLE = 2        # likewise
+    FAILED = 4
+
+
+cdef class PollHandle:
+    # A descriptor the loop watches. Subclasses say what happens when it is ready.
+    cdef int fd                 # -1: closed
+    cdef int interest           # READABLE | WRITABLE as given to the kernel; 0: not watched
+    cdef uint32_t generation    # tells an event of this watch from one of an earlier holder of the same fd
+    cdef bint is_refed          # it holds the program while it is watched
+    cdef bint is_counted        # it is one of poller.refs
+
+    cdef int on_ready(self, int ready) except -1    # in the poll phase
+    cdef int on_pending(self) except -1             # in the pending phase, once per LoopCore.defer()
+    cdef int on_close(self) except -1               # in the close phase, once per LoopCore.end()
+
+
+cdef class Poller:
+    cdef int epoll_fd
+    cdef PyObject **watched     # by fd; one owned reference each
+    cdef int room
+    cdef uint32_t generation
+    cdef epoll_event *events
+    cdef int event_count        # of the last wait
+    cdef int next_event         # the first of them not taken yet
+    cdef readonly Py_ssize_t refs   # watched handles that hold the program
+
+    cdef int watch(self, PollHandle handle, int interest) except -1
+    cdef int unwatch(self, PollHandle handle) except -1
+    cdef void count(self, PollHandle handle)
+    cdef int make_room(self, int fd) except -1
+    cdef int forget(self, PollHandle handle) except -1
+    cdef PollHandle watcher_of(self, int fd)
+    cdef int wait(self, int timeout_ms) except -1
+    cdef PollHandle take(self, int *ready)
+    cdef void close(self)

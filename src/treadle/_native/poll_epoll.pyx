@@ -1,0 +1,189 @@
+"""The poller for Linux: which descriptors are ready, by epoll, level-triggered.
+
+Another system's poller is one more unit with these functions: watch, unwatch, wait, take, close. Invariants: a watched handle is
+owned by the poller; an event is delivered only to the handle that was watched when it was asked for, although its
+descriptor may have been closed and handed out again by an earlier callback of the same poll.
+Source: epoll(7); "stale events" there are what `generation` answers.
+"""
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
+from libc.errno cimport EEXIST, EINTR, ENOENT, errno
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+from posix.unistd cimport close
+
+from treadle._native.queues cimport disown, own
+
+cdef extern from "<sys/epoll.h>" nogil:
+    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event *event)
+    int epoll_wait(int epoll_fd, epoll_event *events, int room, int timeout_ms)
+
+cdef enum:
+    EVENTS_PER_WAIT = 1024     # 12 KiB; what is not taken now is taken in the next turn (libuv 1024, asyncio unlimited)
+
+
+cdef class PollHandle:
+    def __cinit__(self):
+        self.fd = -1
+        self.is_refed = True
+
+    cdef int on_ready(self, int ready) except -1:
+        # ready: READABLE | WRITABLE, only what it is interested in; FAILED where the descriptor has an error.
+        return 0
+
+    cdef int on_pending(self) except -1:
+        return 0
+
+    cdef int on_close(self) except -1:
+        return 0
+
+    def fileno(self):
+        """The descriptor, or -1 once closed."""
+        return self.fd
+
+
+cdef class Poller:
+    def __cinit__(self):
+        self.epoll_fd = -1
+        self.events = <epoll_event *>PyMem_Malloc(EVENTS_PER_WAIT * sizeof(epoll_event))
+        if self.events is NULL:
+            raise MemoryError()
+        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll_fd < 0:
+            PyErr_SetFromErrno(OSError)
+
+    def __dealloc__(self):
+        self.close()
+        PyMem_Free(self.events)
+
+    cdef int watch(self, PollHandle handle, int interest) except -1:
+        # Watch handle.fd for interest (at least one of READABLE, WRITABLE), or change what it is watched for. Raises OSError.
+        cdef epoll_event event
+        cdef int operation
+        cdef bint is_new = handle.interest == 0
+        if handle.interest == interest:
+            return 0
+        if is_new:
+            self.make_room(handle.fd)
+            if self.watched[handle.fd] is not NULL:
+                # Its fd was closed behind our back and handed out again: the old watch is dead.
+                self.forget(<PollHandle>self.watched[handle.fd])
+            self.generation += 1
+            handle.generation = self.generation
+        event.events = ((EPOLLIN | EPOLLRDHUP) if interest & READABLE else 0) | (EPOLLOUT if interest & WRITABLE else 0)
+        event.data.u64 = (<uint64_t>handle.generation << 32) | <uint32_t>handle.fd
+        operation = EPOLL_CTL_ADD if is_new else EPOLL_CTL_MOD
+        if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) < 0:
+            if errno == EEXIST:
+                operation = EPOLL_CTL_MOD
+            elif errno == ENOENT:
+                operation = EPOLL_CTL_ADD
+            else:
+                PyErr_SetFromErrno(OSError)
+            if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) < 0:
+                PyErr_SetFromErrno(OSError)
+        if is_new:
+            self.watched[handle.fd] = own(handle)
+        handle.interest = interest
+        self.count(handle)
+        return 0
+
+    cdef int unwatch(self, PollHandle handle) except -1:
+        # Before its fd is closed. Events of this poll that were not taken yet are dropped with it.
+        cdef epoll_event unused     # the kernel before 2.6.9 wanted one
+        if handle.interest:
+            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, handle.fd, &unused)     # fails where the user closed the fd: no matter
+            self.forget(handle)
+        return 0
+
+    cdef int forget(self, PollHandle handle) except -1:
+        handle.interest = 0
+        handle.generation = 0
+        self.count(handle)
+        self.watched[handle.fd] = NULL
+        disown(<PyObject *>handle)
+        return 0
+
+    cdef void count(self, PollHandle handle):
+        # After is_refed or interest changed.
+        cdef bint holds = handle.is_refed and handle.interest != 0
+        if holds != handle.is_counted:
+            handle.is_counted = holds
+            self.refs += 1 if holds else -1
+
+    cdef PollHandle watcher_of(self, int fd):
+        # The handle that watches fd, or None.
+        if 0 <= fd < self.room and self.watched[fd] is not NULL:
+            return <PollHandle>self.watched[fd]
+        return None
+
+    cdef int make_room(self, int fd) except -1:
+        cdef int room = self.room
+        cdef PyObject **watched
+        if fd < 0:
+            raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+        if fd < room:
+            return 0
+        room = max(2 * room, fd + 1, 64)
+        watched = <PyObject **>PyMem_Realloc(self.watched, room * sizeof(PyObject *))
+        if watched is NULL:
+            raise MemoryError()
+        memset(watched + self.room, 0, (room - self.room) * sizeof(PyObject *))
+        self.watched = watched
+        self.room = room
+        return 0
+
+    cdef int wait(self, int timeout_ms) except -1:
+        # Wait for events, without the GIL, at most timeout_ms (-1: for ever). Returns at once when a signal came.
+        cdef int count
+        if timeout_ms == 0:
+            count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, 0)
+        else:
+            with nogil:
+                count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, timeout_ms)
+        self.next_event = 0
+        self.event_count = count if count > 0 else 0
+        if count < 0:
+            if errno != EINTR:
+                PyErr_SetFromErrno(OSError)
+            PyErr_CheckSignals()
+        return 0
+
+    cdef PollHandle take(self, int *ready):
+        # The next ready handle of the last wait, or None.
+        cdef epoll_event *event
+        cdef PollHandle handle
+        cdef int fd
+        while self.next_event < self.event_count:
+            event = &self.events[self.next_event]
+            self.next_event += 1
+            fd = <int>(event.data.u64 & 0xFFFFFFFF)
+            if fd < self.room and self.watched[fd] is not NULL:
+                handle = <PollHandle>self.watched[fd]
+                if handle.generation == <uint32_t>(event.data.u64 >> 32):
+                    ready[0] = handle.interest
+                    if not event.events & (EPOLLERR | EPOLLHUP):
+                        if not event.events & (EPOLLIN | EPOLLRDHUP):
+                            ready[0] &= ~READABLE
+                        if not event.events & EPOLLOUT:
+                            ready[0] &= ~WRITABLE
+                    elif event.events & EPOLLERR or not ready[0]:
+                        ready[0] |= FAILED
+                    if ready[0]:
+                        return handle
+        return None
+
+    cdef void close(self):
+        cdef int fd
+        for fd in range(self.room):
+            if self.watched[fd] is not NULL:
+                self.forget(<PollHandle>self.watched[fd])
+        PyMem_Free(self.watched)
+        self.watched = NULL
+        self.room = 0
+        if self.epoll_fd >= 0:
+            close(self.epoll_fd)
+            self.epoll_fd = -1

@@ -1,0 +1,80 @@
+"""Declarations of queues.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
+
+
+cdef extern from *:
+    """
+    static inline PyObject *treadle_own(PyObject *o) { Py_INCREF(o); return o; }
+    """
+    PyObject *own "treadle_own"(object item)
+    object disown "(PyObject *)"(PyObject *item)     # the caller takes the reference over
+
+
+cdef enum Kind:
+    TICK        # process.next_tick
+    MICROTASK   # queue_microtask
+    SOON        # asyncio's call_soon: task steps, future callbacks
+    IMMEDIATE   # set_immediate, and the yield of asyncio.sleep(0)
+    ALARM       # asyncio's call_later and call_at
+    READY       # asyncio's add_reader and add_writer
+    COMPLETION  # the callback of a request: fs, and whatever else the pool finishes
+
+
+cdef class Handle:
+    cdef object callback        # None once cancelled or run
+    cdef object args            # tuple, or None where there are none
+    cdef object context         # the contextvars.Context it runs in
+    cdef Kind kind
+    cdef bint is_cancelled      # set by cancel(), never cleared
+
+    cdef PyObject *call(self)
+    cdef void release(self)
+
+
+cdef Handle new_handle(Kind kind, object callback, object args, object context)
+
+
+cdef class Ring:
+    cdef PyObject **slots
+    cdef Py_ssize_t mask
+    cdef Py_ssize_t head
+    cdef Py_ssize_t size
+
+    cdef int grow(self) except -1
+    cdef void clear(self)
+
+    cdef inline int push(self, object item) except -1:
+        if self.size > self.mask:
+            self.grow()
+        self.slots[(self.head + self.size) & self.mask] = own(item)
+        self.size += 1
+        return 0
+
+    cdef inline object pop(self):
+        # INVARIANT: size > 0; the caller has looked.
+        cdef PyObject *item = self.slots[self.head]
+        self.head = (self.head + 1) & self.mask
+        self.size -= 1
+        return disown(item)
+
+
+cdef struct HeapEntry:
+    long long key           # the least key comes first
+    unsigned long long order  # then the least order
+    Py_ssize_t index        # in the heap; -1: not in it
+    PyObject *item          # borrowed
+
+
+cdef class Heap:
+    cdef HeapEntry **entries
+    cdef Py_ssize_t size
+    cdef Py_ssize_t room
+
+    cdef int push(self, HeapEntry *entry) except -1
+    cdef void remove(self, HeapEntry *entry)
+    cdef void moved(self, HeapEntry *entry)
+    cdef void sift_up(self, Py_ssize_t index)
+    cdef void sift_down(self, Py_ssize_t index)
+
+    cdef inline HeapEntry *first(self):
+        return self.entries[0] if self.size else NULL

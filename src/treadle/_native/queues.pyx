@@ -1,0 +1,183 @@
+"""Handles, and the rings they wait in.
+
+A Handle is one scheduled callback with its arguments and its context. A Ring is a FIFO: next_tick, the microtasks, the
+immediates and the closing handles each wait in one. Invariant: a Ring owns one reference to everything in it, and loses
+nothing when it grows. Not here: when a ring is drained, and in what order (loop.pyx).
+"""
+cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
+
+cdef extern from *:
+    """
+    /* One call in a context, without a bound method of Context.run in between. */
+    static inline PyObject *treadle_call(PyObject *context, PyObject *callback, PyObject *args) {
+        PyObject *result;
+        if (PyContext_Enter(context) < 0) return NULL;
+        if (args == Py_None) result = PyObject_CallNoArgs(callback);
+        else result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
+        if (PyContext_Exit(context) < 0) Py_CLEAR(result);
+        return result;
+    }
+    """
+    PyObject *call_in_context "treadle_call"(PyObject *context, PyObject *callback, PyObject *args)
+
+cdef enum:
+    RING_SLOTS = 64     # a ring's first size: 512 bytes; doubled whenever it is full
+
+
+@cython.no_gc       # PERF: bench/loop. Safe because release() lets go of everything once the callback ran or was cancelled.
+cdef class Handle:
+    """One scheduled callback.
+
+    ``cancel()`` before its turn keeps it from running. It runs in the context that was current when it was scheduled, unless
+    another was given. Made by the loop only.
+    """
+
+    def __init__(self):
+        raise TypeError("handles are made by the loop")
+
+    def __repr__(self):
+        state = "cancelled" if self.is_cancelled else "done" if self.callback is None else repr(self.callback)
+        return f"<{type(self).__name__} {state}>"
+
+    def cancel(self):
+        """Keep the callback from running, and let go of it and its arguments."""
+        self.is_cancelled = True
+        self.release()
+
+    def cancelled(self):
+        """True once cancel() was called."""
+        return self.is_cancelled
+
+    def get_context(self):
+        """The contextvars.Context it runs in; None once it has run or was cancelled."""
+        return self.context
+
+    cdef PyObject *call(self):
+        # Run it in its context. The result is the caller's; NULL with the exception set where it failed.
+        cdef object callback = self.callback    # all three held here: the callback may cancel its own handle
+        cdef object args = self.args
+        cdef object context = self.context
+        return call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args)
+
+    cdef void release(self):
+        self.callback = None
+        self.args = None
+        self.context = None
+
+
+cdef Handle new_handle(Kind kind, object callback, object args, object context):
+    cdef Handle handle = Handle.__new__(Handle)
+    handle.kind = kind
+    handle.callback = callback
+    handle.args = args
+    handle.context = context
+    return handle
+
+
+cdef class Ring:
+    """A growing FIFO of owned references.
+
+        slots   [ . . A B C D . . ]     mask = slots - 1
+                      ^ head    size = 4
+    """
+
+    def __cinit__(self):
+        self.slots = <PyObject **>PyMem_Malloc(RING_SLOTS * sizeof(PyObject *))
+        if self.slots is NULL:
+            raise MemoryError()
+        self.mask = RING_SLOTS - 1
+
+    def __dealloc__(self):
+        if self.slots is not NULL:
+            self.clear()
+            PyMem_Free(self.slots)
+
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t old_slots = self.mask + 1
+        cdef Py_ssize_t i
+        cdef PyObject **slots = <PyObject **>PyMem_Malloc(2 * old_slots * sizeof(PyObject *))
+        if slots is NULL:
+            raise MemoryError()
+        for i in range(self.size):
+            slots[i] = self.slots[(self.head + i) & self.mask]
+        PyMem_Free(self.slots)
+        self.slots = slots
+        self.mask = 2 * old_slots - 1
+        self.head = 0
+        return 0
+
+    cdef void clear(self):
+        while self.size:
+            self.pop()
+
+
+cdef inline bint comes_before(HeapEntry *a, HeapEntry *b) noexcept:
+    return a.key < b.key or (a.key == b.key and a.order < b.order)
+
+
+cdef class Heap:
+    """A binary min-heap of entries that live inside other objects and know their place, so that any of them can be removed
+    in O(log n). It owns nothing: whoever pushes an entry keeps its object alive until it is removed."""
+
+    def __dealloc__(self):
+        PyMem_Free(self.entries)
+
+    cdef int push(self, HeapEntry *entry) except -1:
+        cdef HeapEntry **entries
+        if self.size == self.room:
+            entries = <HeapEntry **>PyMem_Realloc(self.entries, (2 * self.room + 16) * sizeof(HeapEntry *))
+            if entries is NULL:
+                raise MemoryError()
+            self.entries = entries
+            self.room = 2 * self.room + 16
+        entry.index = self.size
+        self.entries[self.size] = entry
+        self.size += 1
+        self.sift_up(entry.index)
+        return 0
+
+    cdef void remove(self, HeapEntry *entry):
+        cdef Py_ssize_t index = entry.index
+        self.size -= 1
+        entry.index = -1
+        if index != self.size:
+            self.entries[index] = self.entries[self.size]
+            self.entries[index].index = index
+            self.moved(self.entries[index])
+
+    cdef void moved(self, HeapEntry *entry):
+        # Its key or order has changed.
+        self.sift_up(entry.index)
+        self.sift_down(entry.index)
+
+    cdef void sift_up(self, Py_ssize_t index):
+        cdef HeapEntry *entry = self.entries[index]
+        cdef Py_ssize_t parent
+        while index > 0:
+            parent = (index - 1) >> 1
+            if not comes_before(entry, self.entries[parent]):
+                break
+            self.entries[index] = self.entries[parent]
+            self.entries[index].index = index
+            index = parent
+        self.entries[index] = entry
+        entry.index = index
+
+    cdef void sift_down(self, Py_ssize_t index):
+        cdef HeapEntry *entry = self.entries[index]
+        cdef Py_ssize_t child
+        while True:
+            child = 2 * index + 1
+            if child >= self.size:
+                break
+            if child + 1 < self.size and comes_before(self.entries[child + 1], self.entries[child]):
+                child += 1
+            if not comes_before(self.entries[child], entry):
+                break
+            self.entries[index] = self.entries[child]
+            self.entries[index].index = index
+            index = child
+        self.entries[index] = entry
+        entry.index = index

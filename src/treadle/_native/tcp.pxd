@@ -1,0 +1,102 @@
+"""Declarations of tcp.pyx: what other native units may touch."""
+from libc.stdint cimport uint16_t, uint32_t
+
+from treadle._native.loop cimport LoopCore
+from treadle._native.poll_epoll cimport PollHandle
+from treadle._native.queues cimport Ring
+
+cdef extern from "<sys/socket.h>" nogil:
+    ctypedef unsigned int socklen_t
+    struct sockaddr:
+        unsigned short sa_family
+
+cdef extern from "<netinet/in.h>" nogil:
+    struct in6_addr:
+        pass
+    struct sockaddr_in6:
+        uint16_t sin6_port
+        uint32_t sin6_flowinfo
+        in6_addr sin6_addr
+        uint32_t sin6_scope_id
+
+
+cdef class Stream(PollHandle):
+    cdef LoopCore loop
+    cdef object sock                # socket.socket that owns the fd; None while nobody asked for one
+    cdef sockaddr_in6 peer          # as accept4 gave it; family 0: unknown
+    cdef Ring unsent                # bytes objects; None until something could not be sent at once
+    cdef Py_ssize_t unsent_offset   # into the first of them
+    cdef Py_ssize_t unsent_bytes
+    cdef Py_ssize_t read_size       # at most, per receive; 0: the loop's whole buffer
+    cdef Py_ssize_t high_water_mark
+    cdef Py_ssize_t low_water_mark
+    cdef bint reading               # wants to read; set by resume(), cleared by pause(), at the end of input, at close
+    cdef bint is_corked             # writes are gathered until uncork()
+    cdef bint is_over_mark          # on_full() was called, on_drained() is due
+    cdef bint is_shutting           # write side: shut down once everything is sent
+    cdef bint closing               # set by close_after_flush() and end_now(), never cleared
+    cdef bint is_ended              # the close phase has it, or has had it
+    cdef object error               # the exception that ended it, or None
+
+    cdef int resume(self) except -1
+    cdef int pause(self) except -1
+    cdef int rewatch(self) except -1
+    cdef int read_some(self) except -1
+    cdef int send_bytes(self, bytes data) except -1
+    cdef int queue_bytes(self, bytes data) except -1
+    cdef int uncork(self) except -1
+    cdef int flush(self) except -1
+    cdef int flush_queue(self) except -1
+    cdef int note_level(self) except -1
+    cdef int shut_down(self) except -1
+    cdef int close_after_flush(self) except -1
+    cdef int end_now(self, error) except -1
+    cdef int fail(self, int error_number) except -1
+    cdef int finish(self) except -1
+    cdef int release_fd(self) except -1
+    cdef object peer_name(self)
+
+    # What subclasses are told. None of these may raise: they handle what their user's code raises.
+    cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1
+    cdef int on_end(self) except -1         # the peer has ended its side
+    cdef int on_full(self) except -1        # more than high_water_mark waits to be sent
+    cdef int on_drained(self) except -1     # no more than low_water_mark waits
+    cdef int on_flushed(self) except -1     # nothing waits
+    cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
+
+
+cdef class Listener(PollHandle):
+    cdef LoopCore loop
+    cdef readonly object sock       # OWNER of the fd
+    cdef bint is_paused
+
+    cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1
+    cdef int on_exhausted(self, error) except -1    # no descriptor or memory left: accepting is paused
+
+
+cdef class Transport(Stream):
+    cdef object protocol
+    cdef object context
+    cdef object server
+    cdef dict extra
+    cdef object get_buffer          # of a BufferedProtocol, else None
+    cdef object buffer_updated
+    cdef object data_received
+    cdef bint is_connected          # connection_made was called
+    cdef bint is_reading_paused     # by the user
+    cdef object __weakref__
+
+    cdef int take_protocol(self, protocol) except -1
+    cdef int learn_addresses(self) except -1
+    cdef object get_socket(self)
+    cdef object transport_socket(self)
+    cdef int tell(self, callback, argument, str what) except -1
+    cdef int tell_bare(self, callback, str what) except -1
+    cdef int report(self, exception, str message) except -1
+
+
+cdef class TransportListener(Listener):
+    cdef object protocol_factory
+    cdef object exhausted           # called with (self, error)
+    cdef object server
+    cdef object context

@@ -1,0 +1,71 @@
+"""Declarations of timers.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from treadle._native.queues cimport Handle, Heap, HeapEntry
+
+
+cdef class TimerList:
+    cdef int64_t duration_ms
+    cdef HeapEntry due              # key: expiry of its first timer in ms, as last looked at
+    cdef PyObject *first            # Timers, linked; the list owns one reference to each
+    cdef PyObject *last
+
+    cdef void append(self, Timer timer)
+    cdef void unlink(self, Timer timer)
+
+
+cdef class Timer:
+    cdef Timers timers              # where it counts as alive
+    cdef TimerList list             # None: it does not wait
+    cdef PyObject *before           # neighbours in the list, borrowed
+    cdef PyObject *after
+    cdef int64_t start_ms
+    cdef int64_t duration_ms
+    cdef bint is_refed              # set by ref(), cleared by unref()
+    cdef bint is_counted            # it is one of timers.refs
+
+    cdef int fire(self) except -1
+    cdef int start(self, int64_t duration_ms, int64_t now_ms) except -1
+    cdef void stop(self)
+    cdef void count(self, bint holds)
+
+
+cdef class Timeout(Timer):
+    cdef Handle handle
+    cdef bint is_interval
+    cdef bint is_closed             # set by close(), never cleared
+
+
+cdef class Alarm(Handle):
+    cdef Timers timers
+    cdef HeapEntry due              # key: when in ns
+    cdef readonly double _when      # s on the loop's clock; asyncio's name for it
+
+
+cdef class Timers:
+    cdef dict lists                 # duration in ms -> TimerList
+    cdef Heap due_lists
+    cdef Heap due_alarms
+    cdef uint64_t next_order
+    cdef Py_ssize_t refs            # timers and alarms that hold the program
+
+    cdef int schedule(self, Timer timer, int64_t start_ms) except -1
+    cdef void drop_if_empty(self, TimerList timers)
+    cdef int add_alarm(self, Alarm alarm) except -1
+    cdef Alarm take_alarm(self)
+    cdef int64_t next_due_ns(self)
+    cdef void clear(self)
+
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <time.h>
+    static inline int64_t treadle_clock_ns(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    """
+    int64_t clock_ns "treadle_clock_ns"() noexcept nogil

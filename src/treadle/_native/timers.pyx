@@ -1,0 +1,245 @@
+"""Timers of two kinds, as the loop's timers phase needs them.
+
+Node's (set_timeout, set_interval, and every deadline of a connection) stand in one list per duration; a heap orders the lists.
+All timers of one list have the same duration, so each list is in order by itself, and starting or stopping one of a thousand
+equal timers is O(1):
+
+    heap of lists     [ 5 ms, due 1005 ]   [ 75,000 ms, due 76,200 ]   ...
+                            |                      |
+    a list            A -> B -> C            conn 1 -> conn 2 -> ...        in order of their start
+
+asyncio's (call_later, call_at) are Alarms in a heap by their exact time. Invariant: a Timer that waits is owned by its list, an
+Alarm that waits by the heap. Not here: which of the two goes first, and what runs between two callbacks (loop.pyx).
+Source: Node's lib/internal/timers.js for the order of lists, whose rules are restated in docs/design/loop.md.
+"""
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport INT64_MAX, int64_t
+
+from treadle._native.queues cimport Handle, Heap, disown, own
+
+cdef extern from *:
+    object take_result "(PyObject *)"(PyObject *result)     # owned; NULL: the exception is set
+
+cdef enum:
+    NS_PER_MS = 1_000_000
+
+
+cdef class TimerList:
+    def __cinit__(self):
+        self.due.index = -1
+        self.due.item = <PyObject *>self
+
+    def __dealloc__(self):
+        while self.first is not NULL:
+            self.unlink(<Timer>self.first)
+
+    cdef void append(self, Timer timer):
+        timer.list = self
+        timer.before = self.last
+        timer.after = NULL
+        if self.last is NULL:
+            self.first = own(timer)
+        else:
+            (<Timer>self.last).after = own(timer)
+        self.last = <PyObject *>timer
+
+    cdef void unlink(self, Timer timer):
+        cdef object reference = disown(<PyObject *>timer)     # let go of at the end of this function
+        if timer.before is NULL:
+            self.first = timer.after
+        else:
+            (<Timer>timer.before).after = timer.after
+        if timer.after is NULL:
+            self.last = timer.before
+        else:
+            (<Timer>timer.after).before = timer.before
+        timer.before = timer.after = NULL
+        timer.list = None
+
+
+cdef class Timer:
+    """Something that fires once, a whole number of ms after its start. Subclasses say what: see Timeout."""
+
+    def __cinit__(self):
+        self.is_refed = True
+
+    cdef int fire(self) except -1:
+        return 0
+
+    cdef int start(self, int64_t duration_ms, int64_t now_ms) except -1:
+        # Start it, or start it anew. The loop has its timers phase fire() it no sooner than duration_ms after now_ms.
+        cdef TimerList waits_in = self.list
+        if waits_in is not None and self.duration_ms == duration_ms:
+            waits_in.unlink(self)       # PERF: bench/http_hello.py. The usual case of a deadline: to the end of its list.
+            waits_in.append(self)
+            self.start_ms = now_ms
+            return 0
+        if waits_in is not None:
+            waits_in.unlink(self)
+            self.timers.drop_if_empty(waits_in)
+        self.duration_ms = duration_ms
+        self.timers.schedule(self, now_ms)
+        self.count(self.is_refed)
+        return 0
+
+    cdef void stop(self):
+        cdef TimerList waits_in = self.list
+        if waits_in is not None:
+            waits_in.unlink(self)
+            self.timers.drop_if_empty(waits_in)
+        self.count(False)
+
+    cdef void count(self, bint holds):
+        if holds != self.is_counted:
+            self.is_counted = holds
+            self.timers.refs += 1 if holds else -1
+
+
+cdef class Timeout(Timer):
+    """What set_timeout and set_interval return. Source: Node, class Timeout."""
+
+    def __init__(self):
+        raise TypeError("made by set_timeout and set_interval")
+
+    def __repr__(self):
+        kind = "interval" if self.is_interval else "timeout"
+        state = "closed" if self.is_closed else "waiting" if self.list is not None else "fired"
+        return f"<{type(self).__name__} {kind} {self.duration_ms} ms {state}>"
+
+    cdef int fire(self) except -1:
+        take_result(self.handle.call())
+        return 0
+
+    def ref(self):
+        """Let it hold the program again while it waits (the default). Returns self."""
+        self.is_refed = True
+        if self.list is not None:
+            self.count(True)
+        return self
+
+    def unref(self):
+        """Let the program end although it still waits. Returns self."""
+        self.is_refed = False
+        self.count(False)
+        return self
+
+    def has_ref(self):
+        """True when it holds the program while it waits."""
+        return self.is_refed
+
+    def refresh(self):
+        """Start it anew with the same duration, also after it has fired. No effect once closed. Returns self."""
+        if not self.is_closed:
+            self.start(self.duration_ms, clock_ns() // NS_PER_MS)
+        return self
+
+    def close(self):
+        """Keep it from firing, for good: what clear_timeout and clear_interval do. Returns self."""
+        cdef TimerList same_duration
+        if not self.is_closed:
+            self.is_closed = True
+            self.stop()
+            self.handle.cancel()
+            # COMPAT(node): clearing the timer that fires right now also ends its emptied list, so that a timer of this
+            # duration made next starts a list of its own.
+            same_duration = self.timers.lists.get(self.duration_ms)
+            if same_duration is not None:
+                self.timers.drop_if_empty(same_duration)
+        return self
+
+
+@cython.no_gc
+cdef class Alarm(Handle):
+    """One call_later or call_at. Invariant: in the heap from its making until it is due or cancelled."""
+
+    def __cinit__(self):
+        self.due.index = -1
+        self.due.item = <PyObject *>self
+
+    def when(self):
+        """The time it is due, in s on the loop's clock."""
+        return self._when
+
+    @property
+    def _scheduled(self):       # COMPAT(asyncio): TimerHandle's name, read by test suites
+        return self.due.index >= 0
+
+    def cancel(self):
+        """Keep the callback from running, and let go of it and its arguments."""
+        if not self.is_cancelled:
+            self.is_cancelled = True
+            self.release()
+            if self.due.index >= 0:
+                self.timers.due_alarms.remove(&self.due)
+                self.timers.refs -= 1
+                disown(<PyObject *>self)
+
+
+cdef class Timers:
+    """All that waits for a time, of one loop."""
+
+    def __cinit__(self):
+        self.lists = {}
+        self.due_lists = Heap()
+        self.due_alarms = Heap()
+
+    def __dealloc__(self):
+        self.clear()
+
+    cdef int schedule(self, Timer timer, int64_t start_ms) except -1:
+        # ORDER: a list that is not empty keeps its place; a new one goes where its first timer's expiry belongs.
+        cdef TimerList timers = self.lists.get(timer.duration_ms)
+        if timers is None:
+            timers = TimerList.__new__(TimerList)
+            timers.duration_ms = timer.duration_ms
+            self.lists[timer.duration_ms] = timers
+        if timers.due.index < 0:
+            timers.due.key = start_ms + timer.duration_ms
+            timers.due.order = self.next_order
+            self.next_order += 1
+            self.due_lists.push(&timers.due)
+        timer.start_ms = start_ms
+        timers.append(timer)
+        return 0
+
+    cdef void drop_if_empty(self, TimerList timers):
+        if timers.first is NULL and timers.due.index >= 0:
+            self.due_lists.remove(&timers.due)
+            self.lists.pop(timers.duration_ms, None)
+
+    cdef int add_alarm(self, Alarm alarm) except -1:
+        alarm.due.order = self.next_order
+        self.next_order += 1
+        self.due_alarms.push(&alarm.due)
+        own(alarm)
+        self.refs += 1
+        return 0
+
+    cdef Alarm take_alarm(self):
+        # The first one; the caller has looked that there is one, and that it is due.
+        cdef HeapEntry *entry = self.due_alarms.first()
+        self.due_alarms.remove(entry)
+        self.refs -= 1
+        return <Alarm>disown(entry.item)
+
+    cdef int64_t next_due_ns(self):
+        # INT64_MAX: nothing waits.
+        cdef int64_t due_ns = INT64_MAX
+        if self.due_lists.size:
+            due_ns = self.due_lists.first().key * NS_PER_MS
+        if self.due_alarms.size and self.due_alarms.first().key < due_ns:
+            due_ns = self.due_alarms.first().key
+        return due_ns
+
+    cdef void clear(self):
+        # Everything that waits is let go of, unfired.
+        cdef Timer timer
+        cdef Alarm alarm
+        while self.due_lists.size:
+            timer = <Timer>(<TimerList>self.due_lists.first().item).first
+            timer.stop()
+        while self.due_alarms.size:
+            alarm = self.take_alarm()
+            alarm.is_cancelled = True
+            alarm.release()

@@ -1,0 +1,58 @@
+"""What an emitter keeps for one event. Not here: who calls it (emitter.py).
+
+    emitter._events = { "close": listener,                          one: the callable itself, no list
+                        "data":  ListenerList(listener, Once, ...)} two or more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from treadle.events.emitter import EventEmitter
+
+__all__ = ["Entry", "Listener", "ListenerList", "OnceListener", "is_entry_of", "original_of"]
+
+Listener: TypeAlias = Callable[..., object]
+
+
+class ListenerList(list[Listener]):
+    """At least two listeners, in the order in which emit() calls them."""
+
+    has_warned = False  # set by the max-listeners warning; goes with the list when it shrinks to one, as in Node
+
+
+Entry: TypeAlias = Listener | ListenerList
+
+
+class OnceListener:
+    """Wraps a listener of once(). ORDER: it leaves the emitter before it calls."""
+
+    __slots__ = ("emitter", "event", "has_fired", "listener")
+
+    def __init__(self, emitter: EventEmitter, event: Hashable, listener: Listener) -> None:
+        self.emitter = emitter
+        self.event = event
+        self.listener = listener
+        self.has_fired = False
+
+    def __call__(self, *args: object) -> object:
+        if self.has_fired:
+            return None
+        self.emitter.remove_listener(self.event, self)
+        self.has_fired = True
+        return self.listener(*args)
+
+    def __repr__(self) -> str:
+        return f"<once {self.listener!r}>"
+
+
+def original_of(listener: Listener) -> Listener:
+    """What the user gave to once(); any other listener is its own original."""
+    return listener.listener if type(listener) is OnceListener else listener
+
+
+def is_entry_of(entry: Listener, listener: Listener) -> bool:
+    # By ==, not by identity: each access to a bound method makes a new, equal object.
+    return entry == listener or (type(entry) is OnceListener and entry.listener == listener)

@@ -1,0 +1,40 @@
+"""The numbers that bound a connection, with their reasons. Each is settable per server; docs/behaviour.md shows what others do."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes and counts of one request."""
+
+    request_line_bytes: int = 8 * KIB  # past it 414; nginx 8 KiB, RFC 9112 asks for at least 8,000
+    headers_bytes: int = 32 * KIB  # request line, all fields, and trailers together; past it 431; nginx 4 x 8 KiB, Node 16 KiB
+    headers_count: int = 100  # past it 431; nginx and gunicorn 100
+    body_high_water_mark: int = 64 * KIB  # bytes that wait for the handler before the socket is paused; Node's streams
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines of one connection, in seconds. Absolute: a byte now and then does not extend them."""
+
+    headers_s: float = 20.0  # from a connection's or a head's first byte to its blank line; past it 408; Node 60 s
+    request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
+    keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+def _require_positive(values: Limits | Timeouts) -> None:
+    from treadle._base.errors import TreadleError
+
+    for name in values.__slots__:
+        if not getattr(values, name) > 0:
+            raise TreadleError(
+                "ERR_OUT_OF_RANGE", name=name, expected="greater than zero", received=getattr(values, name)
+            )

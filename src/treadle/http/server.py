@@ -1,0 +1,259 @@
+"""`create_server` and the server it makes. Source: Node, http.Server.
+
+Not here: connections (_native.http1), what a handler gets (message.py), the limits' reasons (limits.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from treadle._base.errors import TreadleError
+from treadle._native.http1 import HTTPListener
+from treadle._native.tcp import Listener
+from treadle.events import EventEmitter
+from treadle.http.core import Core
+from treadle.http.limits import Limits, Timeouts
+from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.loop.current import get_loop
+
+logger = logging.getLogger("treadle.http")
+
+BACKLOG = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
+ACCEPT_RETRY_S = 1.0  # pause when no descriptor is left; asyncio
+
+Handler = Callable[[IncomingMessage, ServerResponse], Any]
+
+
+def create_server(
+    handler: Handler | None = None, *, limits: Limits | None = None, timeouts: Timeouts | None = None
+) -> Server:
+    """A server that calls handler(req, res), a function or a coroutine function, for each request.
+
+    A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
+    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
+    """
+    return Server(handler, limits or Limits(), timeouts or Timeouts())
+
+
+class Server(EventEmitter):
+    """An HTTP/1.1 server.
+
+    Events: 'request' (req, res), 'listening', 'close'. While it listens it holds the program, see unref().
+    """
+
+    def __init__(self, handler: Handler | None, limits: Limits, timeouts: Timeouts) -> None:
+        super().__init__()
+        self.limits = limits
+        self.timeouts = timeouts
+        self._loop = get_loop()
+        self._core = Core(self._loop, limits, timeouts, self._drained)
+        self._core.request_type = IncomingMessage
+        self._core.response_type = ServerResponse
+        self._core.handler = self._emit_request
+        self._handler = handler
+        self._listener: HTTPListener | None = None
+        self._path: str | None = None
+        self._is_refed = True
+        self._closed: asyncio.Future[None] | None = None
+        if handler is not None:
+            self.on("request", handler)
+        self.on("new_listener", self._listeners_changed)
+        self.on("remove_listener", self._listeners_changed)
+        if handler is not None:
+            self._core.handler = handler
+
+    def __repr__(self) -> str:
+        state = "closed" if self._listener is None else f"listening on {self.address()}"
+        return f"<{type(self).__name__} {state} connections={self.connections}>"
+
+    # ---- requests
+
+    def _listeners_changed(self, event: str, _: object) -> None:
+        if event == "request":
+            self._core.handler = self._emit_request  # no longer the one handler alone
+
+    def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
+        handled = None
+        for listener in self.listeners("request"):
+            result = listener(req, res)
+            if result is not None and handled is None:
+                handled = result
+        return handled
+
+    # ---- listening
+
+    def listen(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        callback: Callable[[], object] | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        backlog: int = BACKLOG,
+        sock: socket.socket | None = None,
+    ) -> Server:
+        """Bind and listen, at once: on a TCP port (0: any free one), on a Unix socket at `path`, or on a bound `sock`.
+
+        'listening' follows on the next tick. Raises OSError, and TreadleError (ERR_SERVER_ALREADY_LISTEN).
+        """
+        if self._listener is not None:
+            raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
+        if sock is None:
+            sock = _bind_unix(os.fspath(path)) if path is not None else _bind_tcp(host, port)
+            self._path = os.fspath(path) if path is not None else None
+        try:
+            sock.setblocking(False)
+            sock.listen(backlog)
+            listener = HTTPListener(self._core, sock, self._pause_accepting)
+            listener.set_ref(self._is_refed)
+            listener.start()
+        except BaseException:
+            sock.close()
+            raise
+        self._listener = listener
+        self._core.is_closing = False
+        if callback is not None:
+            self.once("listening", callback)
+        self._loop.next_tick(self.emit, "listening")
+        return self
+
+    def address(self) -> tuple[str, int] | str | None:
+        """(host, port), the path of a Unix socket, or None while it does not listen."""
+        if self._listener is None:
+            return None
+        name = self._listener.sock.getsockname()
+        return name[:2] if isinstance(name, tuple) else name
+
+    @property
+    def is_listening(self) -> bool:
+        """True from listen() to close()."""
+        return self._listener is not None
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return self._core.connection_count
+
+    def ref(self) -> Server:
+        """Let it hold the program while it listens (the default)."""
+        return self._set_ref(True)
+
+    def unref(self) -> Server:
+        """Let the program end although it listens."""
+        return self._set_ref(False)
+
+    def _set_ref(self, is_refed: bool) -> Server:
+        self._is_refed = is_refed
+        if self._listener is not None:
+            self._listener.set_ref(is_refed)
+        return self
+
+    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
+        logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
+        retry = self._loop.set_timeout(lambda: listener.fileno() >= 0 and listener.start(), ACCEPT_RETRY_S * 1000)
+        if not self._is_refed:
+            retry.unref()
+
+    # ---- ending
+
+    def close(self, callback: Callable[[], object] | None = None) -> Server:
+        """Stop accepting and end idle connections; answers under way are completed. 'close' follows when the last connection
+        has closed. Raises TreadleError: ERR_SERVER_NOT_RUNNING."""
+        if self._listener is None:
+            raise TreadleError("ERR_SERVER_NOT_RUNNING")
+        if callback is not None:
+            self.once("close", callback)
+        self._listener.close()
+        self._listener = None
+        if self._path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self._path = None
+        self._core.is_closing = True
+        self._core.close_idle_connections()
+        if self._core.connection_count == 0:
+            self._loop.next_tick(self._drained)
+        return self
+
+    async def wait_closed(self) -> None:
+        """Wait until close() was called and the last connection has closed."""
+        if self._listener is None and self._core.connection_count == 0:
+            return
+        if self._closed is None:
+            self._closed = self._loop.create_future()
+        await asyncio.shield(self._closed)
+
+    def close_idle_connections(self) -> None:
+        """End the connections on which no message is under way."""
+        self._core.close_idle_connections()
+
+    def close_all_connections(self) -> None:
+        """Cut all connections, answers under way as well."""
+        self._core.close_all_connections()
+
+    def _drained(self) -> None:
+        if self._listener is not None or self._core.connection_count:
+            return
+        if self._closed is not None:
+            closed, self._closed = self._closed, None
+            if not closed.done():
+                closed.set_result(None)
+        if self._core.is_closing:
+            self._core.is_closing = False
+            self.emit("close")
+
+
+def _bind_tcp(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=port)
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = infos[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {host}:{port}") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale_socket(path)
+        sock.bind(path)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {path}") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale_socket(path: str) -> None:
+    """Remove a socket file that nobody listens on any more; one that somebody listens on is EADDRINUSE."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

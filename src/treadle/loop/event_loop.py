@@ -1,0 +1,250 @@
+"""treadle's event loop with asyncio's face.
+
+`LoopCore` (native) schedules, polls and moves the bytes of stream sockets; what is cold (resolving, connecting, TLS, executors,
+subprocesses) is asyncio's own code, which reaches the core through a few private methods of BaseSelectorEventLoop. Those
+overridden here are the whole border: reading them tells what runs where. Not here: programs and their end (program.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+from asyncio import base_events, constants, sslproto
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from treadle._native.loop import LoopCore
+from treadle._native.tcp import Listener, Transport, TransportListener
+from treadle.loop import task_steps
+from treadle.loop.signals import SignalPipe
+from treadle.loop.starvation import StarvationLog
+
+_T = TypeVar("_T")
+
+
+class _NoSelector:
+    """Stands where BaseSelectorEventLoop keeps its selector: the core polls."""
+
+    def close(self) -> None: ...
+
+
+class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
+    """An asyncio event loop whose turn is Node's: timers, pending, poll, check, close; microtasks between any two callbacks.
+
+    Thread-safety: as asyncio, only call_soon_threadsafe may be called from another thread. Source: CPython's documentation of
+    asyncio's event loop; where treadle promises more (order, starvation, tasks that do not vanish) see docs/design/loop.md.
+    """
+
+    def __init__(self) -> None:
+        asyncio.SelectorEventLoop.__init__(self, _NoSelector())  # type: ignore[arg-type]
+        self.adopt_asyncio(
+            asyncio.Task, task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended
+        )
+        self.starvation_hook = StarvationLog().report
+        self._signal_pipe: SignalPipe | None = None
+        self._listeners: dict[int, Listener] = {}
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed() else "running" if self.is_running() else "open"
+        return f"<{type(self).__name__} {state} debug={self.get_debug()}>"
+
+    # ---- the run
+
+    def run_forever(self) -> None:
+        """Run until stop()."""
+        self._run(while_alive=False)
+
+    def run_while_alive(self) -> None:
+        """Run until stop(), or until nothing is left that holds the program: no ref'd handle, timer or request."""
+        self._run(while_alive=True)
+
+    def _run(self, *, while_alive: bool) -> None:
+        self._check_closed()
+        self._check_running()
+        self._set_coroutine_origin_tracking(self._debug)
+        hooks = sys.get_asyncgen_hooks()
+        self._thread_id = threading.get_ident()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        asyncio._set_running_loop(self)
+        try:
+            if threading.current_thread() is threading.main_thread():
+                with self._pipe().armed():
+                    self.run_turns(while_alive)
+            else:
+                self.run_turns(while_alive)
+        finally:
+            asyncio._set_running_loop(None)
+            self._thread_id = None
+            self._set_coroutine_origin_tracking(False)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def close(self) -> None:
+        """Let go of everything. Not while it runs; a second time is no harm. Raises RuntimeError."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        asyncio.SelectorEventLoop.close(self)
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
+        self.close_core()
+
+    # ---- tasks, executors, errors
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None, **kwargs: Any
+    ) -> asyncio.Task[_T]:
+        """Run a coroutine as a task, which the loop holds until it is done."""
+        task: asyncio.Task[_T] = base_events.BaseEventLoop.create_task(self, coro, name=name, context=context, **kwargs)
+        if not task.done():
+            self.hold_task(task)
+        return task
+
+    def run_in_executor(self, executor: Any, func: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
+        """asyncio's; the call holds the program until it is through."""
+        future: asyncio.Future[_T] = base_events.BaseEventLoop.run_in_executor(self, executor, func, *args)
+        self.ref_request()
+        future.add_done_callback(self._executor_call_ended)
+        return future
+
+    def _executor_call_ended(self, _: asyncio.Future[Any]) -> None:
+        self.unref_request()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'."""
+        base_events.BaseEventLoop.call_exception_handler(self, context)
+
+    # ---- wake-ups and signals
+
+    def _pipe(self) -> SignalPipe:
+        if self._signal_pipe is None:
+            self._signal_pipe = SignalPipe(self)
+            self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
+        return self._signal_pipe
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """asyncio's: callback(*args) runs in the loop, not in the signal."""
+        self._check_closed()
+        self._pipe()
+        super().add_signal_handler(sig, callback, *args)
+
+    def _make_self_pipe(self) -> None:
+        self._ssock = self._csock = None  # made by _pipe() when somebody needs it
+
+    def _close_self_pipe(self) -> None:
+        if self._signal_pipe is not None:
+            self._signal_pipe.close()
+            self._signal_pipe = None
+        self._ssock = self._csock = None
+
+    def _write_to_self(self) -> None:
+        self.wake()
+
+    def _add_callback(self, handle: asyncio.Handle) -> None:
+        if not handle.cancelled():
+            self.call_soon(handle._run)
+
+    def _add_callback_signalsafe(self, handle: asyncio.Handle) -> None:
+        if not handle.cancelled():
+            self.call_soon_threadsafe(handle._run)
+
+    # ---- sockets
+
+    def _make_socket_transport(
+        self, sock: socket.socket, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> Transport:
+        self._ensure_fd_no_transport(sock)
+        return Transport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+    ) -> Any:
+        self._ensure_fd_no_transport(rawsock)
+        ssl_protocol = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        Transport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        return ssl_protocol._app_transport
+
+    def _ensure_fd_no_transport(self, fd: Any) -> None:
+        number = fd if isinstance(fd, int) else self._fileno_of(fd)
+        transport = self.watcher(number)
+        if isinstance(transport, Transport) and not transport.is_closing():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    @staticmethod
+    def _fileno_of(fd: Any) -> int:
+        try:
+            return int(fd.fileno())
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(f"Invalid file object: {fd!r}") from None
+
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], Any],
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+    ) -> None:
+        if sslcontext is not None:
+            asyncio.SelectorEventLoop._start_serving(  # type: ignore[attr-defined]
+                self, protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, ssl_shutdown_timeout
+            )
+            return
+        listener = TransportListener(self, sock, protocol_factory, server, self._pause_accepting)
+        self._listeners[sock.fileno()] = listener
+        listener.start()
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        listener = self._listeners.pop(sock.fileno(), None)
+        if listener is not None:
+            listener.close()
+        else:
+            asyncio.SelectorEventLoop._stop_serving(self, sock)  # type: ignore[attr-defined]
+
+    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
+        """No descriptor or memory is left: say so, and try again in a second."""
+        self.call_exception_handler({"message": "socket.accept() out of system resource", "exception": error})
+        self.call_later(constants.ACCEPT_RETRY_DELAY, lambda: listener.fileno() >= 0 and listener.start())
+
+
+class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+    """asyncio's policy, making treadle's loops."""
+
+    def _loop_factory(self) -> EventLoop:
+        return EventLoop()
+
+
+def new_event_loop() -> EventLoop:
+    """A new treadle loop: for ``asyncio.Runner(loop_factory=treadle.new_event_loop)``, and ``asyncio.run`` from 3.12 on."""
+    return EventLoop()
+
+
+def install() -> None:
+    """Make every new event loop of asyncio in this process a treadle loop: sets the event loop policy."""
+    asyncio.set_event_loop_policy(EventLoopPolicy())

@@ -1,0 +1,135 @@
+"""Programs: a main function, run in a loop until nothing is left that holds it. Source: Node, "process" and its exit.
+
+Not here: exit codes and the process's events (treadle.process), which attach through loop.hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from treadle._base.errors import TreadleError
+from treadle.loop import hooks
+from treadle.loop.event_loop import EventLoop
+
+_T = TypeVar("_T")
+
+Main = Callable[[], Any] | Coroutine[Any, Any, Any]
+
+
+def run(main: Main, *, debug: bool | None = None) -> Any:
+    """Run main as a program and return its result.
+
+    main: a function, a coroutine function, or a coroutine. The program ends when main is done and no ref'd handle is left: no
+    listening server, open connection, timer, or request under way. Tasks that wait for nothing alive do not hold it; they are
+    cancelled. May be called again; each program has a loop of its own. In a file run by ``treadle run`` it joins the program
+    that runs already, and returns None.
+
+    Raises what main raises, what a callback of treadle's raises and nobody handles, and TreadleError (ERR_LOOP_RUNNING) when
+    another loop runs on this thread.
+    """
+    if _Program.current is not None and _Program.current.adopts:
+        _Program.current.adopt(main)
+        return None
+    if asyncio._get_running_loop() is not None:
+        if asyncio.iscoroutine(main):
+            main.close()
+        raise TreadleError("ERR_LOOP_RUNNING")
+    return _Program(main, adopts=False).run(debug)
+
+
+def run_script(script: Callable[[], Any]) -> None:
+    """Run a file's module code as a program, which adopts every `treadle.run` in it. For ``treadle run``."""
+    _Program(script, adopts=True).run(None)
+
+
+class _Program:
+    """One main and its loop."""
+
+    current: _Program | None = None  # of this process; set while it runs
+
+    def __init__(self, main: Main, *, adopts: bool) -> None:
+        self.adopts = adopts
+        self._main = main
+        self._loop = EventLoop()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self, debug: bool | None) -> Any:
+        loop = self._loop
+        if debug is not None:
+            loop.set_debug(debug)
+        loop.uncaught_hook = hooks.uncaught
+        outer, _Program.current = _Program.current, self
+        try:
+            loop.next_tick(self._start)
+            self._turn()
+            return self._result
+        finally:
+            _Program.current = outer
+            try:
+                _wind_up(loop)
+            finally:
+                loop.close()
+
+    def _turn(self) -> None:
+        while True:
+            self._loop.run_while_alive()
+            if self._error is not None:
+                raise self._error
+            if hooks.before_exit is not None:
+                hooks.before_exit(0)
+            if not self._loop.is_alive():
+                break
+        if hooks.exit is not None:
+            hooks.exit(0)
+
+    def _start(self) -> None:
+        main = self._main
+        result = main if asyncio.iscoroutine(main) else main()  # type: ignore[operator]
+        if inspect.isawaitable(result):
+            self._await(result)
+        else:
+            self._result = result
+
+    def adopt(self, main: Main) -> None:
+        """Run one more main inside this program."""
+        result = main if asyncio.iscoroutine(main) else main()  # type: ignore[operator]
+        if inspect.isawaitable(result):
+            self._await(result)
+
+    def _await(self, awaitable: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(awaitable, loop=self._loop)
+        self._loop.ref_request()
+        task.add_done_callback(self._main_ended)
+
+    def _main_ended(self, task: asyncio.Future[Any]) -> None:
+        self._loop.unref_request()
+        if task.cancelled():
+            self._error = asyncio.CancelledError()
+        elif task.exception() is not None:
+            self._error = task.exception()
+        else:
+            self._result = task.result()
+            return
+        self._loop.stop()
+
+
+def _wind_up(loop: EventLoop) -> None:
+    """What is left when a program ends: tasks are cancelled, async generators and the executor closed."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    for task in left:
+        if not task.cancelled() and task.exception() is not None:
+            loop.call_exception_handler(
+                {"message": "unhandled exception while the program ended", "exception": task.exception(), "task": task}
+            )
+    with contextlib.suppress(RuntimeError):
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())

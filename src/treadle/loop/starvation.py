@@ -1,0 +1,47 @@
+"""Says aloud who starves the loop: one log entry for each callback that fed a flood of microtasks.
+
+Not here: the guard itself, which keeps timers and I/O going all the while (_native.loop).
+"""
+
+import logging
+from typing import Any
+
+logger = logging.getLogger("treadle.loop")
+
+NS_PER_MS = 1_000_000
+SOURCES_MAX = 1000  # names remembered; past that a flood is counted, but not logged again
+
+
+class StarvationLog:
+    """Of one loop. Invariant: a source is logged once."""
+
+    def __init__(self) -> None:
+        self._reported: set[str] = set()
+
+    def report(self, callback: Any, flood_ns: int) -> None:
+        """The loop's starvation_hook: `callback` ran last when a flood had lasted flood_ns."""
+        source = describe(callback)
+        if source in self._reported or len(self._reported) >= SOURCES_MAX:
+            return
+        self._reported.add(source)
+        logger.warning(
+            "starvation: microtasks have kept the loop busy for %d ms without an end; the last one was %s. Timers and I/O go on, "
+            "a turn at a time. Let the loop breathe: set_immediate or asyncio.sleep(0) instead of next_tick, queue_microtask "
+            "or call_soon.",
+            flood_ns // NS_PER_MS,
+            source,
+        )
+
+
+def describe(callback: Any) -> str:
+    """Who a callback is: the coroutine of a task's step, else the function and where it was written."""
+    owner = getattr(callback, "__self__", None)
+    coroutine = getattr(owner, "get_coro", None)
+    if coroutine is not None:
+        code = getattr(coroutine(), "cr_code", None)
+        name = getattr(coroutine(), "__qualname__", repr(owner))
+    else:
+        function = getattr(callback, "func", callback)
+        code = getattr(function, "__code__", None)
+        name = getattr(function, "__qualname__", repr(callback))
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else str(name)
