@@ -34,6 +34,7 @@ UNITS = {
     "http1_framing": MAIN_ONLY,
     "http1_head": MAIN_ONLY,
     "http1": MAIN_ONLY,
+    "asgi1": MAIN_ONLY,
 }
 
 DIRECTIVES = {

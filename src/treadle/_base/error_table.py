@@ -23,6 +23,12 @@ class ErrorSpec(NamedTuple):
 
 
 ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
+    "ERR_ASGI_UNEXPECTED_MESSAGE": ErrorSpec(
+        "The application sent {received!r} while its answer is {state}",
+        "Send one http.response.start, then http.response.body until more_body is false",
+        TREADLE,
+        RuntimeError,
+    ),
     "ERR_BODY_TOO_LARGE": ErrorSpec(
         "The message body is longer than the {limit} bytes allowed",
         "Read it as a stream, or raise the limit on purpose",

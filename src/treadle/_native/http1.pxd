@@ -28,9 +28,9 @@ cdef class ServerCore:
     cdef public object request_type     # a subclass of RequestCore
     cdef public object response_type    # a subclass of ResponseCore
     cdef object task_type
-    cdef bint has_eager_tasks
     cdef HeadWriter writer
     cdef set connections                # OWNER: every open connection
+    cdef set tasks                      # OWNER: of every async handler that is suspended
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
@@ -43,7 +43,7 @@ cdef class ServerCore:
 
     cdef ParserShim take_parser(self)
     cdef int dispatch(self, Connection connection) except -1
-    cdef int start_task(self, Connection connection, coroutine, context) except -1
+    cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
 
 
 cdef class HTTPListener(Listener):
@@ -71,7 +71,7 @@ cdef class Connection(Stream):
     cdef ParserShim shim            # None while IDLE, and while the answer of a complete message is under way
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response
-    cdef object task                # of an async handler that is suspended
+    cdef object addresses           # (local, remote), once asked for
     cdef bytes unparsed             # what came behind the current message; None: nothing
     cdef bytes head                 # the current head, where it came in more than one piece
     cdef int head_tail              # see find_head_end
@@ -99,6 +99,7 @@ cdef class Connection(Stream):
     cdef int drop_message(self) except -1
     cdef int release_parser(self, bint is_clean) except -1
     cdef int expired(self) except -1
+    cdef tuple address_pair(self)
     cdef int set_deadline(self, int64_t duration_ms) except -1
 
 
@@ -127,7 +128,7 @@ cdef class RequestCore:
     cdef int wake_reader(self) except -1
     cdef int ask_to_continue(self) except -1
     cdef int abort(self) except -1
-    cdef int peer_left(self) except -1
+    cdef int on_over(self) except -1
 
 
 cdef class ResponseCore:

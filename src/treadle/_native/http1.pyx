@@ -73,6 +73,7 @@ cdef class ServerCore:
         self.task_type = task_type
         self.writer = HeadWriter()
         self.connections = set()
+        self.tasks = set()
         self.free_parsers = []
 
     # ---- what the subclass says
@@ -136,25 +137,24 @@ cdef class ServerCore:
         try:
             result = call_handler(context, self.handler, request, response)
             if result is not None and (PyCoro_CheckExact(result) or hasattr(result, "__await__")):
-                self.start_task(connection, result, context)
+                self.start_task(request, response, result, context)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
             self.handler_failed(exception, request, response)
         return 0
 
-    cdef int start_task(self, Connection connection, coroutine, context) except -1:
-        # The handler's one and only Task, from before its first suspension on.
+    cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
+        # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
         if HAS_EAGER_TASKS:
             task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
             if task.done():
-                self.task_ended(task, connection.request, connection.response)
+                self.task_ended(task, request, response)
                 return 0
         else:
             task = self.task_type(coroutine, loop=self.loop, context=context)
-        connection.task = task
-        self.loop.hold_task(task)
-        task.add_done_callback(HandlerEnd(self, connection.request, connection.response))
+        self.tasks.add(task)
+        task.add_done_callback(HandlerEnd(self, request, response))
         return 0
 
     def task_ended(self, task, request, response):
@@ -181,6 +181,7 @@ cdef class HandlerEnd:
         self.response = response
 
     def __call__(self, task):
+        self.server.tasks.discard(task)
         self.server.task_ended(task, self.request, self.response)
 
 
@@ -486,7 +487,7 @@ cdef class Connection(Stream):
         cdef ResponseCore response = self.response
         cdef RequestCore request = self.request
         self.response = None
-        self.task = None
+        request.on_over()
         if not response.keeps_alive or self.has_peer_ended or self.server.is_closing:
             return self.linger()
         if request.complete:
@@ -560,7 +561,7 @@ cdef class Connection(Stream):
         self.is_dispatch_due = False
         if request is not None:
             request.abort()
-            request.peer_left()
+            request.on_over()
         if response is not None:
             response.lose()
         return 0
@@ -584,7 +585,7 @@ cdef class Connection(Stream):
         self.has_peer_ended = True
         if self.phase == ANSWERING or self.unparsed is not None:
             if self.request is not None:
-                self.request.peer_left()
+                self.request.on_over()
             return 0
         if self.phase == BODY and self.request is not None:
             self.request.abort()
@@ -593,6 +594,12 @@ cdef class Connection(Stream):
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
+
+    cdef tuple address_pair(self):
+        # The names of both ends, as socket shows them; None for what is unknown.
+        if self.addresses is None:
+            self.addresses = (self.local_name(), self.peer_name())
+        return <tuple>self.addresses
 
     cdef int on_drained(self) except -1:
         if self.response is not None:
@@ -607,7 +614,6 @@ cdef class Connection(Stream):
         self.drop_message()
         self.release_parser(False)
         server.connections.discard(self)
-        self.task = None
         if not server.connections:
             server.drained()
         return 0
@@ -644,7 +650,7 @@ cdef class RequestCore:
     @property
     def remote_address(self):
         """(host, port) of the peer; '' for a Unix socket; None once the connection is gone."""
-        return None if self.connection is None else self.connection.peer_name()
+        return None if self.connection is None else self.connection.address_pair()[1]
 
     @property
     def is_body_begun(self):
@@ -713,8 +719,8 @@ cdef class RequestCore:
             self.wake_reader()
         return 0
 
-    cdef int peer_left(self) except -1:
-        # The peer has ended its side, or the connection is gone: the answer may not be read. At least once where it happens.
+    cdef int on_over(self) except -1:
+        # Nothing more comes of this exchange: the answer is complete, or the peer has ended its side, or the connection is gone.
         return 0
 
 

@@ -55,6 +55,7 @@ cdef class Stream(PollHandle):
     cdef int finish(self) except -1
     cdef int release_fd(self) except -1
     cdef object peer_name(self)
+    cdef object local_name(self)
 
     # What subclasses are told. None of these may raise: they handle what their user's code raises.
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1

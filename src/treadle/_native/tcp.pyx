@@ -37,6 +37,7 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int fd, const void *data, size_t size, int flags)
     ssize_t sendmsg(int fd, msghdr *message, int flags)
     int accept4(int fd, sockaddr *address, socklen_t *room, int flags)
+    int getsockname(int fd, sockaddr *address, socklen_t *room)
     int shutdown(int fd, int how)
     int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
     int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
@@ -275,19 +276,16 @@ cdef class Stream(PollHandle):
 
     cdef object peer_name(self):
         # As socket.getpeername() shows it; None where it is unknown.
-        cdef char text[64]
-        cdef sockaddr *address = <sockaddr *>&self.peer
-        cdef sockaddr_in *four = <sockaddr_in *>&self.peer
-        cdef sockaddr_in6 *six = &self.peer
-        if address.sa_family == AF_INET:
-            inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text))
-            return (text.decode("ascii"), ntohs(four.sin_port))
-        if address.sa_family == AF_INET6:
-            inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof(text))
-            return (text.decode("ascii"), ntohs(six.sin6_port), ntohl(six.sin6_flowinfo), six.sin6_scope_id)
-        if address.sa_family == AF_UNIX:
-            return ""
-        return None
+        return address_name(<sockaddr *>&self.peer)
+
+    cdef object local_name(self):
+        # As socket.getsockname() shows it, but '' for any Unix socket; None where it is unknown.
+        cdef sockaddr_in6 address
+        cdef socklen_t room = sizeof(address)
+        memset(&address, 0, sizeof(address))
+        if self.fd < 0 or getsockname(self.fd, <sockaddr *>&address, &room) < 0:
+            return None
+        return address_name(<sockaddr *>&address)
 
     # ---- what subclasses say otherwise
 
@@ -308,6 +306,21 @@ cdef class Stream(PollHandle):
 
     cdef int on_closed(self) except -1:
         return 0
+
+
+cdef object address_name(sockaddr *address):
+    cdef char text[64]
+    cdef sockaddr_in *four = <sockaddr_in *>address
+    cdef sockaddr_in6 *six = <sockaddr_in6 *>address
+    if address.sa_family == AF_INET:
+        inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text))
+        return (text.decode("ascii"), ntohs(four.sin_port))
+    if address.sa_family == AF_INET6:
+        inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof(text))
+        return (text.decode("ascii"), ntohs(six.sin6_port), ntohl(six.sin6_flowinfo), six.sin6_scope_id)
+    if address.sa_family == AF_UNIX:
+        return ""
+    return None
 
 
 cdef class Listener(PollHandle):

@@ -1,0 +1,23 @@
+"""Declarations of asgi1.pyx: what other native units may touch."""
+from treadle._native.http1 cimport RequestCore, ResponseCore, ServerCore
+
+
+cdef class ASGICore(ServerCore):
+    cdef readonly object app
+    cdef readonly str root_path
+    cdef dict template              # what all scopes have in common
+    cdef public object state        # dict; each scope gets a shallow copy. None: no lifespan state
+
+    cdef dict scope_of(self, ASGIRequest request)
+
+
+cdef class ASGIRequest(RequestCore):
+    # Also the `receive` of its application.
+    cdef bint is_body_told          # the last http.request message was given out
+    cdef bint is_over               # http.disconnect is due
+
+
+cdef class ASGIResponse(ResponseCore):
+    # Also the `send` of its application.
+    cdef object raw_fields          # of http.response.start: pairs of bytes
+    cdef bint is_started

@@ -1,0 +1,180 @@
+"""ASGI 3 on an HTTP connection: the scope, receive and send of each request.
+
+The request object is the application's `receive` and the response object its `send`, so that a request makes no closures and no
+queue. Invariant: one http.request message at least, then http.disconnect for ever once the exchange is over.
+Source: https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP spec_version 2.4 (send raises OSError once the peer has left).
+Not here: lifespan, logging, how applications are found (treadle.asgi).
+"""
+from urllib.parse import unquote, urlsplit
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memchr
+
+from treadle._native.http1 cimport Connection, Ready, RequestCore, ResponseCore, ServerCore, ready_with
+from treadle._native.http1_head cimport HeadWriter
+
+cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
+cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
+
+
+cdef class ASGICore(ServerCore):
+    """A server whose handler is an ASGI application."""
+
+    def __init__(self, loop, task_type, app, root_path="", scheme="http"):
+        ServerCore.__init__(self, loop, task_type)
+        self.app = app
+        self.root_path = root_path
+        self.request_type = ASGIRequest
+        self.response_type = ASGIResponse
+        self.template = {
+            "type": "http", "asgi": VERSIONS, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
+            "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
+        }
+
+    def asgi_fault(self, exception, request, response):
+        """The application raised, or (None) returned without a complete answer."""
+        raise NotImplementedError
+
+    cdef int dispatch(self, Connection connection) except -1:
+        cdef ASGIRequest request = <ASGIRequest>connection.request
+        cdef ASGIResponse response = <ASGIResponse>connection.response
+        connection.is_dispatch_due = False
+        try:
+            coroutine = self.app(self.scope_of(request), request, response)
+            self.start_task(request, response, coroutine, None)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            self.asgi_fault(exception, request, response)
+        return 0
+
+    def task_ended(self, task, request, response):
+        """The application has returned."""
+        cdef ASGIResponse answer = response
+        exception = None if task.cancelled() else task.exception()
+        if isinstance(exception, (SystemExit, KeyboardInterrupt)):
+            raise exception
+        if exception is not None or not answer.finished:
+            self.asgi_fault(exception, request, response)
+
+    cdef dict scope_of(self, ASGIRequest request):
+        cdef dict scope = self.template.copy()
+        cdef bytes target = request.target
+        cdef const char *text = PyBytes_AS_STRING(target)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
+        cdef const char *query
+        cdef Py_ssize_t path_size = size
+        cdef list headers = []
+        cdef bytes raw_path, name, value
+        cdef tuple addresses = request.connection.address_pair()
+        if text[0] != c'/' and target != b"*":          # absolute-form, RFC 9112 section 3.2.2
+            parts = urlsplit(target)
+            target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+            text = PyBytes_AS_STRING(target)
+            size = path_size = PyBytes_GET_SIZE(target)
+        query = <const char *>memchr(text, c'?', size)
+        if query is not NULL:
+            path_size = query - text
+            scope["query_string"] = query[1:size - path_size]
+            raw_path = text[:path_size]
+        else:
+            raw_path = target
+        if memchr(text, c'%', path_size) is not NULL:
+            path = unquote(raw_path.decode("ascii", "surrogateescape"))
+        else:
+            path = raw_path.decode("latin-1")
+        if self.root_path:
+            path = self.root_path + path
+            raw_path = self.root_path.encode("utf-8") + raw_path
+        for name, value in request.raw_headers:
+            headers.append((name.lower(), value))
+        scope["path"] = path
+        scope["raw_path"] = raw_path
+        scope["headers"] = headers
+        scope["method"] = request.method
+        scope["server"] = socket_name(addresses[0])
+        scope["client"] = socket_name(addresses[1])
+        if request.http_version != "1.1":
+            scope["http_version"] = request.http_version
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        return scope
+
+
+cdef inline object socket_name(address):
+    # (host, port) of a TCP socket, or None.
+    return None if address is None or address == "" else address if len(address) == 2 else address[:2]
+
+
+cdef class ASGIRequest(RequestCore):
+    """A request; calling it receives the next event of the exchange."""
+
+    def __call__(self):
+        cdef bytes chunk = self.take_chunk()
+        cdef bint has_more
+        if self.expects_continue:
+            self.ask_to_continue()
+        if chunk is not None:
+            has_more = not self.complete or self.body_bytes > 0
+            self.is_body_told = not has_more
+            return ready_with({"type": "http.request", "body": chunk, "more_body": has_more})
+        if self.complete and not self.is_body_told:
+            self.is_body_told = True
+            return ready_with({"type": "http.request", "body": b"", "more_body": False})
+        if self.is_over or self.aborted:
+            return ready_with({"type": "http.disconnect"})
+        return self.wait_and_receive()
+
+    async def wait_and_receive(self):
+        """The next event, once there is one."""
+        await self.wait()
+        return await self()
+
+    def wait(self):
+        """A future that is done when there is an event to receive."""
+        self.reader = self.server.loop.create_future()
+        return self.reader
+
+    cdef int on_over(self) except -1:
+        if not self.is_over:
+            self.is_over = True
+            self.wake_reader()
+        return 0
+
+
+cdef class ASGIResponse(ResponseCore):
+    """An answer; calling it sends an event."""
+
+    def __call__(self, message):
+        cdef str kind = message["type"]
+        cdef bytes body
+        if self.is_lost:
+            self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
+        if kind == "http.response.body" and self.is_started and not self.writable_ended:
+            chunk = message.get("body", b"")
+            body = chunk if type(chunk) is bytes else bytes(chunk)
+            if message.get("more_body", False):
+                self.send_body(body, False)
+                if self.connection is not None and self.connection.is_over_mark:
+                    return self.ready()
+            else:
+                self.send_body(body, True)
+            return DONE
+        if kind == "http.response.start" and not self.is_started:
+            self.status_code = message["status"]
+            self.raw_fields = message.get("headers", ())
+            self.is_started = True
+            return DONE
+        self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
+
+    def asgi_state(self):
+        """Where the answer stands, in words."""
+        return "complete" if self.writable_ended else "started" if self.is_started else "not started"
+
+    cdef int begin_head(self, HeadWriter writer) except -1:
+        cdef bytes name, value
+        ResponseCore.begin_head(self, writer)
+        for name, value in self.raw_fields:
+            self.write_text_field(
+                writer, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        return 0

@@ -1,0 +1,94 @@
+"""The process: next_tick, exit, and events that concern all of it. Source: https://nodejs.org/api/process.html.
+
+    process.on("uncaught_exception", listener)     listener(error): the program goes on
+    process.on("before_exit", listener)            listener(code): nothing is left to do; what is scheduled now still runs
+    process.on("exit", listener)                   listener(code): synchronous, the last thing
+    process.on("warning", listener)                listener(warning)
+
+Node's names of these events (uncaughtException ...) are understood as well. Reading and setting `process.exit_code`
+works as an attribute of this module. Not here: signals (the loop's add_signal_handler).
+"""
+
+import sys
+from types import ModuleType
+
+from treadle._base.warning import set_warning_observer
+from treadle.loop import hooks
+from treadle.process._process import Process
+
+__all__ = [
+    "add_listener",
+    "argv",
+    "emit",
+    "emit_warning",
+    "event_names",
+    "exit",
+    "exit_code",
+    "get_max_listeners",
+    "listener_count",
+    "listeners",
+    "next_tick",
+    "off",
+    "on",
+    "once",
+    "pid",
+    "prepend_listener",
+    "prepend_once_listener",
+    "raw_listeners",
+    "remove_all_listeners",
+    "remove_listener",
+    "set_max_listeners",
+]
+
+_process = Process()
+
+on = _process.on
+add_listener = _process.add_listener
+once = _process.once
+off = _process.off
+remove_listener = _process.remove_listener
+prepend_listener = _process.prepend_listener
+prepend_once_listener = _process.prepend_once_listener
+remove_all_listeners = _process.remove_all_listeners
+emit = _process.emit
+listeners = _process.listeners
+raw_listeners = _process.raw_listeners
+listener_count = _process.listener_count
+event_names = _process.event_names
+set_max_listeners = _process.set_max_listeners
+get_max_listeners = _process.get_max_listeners
+next_tick = _process.next_tick
+exit = _process.exit
+emit_warning = _process.emit_warning
+
+# Attributes of the module that are properties: see _ProcessModule.
+exit_code: int | None
+argv: list[str]
+pid: int
+
+
+class _ProcessModule(ModuleType):
+    """This module's class, so that `process.exit_code = 1` is checked, and argv and pid are never stale."""
+
+    @property
+    def exit_code(self) -> int | None:
+        return _process.exit_code
+
+    @exit_code.setter
+    def exit_code(self, code: int | None) -> None:
+        _process.exit_code = code
+
+    @property
+    def argv(self) -> list[str]:
+        return _process.argv
+
+    @property
+    def pid(self) -> int:
+        return _process.pid
+
+
+sys.modules[__name__].__class__ = _ProcessModule
+set_warning_observer(_process.on_warning)
+hooks.uncaught = _process.handle_uncaught
+hooks.before_exit = _process.emit_before_exit
+hooks.exit = _process.end_program
