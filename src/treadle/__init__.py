@@ -7,12 +7,13 @@ needs only the native loop pays for nothing more, asyncio included.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from treadle._base.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from treadle import events, fs, http, process, timers
     from treadle._base.errors import TreadleError
     from treadle.loop import EventLoop, install, new_event_loop, queue_microtask, run
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "EventLoop": "treadle.loop",

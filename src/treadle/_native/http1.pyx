@@ -233,6 +233,9 @@ cdef class ParserShim:
 
     def on_header(self, bytes name, bytes value):
         cdef RequestCore request = self.connection.request
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+        if size and (value[size - 1] == c' ' or value[size - 1] == c'\t'):      # RFC 9112 section 5: not part of the value
+            value = value.rstrip(b" \t")
         if self.is_head_complete:
             if request.trailers is None:
                 request.trailers = []
@@ -242,6 +245,7 @@ cdef class ParserShim:
 
     def on_headers_complete(self):
         self.is_head_complete = True
+        self.connection.request.keeps_alive = self.parser.should_keep_alive()   # ORDER: forgotten once the message is complete
 
     def on_body(self, bytes chunk):
         self.connection.request.add_body(chunk)
@@ -405,7 +409,6 @@ cdef class Connection(Stream):
         request.method = METHODS.get(method) or method.decode("ascii")
         if request.method == "CONNECT":
             return self.refuse(501)
-        request.keeps_alive = shim.parser.should_keep_alive()
         response.is_1_0 = is_1_0
         response.is_head_only = request.method == "HEAD"
         response.keeps_alive = request.keeps_alive and not self.server.is_closing

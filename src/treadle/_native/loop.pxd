@@ -73,7 +73,7 @@ cdef class LoopCore:
     cdef int drain_bounded(self) except -1
     cdef int guard(self, suspect) except -1
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
-    cdef int poll_timeout_ms(self, bint while_alive) except -2
+    cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
     cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
@@ -83,7 +83,7 @@ cdef class LoopCore:
     cdef int run_alarms(self, int64_t now_ns) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
-    cdef int poll(self, bint while_alive) except -1
+    cdef int poll(self) except -1
     cdef int run_check(self) except -1
     cdef int run_close(self) except -1
     cpdef int wake(self) except -1

@@ -76,7 +76,7 @@ cdef class Immediate(Handle):
             self.loop.immediate_refs += 1 if holds else -1
         return 0
 
-    cdef void release(self):
+    cdef void release(self) noexcept:
         self.count(False)
         Handle.release(self)
 
@@ -289,25 +289,56 @@ cdef class LoopCore:
     def run_turns(self, bint while_alive):
         """Turn until stop(), or also until nothing is left alive. Exceptions nobody handles come out, and it may be called
         again: nothing queued is lost."""
+        # ORDER: what is due runs before it is asked whether anything is left, and nothing is polled for when nothing is: a lone
+        # unref'd immediate never runs.
+        cdef bint is_first = True
         try:
-            while True:
+            self.drain_if_any()
+            while not (is_first and while_alive) or self.is_alive():
+                is_first = False
                 self.is_flooded = False
                 self.counters.turns += 1
                 self.drain_if_any()
                 self.run_timers()
+                if while_alive and not self.is_stopping and not self.is_alive():
+                    break
                 if self.pending.size:
                     self.run_pending()
-                self.poll(while_alive)
+                self.poll()
                 if self.immediates.size:
                     self.run_check()
                 if self.closing.size:
                     self.run_close()
                 if self.is_stopping:
                     break
-                if while_alive and not self.is_alive():
-                    break
         finally:
             self.is_stopping = False
+
+    @property
+    def turns(self):
+        """Turns so far."""
+        return self.counters.turns
+
+    def drop_waiting(self):
+        """Let go of all ticks, microtasks, immediates and timers of Node's kind, unrun: the program has ended. What asyncio
+        scheduled stays: tasks that are cancelled still want to clean up."""
+        cdef Ring kept = Ring()
+        cdef Handle handle
+        cdef Timer timer
+        self.ticks.clear()
+        for ring in (self.microtasks, self.immediates):
+            while (<Ring>ring).size:
+                handle = <Handle>(<Ring>ring).pop()
+                if handle.kind == SOON:
+                    kept.push(handle)
+                else:
+                    handle.cancel()
+            while kept.size:
+                (<Ring>ring).push(kept.pop())
+        for timers in list(self.timers.lists.values()):
+            while (<TimerList>timers).first is not NULL:
+                timer = <Timer>(<TimerList>timers).first
+                timer.stop()
 
     def statistics(self):
         """A dict of counters and of what waits now."""
@@ -656,11 +687,11 @@ cdef class LoopCore:
             self.drain_if_any()
         return 0
 
-    cdef int poll(self, bint while_alive) except -1:
+    cdef int poll(self) except -1:
         cdef PollHandle handle
         cdef int ready
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
-        self.poller.wait(self.poll_timeout_ms(while_alive))
+        self.poller.wait(self.poll_timeout_ms())
         self.is_polling = False
         while True:
             handle = self.poller.take(&ready)
@@ -670,12 +701,12 @@ cdef class LoopCore:
             handle.on_ready(ready)
             self.drain_if_any()
 
-    cdef int poll_timeout_ms(self, bint while_alive) except -2:
+    cdef int poll_timeout_ms(self) except -2:
         # Not at all while something waits for a later phase; else until the next timer is due.
         cdef int64_t due_ns
         cdef int64_t now_ns
         if (self.is_stopping or self.immediate_refs or self.closing.size or self.pending.size or self.ticks.size
-                or self.microtasks.size or (while_alive and not self.is_alive())):
+                or self.microtasks.size):
             return 0
         due_ns = self.timers.next_due_ns()
         if due_ns == INT64_MAX:

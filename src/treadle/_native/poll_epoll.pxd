@@ -42,10 +42,10 @@ cdef class Poller:
 
     cdef int watch(self, PollHandle handle, int interest) except -1
     cdef int unwatch(self, PollHandle handle) except -1
-    cdef void count(self, PollHandle handle)
+    cdef void count(self, PollHandle handle) noexcept
     cdef int make_room(self, int fd) except -1
     cdef int forget(self, PollHandle handle) except -1
     cdef PollHandle watcher_of(self, int fd)
     cdef int wait(self, int timeout_ms) except -1
     cdef PollHandle take(self, int *ready)
-    cdef void close(self)
+    cdef void close(self) noexcept

@@ -107,7 +107,7 @@ cdef class Poller:
         disown(<PyObject *>handle)
         return 0
 
-    cdef void count(self, PollHandle handle):
+    cdef void count(self, PollHandle handle) noexcept:
         # After is_refed or interest changed.
         cdef bint holds = handle.is_refed and handle.interest != 0
         if holds != handle.is_counted:
@@ -176,7 +176,7 @@ cdef class Poller:
                         return handle
         return None
 
-    cdef void close(self):
+    cdef void close(self) noexcept:
         cdef int fd
         for fd in range(self.room):
             if self.watched[fd] is not NULL:

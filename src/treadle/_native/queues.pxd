@@ -27,8 +27,8 @@ cdef class Handle:
     cdef Kind kind
     cdef bint is_cancelled      # set by cancel(), never cleared
 
-    cdef PyObject *call(self)
-    cdef void release(self)
+    cdef PyObject *call(self) noexcept
+    cdef void release(self) noexcept
 
 
 cdef Handle new_handle(Kind kind, object callback, object args, object context)
@@ -41,7 +41,7 @@ cdef class Ring:
     cdef Py_ssize_t size
 
     cdef int grow(self) except -1
-    cdef void clear(self)
+    cdef void clear(self) noexcept
 
     cdef inline int push(self, object item) except -1:
         if self.size > self.mask:
@@ -71,10 +71,10 @@ cdef class Heap:
     cdef Py_ssize_t room
 
     cdef int push(self, HeapEntry *entry) except -1
-    cdef void remove(self, HeapEntry *entry)
-    cdef void moved(self, HeapEntry *entry)
-    cdef void sift_up(self, Py_ssize_t index)
-    cdef void sift_down(self, Py_ssize_t index)
+    cdef void remove(self, HeapEntry *entry) noexcept
+    cdef void moved(self, HeapEntry *entry) noexcept
+    cdef void sift_up(self, Py_ssize_t index) noexcept
+    cdef void sift_down(self, Py_ssize_t index) noexcept
 
-    cdef inline HeapEntry *first(self):
+    cdef inline HeapEntry *first(self) noexcept:
         return self.entries[0] if self.size else NULL

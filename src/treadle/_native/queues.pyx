@@ -54,14 +54,14 @@ cdef class Handle:
         """The contextvars.Context it runs in; None once it has run or was cancelled."""
         return self.context
 
-    cdef PyObject *call(self):
+    cdef PyObject *call(self) noexcept:
         # Run it in its context. The result is the caller's; NULL with the exception set where it failed.
         cdef object callback = self.callback    # all three held here: the callback may cancel its own handle
         cdef object args = self.args
         cdef object context = self.context
         return call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args)
 
-    cdef void release(self):
+    cdef void release(self) noexcept:
         self.callback = None
         self.args = None
         self.context = None
@@ -108,7 +108,7 @@ cdef class Ring:
         self.head = 0
         return 0
 
-    cdef void clear(self):
+    cdef void clear(self) noexcept:
         while self.size:
             self.pop()
 
@@ -138,7 +138,7 @@ cdef class Heap:
         self.sift_up(entry.index)
         return 0
 
-    cdef void remove(self, HeapEntry *entry):
+    cdef void remove(self, HeapEntry *entry) noexcept:
         cdef Py_ssize_t index = entry.index
         self.size -= 1
         entry.index = -1
@@ -147,12 +147,12 @@ cdef class Heap:
             self.entries[index].index = index
             self.moved(self.entries[index])
 
-    cdef void moved(self, HeapEntry *entry):
+    cdef void moved(self, HeapEntry *entry) noexcept:
         # Its key or order has changed.
         self.sift_up(entry.index)
         self.sift_down(entry.index)
 
-    cdef void sift_up(self, Py_ssize_t index):
+    cdef void sift_up(self, Py_ssize_t index) noexcept:
         cdef HeapEntry *entry = self.entries[index]
         cdef Py_ssize_t parent
         while index > 0:
@@ -165,7 +165,7 @@ cdef class Heap:
         self.entries[index] = entry
         entry.index = index
 
-    cdef void sift_down(self, Py_ssize_t index):
+    cdef void sift_down(self, Py_ssize_t index) noexcept:
         cdef HeapEntry *entry = self.entries[index]
         cdef Py_ssize_t child
         while True:

@@ -147,20 +147,17 @@ cdef class Stream(PollHandle):
     cdef int uncork(self) except -1:
         self.is_corked = False
         if self.unsent_bytes and not self.is_ended:
-            self.flush_queue()
-            if not self.is_ended:
-                self.rewatch()
-                self.note_level()
+            self.flush()
         return 0
 
     cdef int flush(self) except -1:
-        # The kernel takes more.
+        # Send what waits, as far as the kernel takes it, and go on with what waited for that.
         self.flush_queue()
         if self.is_ended:
             return 0
+        self.rewatch()
         self.note_level()
         if self.unsent_bytes == 0 and not self.is_ended:
-            self.rewatch()
             self.on_flushed()
             if self.is_shutting and not self.is_ended:
                 shutdown(self.fd, SHUT_WR)

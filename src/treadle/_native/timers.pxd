@@ -11,8 +11,8 @@ cdef class TimerList:
     cdef PyObject *first            # Timers, linked; the list owns one reference to each
     cdef PyObject *last
 
-    cdef void append(self, Timer timer)
-    cdef void unlink(self, Timer timer)
+    cdef void append(self, Timer timer) noexcept
+    cdef void unlink(self, Timer timer) noexcept
 
 
 cdef class Timer:
@@ -27,8 +27,8 @@ cdef class Timer:
 
     cdef int fire(self) except -1
     cdef int start(self, int64_t duration_ms, int64_t now_ms) except -1
-    cdef void stop(self)
-    cdef void count(self, bint holds)
+    cdef void stop(self) noexcept
+    cdef void count(self, bint holds) noexcept
 
 
 cdef class Timeout(Timer):
@@ -51,11 +51,11 @@ cdef class Timers:
     cdef Py_ssize_t refs            # timers and alarms that hold the program
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1
-    cdef void drop_if_empty(self, TimerList timers)
+    cdef void drop_if_empty(self, TimerList timers) noexcept
     cdef int add_alarm(self, Alarm alarm) except -1
     cdef Alarm take_alarm(self)
     cdef int64_t next_due_ns(self)
-    cdef void clear(self)
+    cdef void clear(self) noexcept
 
 
 cdef extern from *:

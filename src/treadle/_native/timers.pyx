@@ -34,7 +34,7 @@ cdef class TimerList:
         while self.first is not NULL:
             self.unlink(<Timer>self.first)
 
-    cdef void append(self, Timer timer):
+    cdef void append(self, Timer timer) noexcept:
         timer.list = self
         timer.before = self.last
         timer.after = NULL
@@ -44,7 +44,7 @@ cdef class TimerList:
             (<Timer>self.last).after = own(timer)
         self.last = <PyObject *>timer
 
-    cdef void unlink(self, Timer timer):
+    cdef void unlink(self, Timer timer) noexcept:
         cdef object reference = disown(<PyObject *>timer)     # let go of at the end of this function
         if timer.before is NULL:
             self.first = timer.after
@@ -83,14 +83,14 @@ cdef class Timer:
         self.count(self.is_refed)
         return 0
 
-    cdef void stop(self):
+    cdef void stop(self) noexcept:
         cdef TimerList waits_in = self.list
         if waits_in is not None:
             waits_in.unlink(self)
             self.timers.drop_if_empty(waits_in)
         self.count(False)
 
-    cdef void count(self, bint holds):
+    cdef void count(self, bint holds) noexcept:
         if holds != self.is_counted:
             self.is_counted = holds
             self.timers.refs += 1 if holds else -1
@@ -203,7 +203,7 @@ cdef class Timers:
         timers.append(timer)
         return 0
 
-    cdef void drop_if_empty(self, TimerList timers):
+    cdef void drop_if_empty(self, TimerList timers) noexcept:
         if timers.first is NULL and timers.due.index >= 0:
             self.due_lists.remove(&timers.due)
             self.lists.pop(timers.duration_ms, None)
@@ -232,7 +232,7 @@ cdef class Timers:
             due_ns = self.due_alarms.first().key
         return due_ns
 
-    cdef void clear(self):
+    cdef void clear(self) noexcept:
         # Everything that waits is let go of, unfired.
         cdef Timer timer
         cdef Alarm alarm

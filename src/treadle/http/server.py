@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import socket
-import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +17,7 @@ from treadle._base.errors import TreadleError
 from treadle._native.http1 import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.events import EventEmitter
+from treadle.http.binding import bind_tcp, bind_unix
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
@@ -55,8 +54,6 @@ class Server(EventEmitter):
         self.timeouts = timeouts
         self._loop = get_loop()
         self._core = Core(self._loop, limits, timeouts, self._drained)
-        self._core.request_type = IncomingMessage
-        self._core.response_type = ServerResponse
         self._core.handler = self._emit_request
         self._handler = handler
         self._listener: HTTPListener | None = None
@@ -107,7 +104,7 @@ class Server(EventEmitter):
         if self._listener is not None:
             raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
         if sock is None:
-            sock = _bind_unix(os.fspath(path)) if path is not None else _bind_tcp(host, port)
+            sock = bind_unix(os.fspath(path)) if path is not None else bind_tcp(host, port)
             self._path = os.fspath(path) if path is not None else None
         try:
             sock.setblocking(False)
@@ -166,11 +163,15 @@ class Server(EventEmitter):
 
     def close(self, callback: Callable[[], object] | None = None) -> Server:
         """Stop accepting and end idle connections; answers under way are completed. 'close' follows when the last connection
-        has closed. Raises TreadleError: ERR_SERVER_NOT_RUNNING."""
-        if self._listener is None:
-            raise TreadleError("ERR_SERVER_NOT_RUNNING")
+        has closed. A second call is no harm; its callback is called all the same."""
+        if self._listener is None and not self._core.is_closing:
+            if callback is not None:
+                self._loop.next_tick(callback)
+            return self
         if callback is not None:
             self.once("close", callback)
+        if self._listener is None:
+            return self
         self._listener.close()
         self._listener = None
         if self._path is not None:
@@ -209,51 +210,3 @@ class Server(EventEmitter):
         if self._core.is_closing:
             self._core.is_closing = False
             self.emit("close")
-
-
-def _bind_tcp(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65535:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=port)
-    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = infos[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {host}:{port}") from None
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _bind_unix(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_stale_socket(path)
-        sock.bind(path)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {path}") from None
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _remove_stale_socket(path: str) -> None:
-    """Remove a socket file that nobody listens on any more; one that somebody listens on is EADDRINUSE."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -68,6 +68,12 @@ class _Program:
             loop.next_tick(self._start)
             self._turn()
             return self._result
+        except SystemExit as error:
+            _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)
+            raise
+        except Exception:
+            _tell_exit(loop, 1)
+            raise
         finally:
             _Program.current = outer
             try:
@@ -76,16 +82,21 @@ class _Program:
                 loop.close()
 
     def _turn(self) -> None:
+        loop = self._loop
         while True:
-            self._loop.run_while_alive()
+            loop.run_while_alive()
             if self._error is not None:
                 raise self._error
-            if hooks.before_exit is not None:
-                hooks.before_exit(0)
-            if not self._loop.is_alive():
+            if hooks.before_exit is None:
                 break
-        if hooks.exit is not None:
-            hooks.exit(0)
+            turns = loop.turns
+            loop.next_tick(hooks.before_exit, 0)
+            loop.run_while_alive()
+            if self._error is not None:
+                raise self._error
+            if loop.turns == turns:  # it scheduled nothing that holds the program
+                break
+        _tell_exit(loop, 0)
 
     def _start(self) -> None:
         main = self._main
@@ -118,8 +129,19 @@ class _Program:
         self._loop.stop()
 
 
+def _tell_exit(loop: EventLoop, code: int) -> None:
+    """Inside the loop, but without a turn of it: whatever is scheduled now never runs."""
+    if hooks.exit is not None:
+        asyncio._set_running_loop(loop)
+        try:
+            hooks.exit(code)
+        finally:
+            asyncio._set_running_loop(None)
+
+
 def _wind_up(loop: EventLoop) -> None:
     """What is left when a program ends: tasks are cancelled, async generators and the executor closed."""
+    loop.drop_waiting()
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()

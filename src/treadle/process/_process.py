@@ -86,19 +86,18 @@ class Process(EventEmitter):
     def end_program(self, code: int = 0, /) -> None:
         """A program ended, by itself (0) or by an exception: emit 'exit', unless exit() has done so.
 
-        For the program runner, once per program. Afterwards exit_code is the code to end the process with if it is set;
-        after exit() and after an exception it is set only if an 'exit' listener did so.
+        For the program runner, once per program, and once more if an exception comes out of it. Afterwards exit_code is
+        the code to end the process with if it is set; after exit() and after an exception it is set only if an 'exit'
+        listener did so.
         """
-        try:
-            if self._is_exiting:
-                self._exit_code = None  # SystemExit carries it
-                return
+        if self._is_exiting:
+            self._exit_code = None  # SystemExit carries it
+        else:
             self._is_exiting = True
             if code:
                 self._exit_code = None  # COMPAT(node): an exception beats what was set before
-            self._emit_exit(code or self._exit_code or 0)
-        finally:
-            self._is_exiting = False
+            self._emit_exit(code or self._exit_code or 0)  # what comes out of it brings the runner here once more
+        self._is_exiting = False
 
     def emit_before_exit(self, code: int = 0, /) -> None:
         """Nothing is left to do: listeners may schedule more, then the program goes on. For the program runner."""

@@ -1,0 +1,56 @@
+"""The server that the streams are thrown at. Every handler that completes answers 200; how it gets there depends on the
+target, so that parsing meets handlers that read at once, late, piece by piece, or not at all. `/facts` tells counters.
+"""
+
+import asyncio
+import json
+
+from treadle import http
+
+
+def at_once(req, res):
+    res.end("ok")
+
+
+async def whole(req, res):
+    body = await req.read()
+    res.end(body[:100] or b"ok")
+
+
+async def late(req, res):
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
+    res.end(b"%d" % len(await req.read()))
+
+
+async def streamed(req, res):
+    """Cut off where its request turns out to be malformed: the one way here in which an answer may be."""
+    res.set_header("x-may-be-cut", "yes")
+    async for chunk in req:
+        res.write(chunk)
+    res.end()
+
+
+async def pieces(req, res):
+    for index in range(3):
+        res.write(f"piece {index};")
+        await asyncio.sleep(0)
+    res.end()
+
+
+def facts(req, res):
+    res.end(json.dumps({"connections": server.connections}))
+
+
+WAYS = [at_once, whole, late, streamed, pieces]
+
+
+def handler(req, res):
+    res.set_header("x-method", req.method)
+    if req.url == "/facts":
+        return facts(req, res)
+    return WAYS[sum(req.url.encode("utf-8", "surrogateescape")) % len(WAYS)](req, res)
+
+
+server = http.create_server(handler).listen(0)
+print("LISTENING", *server.address(), flush=True)

@@ -1,0 +1,30 @@
+"""What Python sees of pool.pyx."""
+
+from collections.abc import Callable
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from treadle._native.loop import LoopCore
+from treadle._native.poll_epoll import PollHandle
+from treadle._native.queues import Handle
+
+class PoolSaturated(Exception):
+    args: tuple[int]
+
+@disjoint_base
+class Request(Handle):
+    def cancel(self) -> None: ...
+
+@disjoint_base
+class FileRead(Request): ...
+
+@disjoint_base
+class Pool(PollHandle):
+    def __new__(cls, loop: LoopCore, size: int, *, queue_max: int = 65536) -> Pool: ...
+    def read_file(
+        self, path: bytes, filename: Any, callback: Callable[[OSError | None, bytes | None], object]
+    ) -> FileRead: ...
+    def cancel(self, request: Request) -> bool: ...
+    def statistics(self) -> dict[str, int]: ...
+    def close(self) -> None: ...

@@ -1,0 +1,18 @@
+"""What Python sees of queues.pyx."""
+
+from contextvars import Context
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Handle:
+    def cancel(self) -> None: ...
+    def cancelled(self) -> bool: ...
+    def get_context(self) -> Context | None: ...
+
+# Native units use these; Python has nothing to call there.
+@disjoint_base
+class Ring: ...
+
+@disjoint_base
+class Heap: ...

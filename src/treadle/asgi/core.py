@@ -1,0 +1,39 @@
+"""The native core of a server whose handler is an ASGI application, with its policy."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from treadle._native.asgi1 import ASGICore
+from treadle._native.http1 import RequestCore, ResponseCore
+from treadle.asgi.loading import Application
+from treadle.http.limits import Limits, Timeouts
+from treadle.http.policy import Policy
+from treadle.loop.event_loop import EventLoop
+
+
+class ASGIServer(Policy, ASGICore):
+    """Of one application."""
+
+    logger = logging.getLogger("treadle.asgi")
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        app: Application,
+        *,
+        root_path: str,
+        limits: Limits,
+        timeouts: Timeouts,
+        on_drained: Callable[[], None],
+    ) -> None:
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        self.adopt(limits, timeouts, on_drained)
+
+    def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
+        """The application raised, or (None) returned, or was cancelled, without a whole answer."""
+        if exception is not None or response.is_lost:
+            self.handler_failed(exception, request, response)
+            return
+        self.logger.error("%s %s: the application returned without a whole answer", request.method, request.url)
+        self.give_up(response)

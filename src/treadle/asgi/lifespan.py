@@ -1,0 +1,81 @@
+"""The lifespan of an application: told before the first request and after the last.
+
+Source: https://asgi.readthedocs.io/en/latest/specs/lifespan.html. Not here: when (serve.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Literal
+
+from treadle.asgi.loading import Application, Message
+
+logger = logging.getLogger("treadle.asgi")
+
+Mode = Literal["auto", "on", "off"]
+
+
+class LifespanError(Exception):
+    """The application could not start, or has no lifespan although one was asked for."""
+
+
+class Lifespan:
+    """One application's. startup() first, then shutdown(), each once."""
+
+    def __init__(self, app: Application, mode: Mode) -> None:
+        self.state: dict[str, Any] = {}
+        self._app = app
+        self._mode = mode
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._answer: asyncio.Future[Message | None] | None = None  # None: the application ended without an answer
+        self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
+
+    async def startup(self) -> None:
+        """Tell the application, and wait until it is ready. Raises LifespanError."""
+        if self._mode == "off":
+            return
+        self._task = asyncio.create_task(self._run(), name="treadle lifespan")
+        message = await self._tell("lifespan.startup")
+        if message is None:
+            if self._mode == "on":
+                raise LifespanError("the application does not support lifespan") from self._error
+            logger.debug("the application has no lifespan", exc_info=self._error)
+            self._task = None
+        elif message["type"] == "lifespan.startup.failed":
+            await asyncio.wait([self._task])
+            raise LifespanError(f"the application failed to start: {message.get('message', '') or 'no reason given'}")
+
+    async def shutdown(self) -> None:
+        """Tell the application, and wait until it is done; what goes wrong is logged."""
+        if self._task is None:
+            return
+        message = await self._tell("lifespan.shutdown")
+        if message is None:
+            logger.error("the application failed in its lifespan", exc_info=self._error)
+        elif message["type"] == "lifespan.shutdown.failed":
+            logger.error("the application failed to shut down: %s", message.get("message", ""))
+        await asyncio.wait([self._task])
+
+    async def _tell(self, kind: str) -> Message | None:
+        assert self._task is not None
+        if self._task.done():
+            return None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._events.put_nowait({"type": kind})
+        return await self._answer
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self._app(scope, self._events.get, self._send)
+        except Exception as error:
+            self._error = error
+        finally:
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(None)
+
+    async def _send(self, message: Message) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)

@@ -1,0 +1,131 @@
+"""Serving one application in one process, from its start to a graceful end.
+
+    start-up of the application -> listen -> a signal -> stop accepting -> answers under way -> shutdown of the application
+
+Not here: flags and logging set-up (treadle.cli).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+
+from treadle._native.http1 import HTTPListener
+from treadle._native.tcp import Listener
+from treadle.asgi.core import ASGIServer
+from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
+from treadle.asgi.loading import Application
+from treadle.http.binding import bind_tcp, bind_unix
+from treadle.http.limits import Limits, Timeouts
+from treadle.http.server import ACCEPT_RETRY_S, BACKLOG
+from treadle.loop.current import get_loop
+from treadle.loop.program import run
+
+logger = logging.getLogger("treadle")
+
+
+class StartupError(Exception):
+    """Nothing was served; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """How to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    uds: str | None = None  # path of a Unix socket, instead of host and port
+    backlog: int = BACKLOG
+    root_path: str = ""
+    lifespan: Mode = "auto"
+    graceful_s: float = 30.0  # for answers under way, once a signal has come
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+def serve(app: Application, config: ServeConfig, *, name: str = "application") -> None:
+    """Serve app until SIGINT or SIGTERM; a second one leaves at once. Raises StartupError."""
+    run(_Serving(app, config, name).main)
+
+
+class _Serving:
+    def __init__(self, app: Application, config: ServeConfig, name: str) -> None:
+        self._app = app
+        self._config = config
+        self._name = name
+        self._stop = asyncio.Event()
+        self._drained = asyncio.Event()
+
+    async def main(self) -> None:
+        config = self._config
+        loop = get_loop()
+        lifespan = Lifespan(self._app, config.lifespan)
+        try:
+            sock = bind_unix(config.uds) if config.uds is not None else bind_tcp(config.host, config.port)
+        except OSError as error:
+            raise StartupError(error.strerror or str(error)) from None
+        with sock:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self._signalled, number)
+            try:
+                await lifespan.startup()
+            except LifespanError as error:
+                raise StartupError(str(error)) from error.__cause__
+            server = ASGIServer(
+                loop,
+                self._app,
+                root_path=config.root_path,
+                limits=config.limits,
+                timeouts=config.timeouts,
+                on_drained=self._drained.set,
+            )
+            server.state = lifespan.state
+            if not self._stop.is_set():
+                await self._listen(server, sock)
+            await lifespan.shutdown()
+        if config.uds is not None:
+            os.unlink(config.uds)
+        logger.info("ended")
+
+    async def _listen(self, server: ASGIServer, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.listen(self._config.backlog)
+        listener = HTTPListener(server, sock, self._pause_accepting)
+        listener.start()
+        logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._url(sock), os.getpid())
+        await self._stop.wait()
+        listener.close()
+        server.is_closing = True
+        server.close_idle_connections()
+        if server.connection_count:
+            logger.info("waiting up to %g s for %d connections", self._config.graceful_s, server.connection_count)
+            self._drained.clear()
+            try:
+                await asyncio.wait_for(self._drained.wait(), self._config.graceful_s)
+            except asyncio.TimeoutError:
+                logger.warning("cutting %d connections that did not end in time", server.connection_count)
+                server.close_all_connections()
+
+    def _url(self, sock: socket.socket) -> str:
+        if self._config.uds is not None:
+            return f"unix:{self._config.uds}"
+        host, port = sock.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
+        logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
+        get_loop().call_later(ACCEPT_RETRY_S, lambda: listener.fileno() >= 0 and listener.start())
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            logger.warning("second signal: leaving at once")
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(128 + number)
+        logger.info("%s: stopping", number.name)
+        self._stop.set()

@@ -1,0 +1,34 @@
+"""Logging as the commands set it up. Loggers: treadle, treadle.loop, treadle.http, treadle.asgi."""
+
+import configparser
+import json
+import logging
+import logging.config
+from pathlib import Path
+
+import click
+
+FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
+LEVELS = ("critical", "error", "warning", "info", "debug")
+
+
+def set_up(level: str, config: str | None) -> None:
+    """The level for treadle's loggers, to stderr; or, with config, the file's own set-up: JSON (dictConfig) or INI."""
+    if config is None:
+        logging.basicConfig(format=FORMAT, level=logging.WARNING)
+    else:
+        _apply_file(Path(config))
+    if config is None or level != "info":
+        logging.getLogger("treadle").setLevel(level.upper())
+
+
+def _apply_file(path: Path) -> None:
+    try:
+        if path.suffix == ".json":
+            logging.config.dictConfig(json.loads(path.read_text()))
+        elif path.suffix in (".yaml", ".yml"):
+            raise click.ClickException(f"{path}: YAML is not read; write the same as JSON")
+        else:
+            logging.config.fileConfig(path, disable_existing_loggers=False)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, configparser.Error) as error:
+        raise click.ClickException(f"{path}: not a logging configuration: {error}") from None

@@ -1,0 +1,61 @@
+"""``treadle run file.py``: a file as a program, as ``node file.js`` runs it."""
+
+import os
+import sys
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import click
+
+from treadle.cli import failures, logs
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="Of treadle's log.")
+@click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI, instead.")
+def run(file: str, arguments: tuple[str, ...], log_level: str, log_config: str | None) -> None:
+    """Run FILE as a program in the loop, with ARGUMENTS in sys.argv.
+
+    Its module code may start servers, timers and tasks; it ends when nothing is left that can call back.
+    """
+    logs.set_up(log_level, log_config)
+    code = _compiled(file)
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=file, __builtins__=__builtins__)
+    sys.modules["__main__"] = main
+    sys.argv = [file, *arguments]
+    sys.path[0] = str(Path(file).resolve().parent)
+    sys.exit(_exit_code(code, main))
+
+
+def _compiled(file: str) -> CodeType:
+    try:
+        source = Path(file).read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
+    try:
+        return compile(source, file, "exec")
+    except (SyntaxError, ValueError) as error:
+        failures.show(error.with_traceback(None))
+        sys.exit(1)
+
+
+def _exit_code(code: CodeType, main: ModuleType) -> object:
+    from treadle import process
+    from treadle.loop.program import run_script
+
+    try:
+        run_script(lambda: exec(code, main.__dict__))
+    except SystemExit as error:
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left: quietly
+        return 141
+    except BaseException as error:
+        failures.show(error)
+        return process.exit_code or 1
+    return process.exit_code or 0

@@ -1,0 +1,76 @@
+"""read_file, with a callback or to be awaited. Source: Node, fs.readFile and fsPromises.readFile."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, overload
+
+from treadle._base.arguments import require_callable
+from treadle._base.errors import TreadleError
+from treadle._native.loop import LoopCore
+from treadle._native.pool import FileRead, PoolSaturated
+from treadle.fs._pool import pool_of
+from treadle.loop.current import get_loop
+
+__all__ = ["read_file"]
+
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Callback = Callable[[OSError | None, bytes | None], object]
+
+
+@overload
+def read_file(path: Path, callback: None = None) -> asyncio.Future[bytes]: ...
+@overload
+def read_file(path: Path, callback: Callback) -> None: ...
+def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[bytes] | None:
+    """Read a whole file as bytes, from its start to its end, on a thread of the pool. It begins at once.
+
+    With a callback: callback(error, data) in the poll phase and in the caller's context; either error is None, or data
+    is. Without: a future of the data, to be awaited or not; cancelling it drops the data, and the job too if no thread
+    has taken it yet. Until then the read holds the program. Reads may end in another order than they began. Use it on
+    the loop's thread only.
+
+    The error is an OSError (FileNotFoundError and the like) with errno, strerror and filename. Raised at once are
+    ValueError (a NUL in the path), TypeError (no path), and TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE,
+    ERR_POOL_SATURATED.
+
+    Today: up to 256 KiB cost one job; larger files are read in turns of 4 MiB, between which other jobs go first.
+    """
+    loop = get_loop()
+    if callback is None:
+        future = _ReadFuture(loop=loop)
+        future.request = _start(loop, path, future.settle)
+        return future
+    require_callable(callback, "callback")
+    _start(loop, path, callback)
+    return None
+
+
+def _start(loop: LoopCore, path: Path, callback: Callback) -> FileRead:
+    filename = os.fspath(path)
+    pool = pool_of(loop)
+    try:
+        return pool.read_file(os.fsencode(filename), filename, callback)
+    except PoolSaturated as saturated:
+        raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
+
+
+class _ReadFuture(asyncio.Future[bytes]):
+    """What is awaited. Invariant: once it is done, it and its request know nothing of each other."""
+
+    request: FileRead | None = None
+
+    def settle(self, error: OSError | None, data: bytes | None) -> None:
+        self.request = None
+        if error is not None:
+            self.set_exception(error)
+        elif data is not None:
+            self.set_result(data)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Drop the data. See asyncio.Future.cancel."""
+        is_cancelled = super().cancel(msg)
+        if is_cancelled and self.request is not None:
+            self.request.cancel()
+            self.request = None
+        return is_cancelled

@@ -1,0 +1,61 @@
+"""Sockets to listen on, bound at once, with errors that say what was tried. Not here: accepting (_native.http1)."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+
+from treadle._base.errors import TreadleError
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """A socket bound to the first address of host. Raises OSError, and TreadleError (ERR_OUT_OF_RANGE) for the port."""
+    if not 0 <= port <= 65535:
+        raise TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=port)
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    with _closed_on_error(sock, f"{host}:{port}"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    return sock
+
+
+def bind_unix(path: str) -> socket.socket:
+    """A socket bound to path; the file of a server that is gone is replaced. Raises OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _closed_on_error(sock, path):
+        _remove_stale_socket(path)
+        sock.bind(path)
+    return sock
+
+
+@contextlib.contextmanager
+def _closed_on_error(sock: socket.socket, where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {where}") from None
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _remove_stale_socket(path: str) -> None:
+    """Remove a socket file that nobody listens on any more; one that somebody listens on is EADDRINUSE."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -1,0 +1,59 @@
+"""The policy that the native side of every HTTP server asks for, whatever its handler speaks: limits, errors, refusals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from treadle._base.errors import TreadleError
+from treadle._native.http1 import RequestCore, ResponseCore, ServerCore
+from treadle.http.limits import Limits, Timeouts
+from treadle.http.refusals import refusal
+
+
+class Policy(ServerCore):
+    """Mixed into a native server core. `on_drained` is called whenever the last connection has closed."""
+
+    logger: logging.Logger
+    _on_drained: Callable[[], None]
+
+    def adopt(self, limits: Limits, timeouts: Timeouts, on_drained: Callable[[], None]) -> None:
+        """Take over the limits; once, before the first connection."""
+        self.line_bytes_max = limits.request_line_bytes
+        self.head_bytes_max = limits.headers_bytes
+        self.fields_max = limits.headers_count
+        self.body_mark = limits.body_high_water_mark
+        self.headers_ms = round(timeouts.headers_s * 1000)
+        self.request_ms = round(timeouts.request_s * 1000)
+        self.keep_alive_ms = round(timeouts.keep_alive_s * 1000)
+        self._on_drained = on_drained
+
+    def fault(self, code: str, data: dict[str, Any]) -> NoReturn:
+        """Raise the error with this code."""
+        raise TreadleError(code, **data)
+
+    def refusal(self, status: int) -> bytes:
+        """The whole answer to a message that is refused."""
+        return refusal(status)
+
+    def drained(self) -> None:
+        """The last connection has closed."""
+        self._on_drained()
+
+    def handler_failed(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
+        """A handler raised, or its task was cancelled (None): 500 when nothing was sent, else the connection is cut."""
+        if response.is_lost and (exception is None or isinstance(exception, ConnectionError)):
+            self.logger.debug("%s %s: the peer left before the answer", request.method, request.url)
+            return
+        self.logger.error("%s %s: the handler failed", request.method, request.url, exc_info=exception)
+        self.give_up(response)
+
+    def give_up(self, response: ResponseCore) -> None:
+        """Answer 500 when nothing was sent, else cut the connection, so that the answer does not look whole."""
+        if response.is_lost or response.finished:
+            return
+        if response.is_unsent:
+            response.replace_by(refusal(500))
+        else:
+            self.abort_message(response)

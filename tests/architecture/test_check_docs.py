@@ -1,0 +1,46 @@
+"""The check of the Markdown files is able to say no."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.check_docs import findings_in
+
+GOOD = """\
+# A title: `x`
+
+[here](#a-title-x) [there](other.md#b) [out](https://example.org/x) `[not](a-link)`
+
+```python
+await treadle.run(main)
+```
+```
+[not a link](in-code.md)
+```
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    (tmp_path / "other.md").write_text("## B\n")
+    return tmp_path / "page.md"
+
+
+def test_a_good_page_passes(page: Path) -> None:
+    page.write_text(GOOD)
+    assert list(findings_in(page)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\n[gone](gone.md)\n", 2),
+        ("[no such heading](#c)\n", 1),
+        ("[no such heading there](other.md#c)\n", 1),
+        ("text\n\n```python\nx = 1\nx = = 2\n```\n", 5),
+        ("text\n```python\nx = 1\n", 2),
+    ],
+)
+def test_a_bad_page_is_found(page: Path, text: str, line: int) -> None:
+    page.write_text(text)
+    assert [finding.split(":")[1] for finding in findings_in(page)] == [str(line)]

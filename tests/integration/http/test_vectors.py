@@ -1,0 +1,170 @@
+"""Every vector against a live server: whole, cut in two everywhere, byte by byte, behind and before good requests.
+
+A delivery runs once, for all vectors together; each vector then reports its own failures. After every delivery the
+server must still be the same process, answer a good request, and hold no connection of those that ended.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.integration.http.delivery import Conversation, deliver
+from tests.integration.http.vectors import CLOSED, EITHER, GOOD, OPEN, VECTORS, Vector
+from tests.integration.support import Program, eventually
+
+pytestmark = pytest.mark.slow  # some 25,000 connections
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"  # answered after 10 ms: what follows is known before it is answered
+
+SMALL = tuple(vector for vector in VECTORS if len(vector.data) < 60_000)
+CUTTABLE = tuple(vector for vector in VECTORS if 1 < len(vector.data) < 200)
+DRIBBLED = tuple(vector for vector in VECTORS if 1 < len(vector.data) < 600)
+REFUSED = tuple(vector for vector in SMALL if vector.ends == CLOSED and not vector.eof)
+
+Failures = dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Program]:
+    with Program.run("vectors_server.py") as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def sync_server() -> Iterator[Program]:
+    with Program.run("vectors_server.py", env={"SYNC": "1"}) as program:
+        yield program
+
+
+def hold(server: Program, conversations: Iterable[Conversation]) -> Failures:
+    """Deliver, then see that the server is none the worse for it."""
+    assert server.get("/warm-up").status == 200
+    descriptors = server.fd_count
+    failures: Failures = defaultdict(list)
+    for one in deliver(server.address, conversations):
+        if one.problem:
+            failures[one.vector.name.removesuffix(", then good")].append(one.report())
+    assert server.is_alive
+    assert server.get("/after").status == 200
+    eventually(lambda: server.fd_count <= descriptors, "the connections of the vectors are closed")
+    return failures
+
+
+def check(failures: Failures, vector: Vector) -> None:
+    reports = failures.get(vector.name, [])
+    more = f"\n... and {len(reports) - 3} more" if len(reports) > 3 else ""
+    assert not reports, "\n".join(reports[:3]) + more
+
+
+def each(vectors: Iterable[Vector]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector.name)
+
+
+@pytest.fixture(scope="module")
+def whole(server: Program) -> Failures:
+    return hold(server, (Conversation(vector, [vector.data]) for vector in VECTORS))
+
+
+@each(VECTORS)
+def test_whole(whole: Failures, vector: Vector) -> None:
+    check(whole, vector)
+
+
+@pytest.fixture(scope="module")
+def halves(server: Program) -> Failures:
+    cuts = ((vector, cut) for vector in CUTTABLE for cut in range(1, len(vector.data)))
+    return hold(
+        server,
+        (Conversation(v, [v.data[:cut], v.data[cut:]], label=f" cut at {cut}") for v, cut in cuts),
+    )
+
+
+@each(CUTTABLE)
+def test_cut_in_two_everywhere(halves: Failures, vector: Vector) -> None:
+    check(halves, vector)
+
+
+@pytest.fixture(scope="module")
+def dribbled(server: Program) -> Failures:
+    ordered = sorted(DRIBBLED, key=lambda vector: len(vector.data))  # a batch takes as many rounds as its longest
+    return hold(server, (Conversation(v, [v.data[i : i + 1] for i in range(len(v.data))]) for v in ordered))
+
+
+@each(DRIBBLED)
+def test_byte_by_byte(dribbled: Failures, vector: Vector) -> None:
+    check(dribbled, vector)
+
+
+@pytest.fixture(scope="module")
+def behind(server: Program) -> Failures:
+    return hold(server, (Conversation(v, [SLOW + GOOD + v.data], before=2) for v in SMALL))
+
+
+@each(SMALL)
+def test_behind_good_requests_still_being_answered(behind: Failures, vector: Vector) -> None:
+    check(behind, vector)
+
+
+@pytest.fixture(scope="module")
+def followed(server: Program) -> Failures:
+    return hold(server, (Conversation(v, [v.data + GOOD + GOOD]) for v in REFUSED))
+
+
+@each(REFUSED)
+def test_nothing_after_a_refusal_is_a_request(followed: Failures, vector: Vector) -> None:
+    check(followed, vector)
+
+
+@pytest.fixture(scope="module")
+def unread(sync_server: Program) -> Failures:
+    return hold(sync_server, (Conversation(_as_unread(v), [v.data]) for v in VECTORS))
+
+
+@each(VECTORS)
+def test_handler_that_never_reads(unread: Failures, vector: Vector) -> None:
+    """Its answer may be out before the body turns out to be malformed: then no second answer may follow."""
+    check(unread, vector)
+
+
+def _as_unread(vector: Vector) -> Vector:
+    """A body that nobody reads may cost the connection; one found malformed too late is answered by the close alone."""
+    last = vector.expect[-1]
+    choices = (last,) if isinstance(last, int) else last
+    return replace(
+        vector,
+        expect=(*vector.expect[:-1], (200, *choices)),
+        ends=EITHER if vector.ends == OPEN else vector.ends,
+        echo=None,
+    ) if _has_body(vector) else vector  # fmt: skip
+
+
+def _has_body(vector: Vector) -> bool:
+    head = vector.data.lower()
+    return b"content-length:" in head or b"transfer-encoding:" in head
+
+
+def test_the_answer_to_four_mebibytes_arrives(server: Program) -> None:
+    """A client that writes everything before it reads must find the answer: no reset, no broken pipe (RFC 9112 9.6)."""
+    with server.client() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"a" * 4 * 1024 * 1024 + b"\r\n\r\n")
+        response = client.response()
+        assert response.status == 431
+        assert response.announces_close()
+        client.expect_end()
+
+
+def test_a_refused_client_that_stays_is_let_go(server: Program) -> None:
+    """Lingering is bounded, and asleep: a peer that neither reads nor closes holds no descriptor for long, and no core."""
+    assert server.get().status == 200
+    descriptors = server.fd_count
+    ticks = server.cpu_ticks
+    with server.client() as client:
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.response().status == 400
+        eventually(lambda: server.fd_count == descriptors, "the server has let go", 40.0)
+        client.expect_end()
+    assert server.cpu_ticks - ticks < 20

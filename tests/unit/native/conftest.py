@@ -1,0 +1,35 @@
+"""Rooms and doors for the tests of native units; every room is closed, and its threads have gone, when the test ends."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.native.support import Door, Room, eventually, open_fds, pool_threads
+
+
+@pytest.fixture
+def make_room() -> Iterator[Callable[..., Room]]:
+    """Room(size, queue_max). Leaks of threads and descriptors fail the test."""
+    fds = open_fds()
+    rooms: list[Room] = []
+
+    def make(size: int = 4, queue_max: int = 65_536) -> Room:
+        rooms.append(Room(size, queue_max))
+        return rooms[-1]
+
+    yield make
+    for room in rooms:
+        room.close()
+    eventually(lambda: not pool_threads(), "the threads of closed pools end")
+    assert open_fds() == fds
+
+
+@pytest.fixture
+def room(make_room: Callable[..., Room]) -> Room:
+    return make_room()
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Door:
+    return Door(tmp_path / "door")

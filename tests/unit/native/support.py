@@ -1,0 +1,113 @@
+"""What the tests of native units stand on: a bare loop with a pool, a FIFO as a door that threads wait at, and what /proc
+counts. Invariant: no wait without a deadline."""
+
+import errno
+import os
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from treadle._native.loop import LoopCore
+from treadle._native.pool import FileRead, Pool
+
+DEADLINE_S = 20.0  # for what takes ms; two busy cores are slow at times
+
+Trace = list[object]
+
+
+def eventually(probe: Callable[[], bool], what: str) -> None:
+    """For facts of native threads, which announce themselves in no other way."""
+    end_s = time.monotonic() + DEADLINE_S
+    while not probe():
+        assert time.monotonic() < end_s, f"not within {DEADLINE_S} s: {what}"
+        select.select([], [], [], 0.001)
+
+
+def open_fds() -> set[str]:
+    return {f"{fd}: {os.readlink(path)}" for fd in os.listdir("/proc/self/fd") if os.path.lexists(path := link_of(fd))}
+
+
+def link_of(fd: str) -> str:
+    return f"/proc/self/fd/{fd}"
+
+
+def pool_threads() -> list[str]:
+    """The ids of the threads of all pools in this process."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            if Path(f"/proc/self/task/{thread}/comm").read_text() == "treadle-pool\n":
+                found.append(thread)
+        except FileNotFoundError:  # it has ended since
+            pass
+    return found
+
+
+class Room:
+    """A loop, its pool, and the log that callbacks write to."""
+
+    def __init__(self, size: int = 4, queue_max: int = 65_536) -> None:
+        self.loop = LoopCore()
+        self.pool = self.loop.pool = Pool(self.loop, size, queue_max=queue_max)
+        self.log: Trace = []
+
+    def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:
+        """Without a callback, data or error go to the log."""
+        return self.pool.read_file(os.fsencode(path), str(path), callback or self.note)
+
+    def note(self, error: OSError | None, data: bytes | None) -> None:
+        self.log.append(data if error is None else error)
+
+    def run(self) -> Trace:
+        """Until nothing is left that holds the program."""
+        self.loop.run_turns(True)
+        return self.log
+
+    def run_until(self, probe: Callable[[], bool], what: str) -> None:
+        """Turn until the probe, asked once per turn, says yes."""
+        end_s = time.monotonic() + DEADLINE_S
+
+        def ask() -> None:
+            assert time.monotonic() < end_s, f"not within {DEADLINE_S} s: {what}"
+            if probe():
+                self.loop.stop()
+            else:
+                self.loop.set_immediate(ask)
+
+        ask()
+        self.loop.run_turns(False)
+
+    def is_idle(self) -> bool:
+        """No thread works, and none has work to do."""
+        statistics = self.pool.statistics()
+        return statistics["active"] == statistics["queued"] == 0
+
+    def has_active(self, count: int) -> bool:
+        return self.pool.statistics()["active"] == count
+
+    def close(self) -> None:
+        self.pool.close()
+        self.loop.close_core()
+
+
+class Door:
+    """A FIFO: who opens it for reading waits until open()."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        os.mkfifo(path)
+
+    def open(self, data: bytes = b"") -> None:
+        """Let the one who waits through; he reads data."""
+        end_s = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                fd = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError as error:
+                if error.errno != errno.ENXIO or time.monotonic() > end_s:  # nobody waits yet
+                    raise
+                select.select([], [], [], 0.001)
+        os.write(fd, data)
+        os.close(fd)

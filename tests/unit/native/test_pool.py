@@ -1,0 +1,497 @@
+"""The pool of native threads: order, bounds, cancellation, and its end. Not here: what is read (test_file_jobs.py)."""
+
+import contextvars
+import gc
+import os
+import signal
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.native.support import Door, Room, Trace, eventually, open_fds, pool_threads
+from treadle._native.loop import LoopCore
+from treadle._native.pool import Pool, PoolSaturated, Request
+
+MakeRoom = Callable[..., Room]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    return path
+
+
+def note_name(room: Room, name: object) -> Callable[[object, object], None]:
+    return lambda _error, _data: room.log.append(name)
+
+
+# ---- order
+
+
+def test_a_callback_runs_in_the_poll_phase(room: Room, file: Path) -> None:
+    def on_data(error: OSError | None, data: bytes | None) -> None:
+        room.log += [error, data]
+        room.loop.set_timeout(room.log.append, 0, "timeout")
+        room.loop.set_immediate(room.log.append, "immediate")
+        room.loop.queue_microtask(lambda: room.log.append("microtask"))
+        room.loop.next_tick(room.log.append, "tick")
+
+    room.read(file, on_data)
+    assert room.log == []
+    assert room.run() == [None, b"content", "tick", "microtask", "immediate", "timeout"]
+
+
+def test_microtasks_run_between_two_callbacks_of_one_poll(make_room: MakeRoom, file: Path) -> None:
+    room = make_room(1)
+    for number in range(3):
+        room.read(file, lambda _e, _d, number=number: room.loop.next_tick(room.log.append, f"tick {number}"))  # type: ignore[misc]
+        room.read(file, note_name(room, number))
+    eventually(room.is_idle, "all six are read")
+    assert room.run() == ["tick 0", 0, "tick 1", 1, "tick 2", 2]
+
+
+def test_a_pool_of_one_keeps_the_order(make_room: MakeRoom, tmp_path: Path) -> None:
+    room = make_room(1)
+    expected: Trace = []
+    for number in range(50):
+        path = tmp_path / str(number)
+        path.write_bytes(b"%d" % number * number * 100)
+        expected.append(path.read_bytes())
+        room.read(path)
+    assert room.run() == expected
+    assert room.pool.statistics()["threads"] == 1
+
+
+def test_one_that_waits_does_not_hold_up_others(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(2)
+    room.read(door.path)
+    room.read(file)
+    room.run_until(lambda: len(room.log) == 1, "the file is read")
+    door.open(b"through the door")
+    assert room.run() == [b"content", b"through the door"]
+
+
+def test_a_callback_runs_in_the_context_of_its_call(room: Room, file: Path) -> None:
+    variable = contextvars.ContextVar("variable", default="none")
+
+    def on_data(_error: object, _data: object) -> None:
+        room.log.append(variable.get())
+        variable.set("changed")
+
+    for value in ("one", "two"):
+        contextvars.copy_context().run(lambda value=value: (variable.set(value), room.read(file, on_data)))  # type: ignore[misc]
+        room.run()
+    assert room.log == ["one", "two"]
+    assert variable.get() == "none"
+
+
+# ---- what holds the program
+
+
+def test_a_request_holds_the_program(room: Room, file: Path) -> None:
+    assert not room.loop.is_alive()
+    room.read(file)
+    assert room.loop.is_alive()
+    assert room.loop.request_refs == 1
+    room.run()
+    assert not room.loop.is_alive()
+    assert room.loop.request_refs == 0
+
+
+def test_an_idle_pool_does_not(room: Room, file: Path) -> None:
+    room.read(file)
+    room.run()
+    assert room.run() == [b"content"]
+    assert room.pool.statistics()["threads"] == 1
+
+
+# ---- failing callbacks
+
+
+def test_a_failing_callback_goes_to_the_uncaught_hook(room: Room, file: Path) -> None:
+    error = ValueError("from the callback")
+
+    def fail(_error: object, _data: object) -> None:
+        room.loop.next_tick(room.log.append, "tick")
+        raise error
+
+    room.loop.uncaught_hook = lambda exception: (room.log.append(exception), True)[1]
+    room.read(file, fail)
+    assert room.run() == [error, "tick"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_an_exception_that_comes_out_loses_no_other_callback(
+    make_room: MakeRoom, file: Path, kind: type[BaseException]
+) -> None:
+    room = make_room(1)
+
+    def fail(_error: object, _data: object) -> None:
+        raise kind
+
+    room.read(file, note_name(room, 1))
+    room.read(file, fail)
+    room.read(file, note_name(room, 3))
+    room.read(file, fail)
+    room.read(file, note_name(room, 5))
+    eventually(room.is_idle, "all five are read")
+    for expected in ([1], [1, 3]):
+        with pytest.raises(kind):
+            room.run()
+        assert room.log == expected
+    assert room.run() == [1, 3, 5]
+    assert room.loop.request_refs == 0
+
+
+# ---- bounds
+
+
+def test_a_full_queue_takes_no_more(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1, queue_max=2)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    room.read(file)
+    room.read(file)
+    with pytest.raises(PoolSaturated) as raised:
+        room.read(file)
+    assert raised.value.args == (2,)
+    assert room.loop.request_refs == 3
+    door.open(b"door")
+    assert room.run() == [b"door", b"content", b"content"]
+    room.read(file)
+    assert room.run() == [b"door", b"content", b"content", b"content"]
+
+
+def test_threads_start_when_they_are_needed(make_room: MakeRoom, tmp_path: Path, file: Path) -> None:
+    room = make_room(3)
+    doors = [Door(tmp_path / str(number)) for number in range(3)]
+    assert (room.pool.statistics()["threads"], pool_threads()) == (0, [])
+    for count, door in enumerate(doors, 1):
+        room.read(door.path)
+        eventually(lambda count=count: room.has_active(count), "one more thread is at a door")  # type: ignore[misc]
+        assert room.pool.statistics()["threads"] == len(pool_threads()) == count
+    room.read(file)
+    assert (room.pool.statistics()["threads"], room.pool.statistics()["queued"]) == (3, 1)
+    for door in doors:
+        door.open()
+    assert sorted(map(str, room.run())) == ["b''", "b''", "b''", "b'content'"]
+
+
+@pytest.mark.parametrize("size", [0, -1, 1025])
+def test_the_size_is_from_1_to_1024(room: Room, size: int) -> None:
+    with pytest.raises(ValueError, match="1024"):
+        Pool(room.loop, size)
+
+
+def test_the_queue_has_room_for_one(room: Room) -> None:
+    with pytest.raises(ValueError, match="queue_max"):
+        Pool(room.loop, 1, queue_max=0)
+
+
+def test_threads_leave_signals_to_the_main_thread(room: Room, file: Path) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    room.read(file)
+    eventually(lambda: len(pool_threads()) == 1, "the thread has its name")
+    [thread] = pool_threads()
+    lines = Path(f"/proc/self/task/{thread}/status").read_text().splitlines()
+    mask = int(next(line.split()[1] for line in lines if line.startswith("SigBlk:")), 16)
+    blocked = {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
+    never = {signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+    assert blocked == signal.valid_signals() - never
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    room.run()
+
+
+# ---- cancellation
+
+
+def test_a_job_that_waits_is_cancelled(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    waiting = [room.read(file, note_name(room, number)) for number in range(5)]
+    assert [room.pool.cancel(waiting[number]) for number in (0, 2, 4)] == [True] * 3  # first, middle, last of the queue
+    assert room.pool.statistics()["queued"] == 2
+    assert waiting[0].cancelled()
+    assert not room.pool.cancel(waiting[0])
+    door.open(b"door")
+    assert room.run() == [b"door", 1, 3]
+
+
+def test_a_job_that_runs_only_loses_its_callback(room: Room, door: Door) -> None:
+    request = room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    assert not room.pool.cancel(request)
+    assert room.run() == []  # it holds the program no longer
+    door.open(b"unread")
+    room.run_until(room.is_idle, "the thread is back")
+    assert room.run() == []
+    assert room.pool.statistics()["completed"] == 0
+
+
+def test_a_finished_job_loses_its_callback(make_room: MakeRoom, file: Path) -> None:
+    room = make_room(1)
+    requests: list[Request] = []
+    room.read(file, lambda _error, _data: room.log.append(room.pool.cancel(requests[0])))
+    requests.append(room.read(file))
+    eventually(room.is_idle, "both are read")
+    assert room.run() == [False]
+    assert room.loop.request_refs == 0
+
+
+def test_cancelling_what_is_through_is_no_harm(room: Room, file: Path) -> None:
+    request = room.read(file)
+    room.run()
+    assert not room.pool.cancel(request)
+    request.cancel()
+    assert room.run() == [b"content"]
+
+
+def test_a_request_cancels_itself(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    request = room.read(file)
+    request.cancel()
+    assert request.cancelled()
+    assert room.pool.statistics()["requests"] == 1
+    door.open(b"door")
+    assert room.run() == [b"door"]
+
+
+def test_a_request_of_another_pool_is_left_alone(make_room: MakeRoom, file: Path) -> None:
+    mine, other = make_room(), make_room()
+    request = mine.read(file)
+    with pytest.raises(ValueError, match="another pool"):
+        other.pool.cancel(request)
+    assert mine.run() == [b"content"]
+
+
+def test_a_cancelled_request_lets_go_of_its_callback(room: Room, door: Door) -> None:
+    class Listener:
+        def __call__(self, error: object, data: object) -> None: ...
+
+    listener = Listener()
+    reference = weakref.ref(listener)
+    request = room.read(door.path, listener)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    del listener
+    assert reference() is not None
+    request.cancel()
+    assert reference() is None
+    door.open()
+
+
+def test_requests_are_made_by_the_pool_only() -> None:
+    with pytest.raises(TypeError):
+        Request()
+
+
+# ---- the end
+
+
+def test_closing_does_not_wait_for_a_thread_that_is_stuck(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room, before = make_room(1), open_fds()
+    reference = weakref.ref(callback := note_name(room, "never"))
+    room.read(door.path, callback)
+    room.read(file, callback)
+    del callback
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    room.close()
+    assert len(open_fds()) == len(before) - 3  # the loop's epoll and eventfd, the pool's eventfd
+    assert len(pool_threads()) == 1
+    assert reference() is None
+    door.open(b"unread")
+    eventually(lambda: not pool_threads(), "the thread ends once it is back")
+    assert room.log == []
+
+
+def test_idle_threads_end_at_once(make_room: MakeRoom, tmp_path: Path) -> None:
+    room = make_room(8)
+    doors = [Door(tmp_path / str(number)) for number in range(8)]
+    for door in doors:
+        room.read(door.path)
+    for door in doors:
+        door.open()
+    assert room.run() == [b""] * 8
+    assert len(pool_threads()) == 8
+    room.close()
+    eventually(lambda: not pool_threads(), "they end")
+
+
+def test_a_callback_may_close_the_pool(make_room: MakeRoom, file: Path) -> None:
+    room = make_room(1)
+
+    def on_data(_error: object, _data: object) -> None:
+        room.log.append("closed")
+        room.pool.close()
+
+    for _ in range(3):
+        room.read(file, on_data)
+    eventually(room.is_idle, "all three are read")
+    assert room.run() == ["closed"]
+    assert room.loop.request_refs == 0
+    assert room.pool.fileno() == -1
+
+
+def test_a_callback_that_is_let_go_may_cancel_another(make_room: MakeRoom, door: Door) -> None:
+    room = make_room(2)
+    requests: list[Request] = []
+
+    class Canceller:
+        def __call__(self, error: object, data: object) -> None: ...
+
+        def __del__(self) -> None:
+            for request in requests:
+                request.cancel()
+                room.pool.cancel(request)
+
+    for _ in range(4):
+        requests.append(room.read(door.path, Canceller()))
+    room.close()
+    eventually(lambda: len(pool_threads()) <= 2, "those that had no job end")
+    for _ in pool_threads():
+        door.open()
+
+
+def test_a_closed_pool_says_so(make_room: MakeRoom, file: Path) -> None:
+    room = make_room()
+    request = room.read(file)
+    room.close()
+    room.pool.close()
+    assert not room.pool.cancel(request)
+    request.cancel()
+    assert repr(room.pool) == "<Pool closed>"
+    assert room.pool.statistics()["threads"] == 0
+    with pytest.raises(RuntimeError):
+        room.read(file)
+    with pytest.raises(RuntimeError):
+        Pool(room.loop, 1)
+    assert room.log == []
+
+
+def test_a_loop_that_goes_unclosed_takes_its_pool_along(file: Path) -> None:
+    before = open_fds()
+    loop = LoopCore()
+    loop.pool = Pool(loop, 2)
+    log: Trace = []
+    loop.pool.read_file(os.fsencode(file), str(file), lambda _error, data: log.append(data))
+    loop.run_turns(True)
+    del loop
+    gc.collect()
+    eventually(lambda: not pool_threads(), "its threads end")
+    assert (log, open_fds()) == ([b"content"], before)
+
+
+def test_a_pool_that_outlives_its_loop_is_of_no_use_and_no_harm(file: Path) -> None:
+    before = open_fds()
+    loop = LoopCore()
+    pool = Pool(loop, 2)
+    request = pool.read_file(os.fsencode(file), str(file), print)
+    del loop
+    gc.collect()
+    with pytest.raises(RuntimeError):
+        pool.read_file(os.fsencode(file), str(file), print)
+    assert "requests=1" in repr(pool)
+    request.cancel()
+    pool.close()
+    del pool
+    request.cancel()
+    eventually(lambda: not pool_threads(), "its threads end")
+    assert open_fds() == before
+
+
+# ---- forks
+
+
+def in_child(act: Callable[[], bool]) -> int:
+    """Run act in a forked child; 0 if it says yes."""
+    child = os.fork()
+    if child == 0:
+        status = 2
+        try:
+            signal.alarm(20)
+            status = 0 if act() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_starts_afresh(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    inherited = room.read(file)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+
+    def child() -> bool:
+        assert not room.pool.cancel(inherited)
+        assert room.loop.request_refs == 0
+        assert room.pool.statistics()["threads"] == 0
+        room.read(file)
+        assert room.run() == [b"content"]
+        room.close()
+        return not pool_threads()
+
+    assert in_child(child) == 0
+    door.open(b"door")
+    assert room.run() == [b"door", b"content"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("act", ["close", "statistics", "read", "drop"])
+def test_nothing_hangs_in_a_forked_child(make_room: MakeRoom, door: Door, file: Path, act: str) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+
+    def child() -> bool:
+        if act == "close":
+            room.close()
+        elif act == "drop":
+            del room.pool, room.loop
+            gc.collect()
+        elif act == "read":
+            room.read(file)
+            room.close()
+        else:
+            room.pool.statistics()
+        return True
+
+    assert in_child(child) == 0
+    door.open(b"door")
+    assert room.run() == [b"door"]
+
+
+# ---- statistics
+
+
+def test_statistics_count_what_waits_and_what_is_done(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    for _ in range(3):
+        room.read(file)
+    statistics = room.pool.statistics()
+    times = {name: statistics.pop(name) for name in ("wait_total_ns", "wait_max_ns")}
+    assert statistics == {
+        "size": 1,
+        "threads": 1,
+        "active": 1,
+        "queued": 3,
+        "queued_max": 3,
+        "queue_max": 65_536,
+        "requests": 4,
+        "completed": 0,
+        "waits": 1,
+    }
+    assert 0 < times["wait_max_ns"] <= times["wait_total_ns"]
+    assert repr(room.pool) == "<Pool requests=4 threads=1/1>"
+    door.open()
+    room.run()
+    statistics = room.pool.statistics()
+    counted = {name: statistics[name] for name in ("active", "queued", "requests", "completed", "waits")}
+    assert counted == {"active": 0, "queued": 0, "requests": 0, "completed": 4, "waits": 4}
+    assert statistics["wait_max_ns"] < statistics["wait_total_ns"]

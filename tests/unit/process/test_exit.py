@@ -1,0 +1,113 @@
+"""How a program ends: the output and the code of real processes. The expectations are what Node 20 and 24 print for the
+same program, except that an uncaught exception is a Python traceback on stderr."""
+
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from tests.integration.support import treadle_command
+
+HEAD = """
+import sys, treadle
+from treadle import process, timers
+def boom(*_): raise ValueError("boom")
+def set_code(code): process.exit_code = code
+on_exit = lambda: process.on("exit", lambda code: print("exit", code))
+"""
+
+
+class Case(NamedTuple):
+    program: str
+    output: list[str]
+    code: int
+    error: str = ""
+
+
+CASES = {
+    "nothing": Case("on_exit()", ["exit 0"], 0),
+    "exit_code": Case("on_exit(); process.exit_code = 3", ["exit 3"], 3),
+    "exit_code_before_exit": Case(
+        'process.on("beforeExit", lambda code: print("before", code)); on_exit(); process.exit_code = 3',
+        ["before 3", "exit 3"],
+        3,
+    ),
+    "exit": Case("on_exit(); process.exit(5)", ["exit 5"], 5),
+    "exit_without_code": Case("on_exit(); process.exit_code = 4; process.exit()", ["exit 4"], 4),
+    "exit_beats_exit_code": Case("on_exit(); process.exit_code = 4; process.exit(0)", ["exit 0"], 0),
+    "exit_in_a_timer": Case("on_exit(); timers.set_timeout(process.exit, 1, 6); print('main')", ["main", "exit 6"], 6),
+    "exit_drops_what_waits": Case(
+        "on_exit(); timers.set_timeout(print, 1, 'never'); process.next_tick(print, 'never'); process.exit()",
+        ["exit 0"],
+        0,
+    ),
+    "exit_has_no_before_exit": Case("on_exit(); process.on('before_exit', print); process.exit()", ["exit 0"], 0),
+    "a_listener_sets_the_code": Case("process.on('exit', lambda _: set_code(9)); process.exit(5)", [], 9),
+    "a_listener_sets_the_code_at_the_natural_end": Case("process.on('exit', lambda _: set_code(9))", [], 9),
+    "a_listener_exits": Case("process.on('exit', lambda _: process.exit(9)); on_exit(); process.exit(5)", [], 9),
+    "a_listener_exits_at_the_natural_end": Case("process.on('exit', lambda _: process.exit(9)); on_exit()", [], 9),
+    "a_listener_raises": Case("process.on('exit', boom); on_exit()", [], 1, "ValueError: boom"),
+    "a_listener_of_exit_raises": Case("process.on('exit', boom); process.exit(4)", [], 4, "ValueError: boom"),
+    "a_listener_raises_with_a_code": Case(
+        "process.exit_code = 3; process.on('exit', boom)", [], 3, "ValueError: boom"
+    ),
+    "a_listener_raises_and_that_is_handled": Case(
+        "process.on('uncaughtException', print); process.on('exit', boom); on_exit()", ["boom"], 0
+    ),
+    "uncaught": Case("on_exit(); boom()", ["exit 1"], 1, "ValueError: boom"),
+    "uncaught_beats_exit_code": Case("on_exit(); process.exit_code = 3; boom()", ["exit 1"], 1, "ValueError: boom"),
+    "uncaught_in_a_timer": Case("on_exit(); timers.set_timeout(boom, 1)", ["exit 1"], 1, "ValueError: boom"),
+    "uncaught_then_a_listener_sets_the_code": Case(
+        "process.on('exit', lambda _: set_code(12)); boom()", [], 12, "ValueError: boom"
+    ),
+    "uncaught_and_handled": Case(
+        "on_exit(); process.on('uncaughtException', print); timers.set_timeout(print, 1, 'timer'); boom()",
+        ["boom", "timer", "exit 0"],
+        0,
+    ),
+    "the_handler_exits": Case(
+        "on_exit(); process.on('uncaughtException', lambda _: process.exit(2)); boom()", ["exit 2"], 2
+    ),
+    "before_exit_raises": Case("on_exit(); process.on('before_exit', boom)", ["exit 1"], 1, "ValueError: boom"),
+    # Python's own way out
+    "sys_exit": Case("on_exit(); sys.exit(7)", ["exit 7"], 7),
+    "sys_exit_in_a_timer": Case("on_exit(); timers.set_timeout(sys.exit, 1, 7)", ["exit 7"], 7),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_how_a_file_ends(name: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    case = CASES[name]
+    file = tmp_path / "program.py"
+    file.write_text(HEAD + case.program)
+    done = subprocess.run(
+        [*treadle_command(), "run", file], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.stdout.splitlines(), done.returncode) == (case.output, case.code), done.stderr
+    if case.error:
+        assert case.error in done.stderr
+    else:
+        assert done.stderr == ""
+
+
+def test_programs_of_one_process_each_have_an_exit() -> None:
+    program = """
+for n in range(2):
+    treadle.run(lambda: print("main", n))
+    for code in (5, None):
+        try:
+            treadle.run(lambda: process.exit(code))
+        except SystemExit as ended:
+            print("ended", ended.code)
+    try:
+        treadle.run(boom)
+    except ValueError:
+        print("failed")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + "on_exit()" + program], capture_output=True, text=True, timeout=30, check=False
+    )
+    one_round = ["exit 0", "exit 5", "ended 5", "exit 0", "ended 0", "exit 1", "failed"]
+    assert done.stdout.splitlines() == ["main 0", *one_round, "main 1", *one_round], done.stderr
