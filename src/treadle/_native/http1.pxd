@@ -83,12 +83,14 @@ cdef class Connection(Stream):
     cdef bint is_consuming          # consume() is on the stack: whoever completes an answer leaves the rest to it
     cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
+    cdef bint is_upgrade_offered    # by the current message
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
+    cdef bint has_forbidden_trailer(self) except -1
     cdef int feed(self, bytes data) except -1
     cdef int check_head(self) except -1
     cdef int message_complete(self) except -1
@@ -142,6 +144,7 @@ cdef class ResponseCore:
     cdef readonly bint finished     # handed over to the kernel or to the connection's buffer, completely
     cdef public bint send_date
     cdef bint is_head_only          # answer to HEAD, or a status without a body
+    cdef bint is_length_free        # a status that must not announce a length
     cdef bint is_1_0
     cdef bint is_chunked
     cdef bint keeps_alive

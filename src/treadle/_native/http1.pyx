@@ -24,7 +24,7 @@ from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNKS_ENDED, ChunkFault, find_head_end, parse_length, scan_chunks, start_chunks,
 )
 from treadle._native.http1_head cimport (
-    BAD_NAME, CONNECTION, CONTENT_LENGTH, DATE, EXPECT, FIELD_FINE, HOST, TRANSFER_ENCODING, Field, FieldFault, HeadWriter,
+    BAD_NAME, CONNECTION, CONTENT_LENGTH, DATE, EXPECT, FIELD_FINE, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, FieldFault, HeadWriter,
     field_of, has_token, is_token, is_value,
 )
 from treadle._native.loop cimport LoopCore
@@ -320,6 +320,7 @@ cdef class Connection(Stream):
         self.head_bytes = self.head_tail = 0
         self.body_kind = NO_BODY
         self.message_start_ms = 0
+        self.is_upgrade_offered = False
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -330,7 +331,10 @@ cdef class Connection(Stream):
         if so_far > server.line_bytes_max:
             piece = data[:head_size] if self.head is None else self.head + data[:head_size]
             if memchr(PyBytes_AS_STRING(piece), c'\n', min(so_far, server.line_bytes_max + 2)) is NULL:
-                self.refuse(414)
+                # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
+                self.feed(data[:min(head_size, server.line_bytes_max)])
+                if self.shim is not None:
+                    self.refuse(414)
                 return size
             if so_far > server.head_bytes_max:
                 self.refuse(431)
@@ -399,6 +403,8 @@ cdef class Connection(Stream):
                 if value.lower() != b"chunked":
                     return self.refuse(501 if value.lower().endswith(b"chunked") else 400)
                 self.body_kind = CHUNKED
+            elif field == UPGRADE:
+                self.is_upgrade_offered = True      # the parser takes what follows for the new protocol: it is not used again
             elif field == EXPECT:
                 if value.lower() != b"100-continue":
                     return self.refuse(417)
@@ -409,6 +415,8 @@ cdef class Connection(Stream):
         request.method = METHODS.get(method) or method.decode("ascii")
         if request.method == "CONNECT":
             return self.refuse(501)
+        if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method == "OPTIONS"):
+            return self.refuse(400)
         response.is_1_0 = is_1_0
         response.is_head_only = request.method == "HEAD"
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
@@ -447,7 +455,10 @@ cdef class Connection(Stream):
             self.refuse(400)                # the parser counts otherwise
             return size
         if is_last:
-            self.message_complete()
+            if self.request.trailers is not None and self.has_forbidden_trailer():
+                self.refuse(400)
+            else:
+                self.message_complete()
         elif self.request.is_discarding:
             if self.request.body_bytes > DISCARD_MAX:
                 self.linger()
@@ -455,11 +466,21 @@ cdef class Connection(Stream):
             self.pause()
         return part
 
+    cdef bint has_forbidden_trailer(self) except -1:
+        # RFC 9110 section 6.5.1: nothing that frames or routes the message comes behind it.
+        cdef bytes name, value
+        cdef Field field
+        for name, value in self.request.trailers:
+            field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+            if field != OTHER_FIELD and field != DATE:
+                return True
+        return False
+
     cdef int feed(self, bytes data) except -1:
         try:
             self.shim.feed(data)
         except HttpParserUpgrade:
-            pass                            # the offer is not taken up: RFC 9110 section 7.8 allows to ignore it
+            pass                            # the offer is not taken up, as RFC 9110 section 7.8 allows
         except HttpParserError:
             self.refuse(400)
         return 0
@@ -468,7 +489,7 @@ cdef class Connection(Stream):
         cdef RequestCore request = self.request
         request.complete = True
         self.phase = ANSWERING              # PERF: the deadline stays armed and means nothing now, see expired()
-        self.release_parser(request.keeps_alive)
+        self.release_parser(request.keeps_alive and not self.is_upgrade_offered)
         request.wake_reader()
         if self.response is None:           # answered before its body was through
             return self.next_message()
@@ -491,7 +512,7 @@ cdef class Connection(Stream):
         cdef RequestCore request = self.request
         self.response = None
         request.on_over()
-        if not response.keeps_alive or self.has_peer_ended or self.server.is_closing:
+        if not response.keeps_alive or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
             return self.linger()
         if request.complete:
             return self.next_message()
@@ -622,13 +643,40 @@ cdef class Connection(Stream):
         return 0
 
 
+cdef bint is_target(const char *target, Py_ssize_t size, bint is_options) noexcept:
+    # RFC 9112 section 3.2: origin-form, absolute-form, or the asterisk of OPTIONS. authority-form belongs to CONNECT.
+    cdef const char *colon
+    if target[0] == c'/':
+        return True
+    if target[0] == c'*':
+        return size == 1 and is_options
+    colon = <const char *>memchr(target, c':', size)
+    return colon is not NULL and colon + 2 < target + size and colon[1] == c'/' and colon[2] == c'/'
+
+
 cdef bint is_host(const char *value, Py_ssize_t size) noexcept:
     # RFC 9112 section 3.2: uri-host with an optional port, or nothing. No comma: that is how two of them are joined.
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i = 0
     cdef char c
-    for i in range(size):
-        c = value[i]
-        if c <= c' ' or c == 0x7f or c in b'",/<>?@#\\^`{|}':
+    if size and value[0] == c'[':                       # IP-literal
+        i = 1
+        while i < size and (c'0' <= value[i] <= c':' or c'a' <= (value[i] | 32) <= c'z' or value[i] == c'.' or value[i] == c'%'):
+            i += 1
+        if i == 1 or i >= size or value[i] != c']':
+            return False
+        i += 1
+    else:
+        while i < size and value[i] != c':':
+            c = value[i]
+            if c <= c' ' or c == 0x7f or c in b'",/<>?@#[\\]^`{|}':
+                return False
+            i += 1
+    if i == size:
+        return True
+    if value[i] != c':':
+        return False
+    for i in range(i + 1, size):                        # port
+        if not c'0' <= value[i] <= c'9':
             return False
     return True
 
@@ -763,8 +811,6 @@ cdef class ResponseCore:
 
     @status_message.setter
     def status_message(self, message):
-        if message is not None:
-            self.check_value("status_message", message)
         self.message = message
 
     def set_header(self, name, value):
@@ -901,9 +947,12 @@ cdef class ResponseCore:
     cdef int begin_head(self, HeadWriter writer) except -1:
         # The status line, and what set_header collected.
         cdef int status = self.status_code
+        if self.message is not None:
+            self.check_value("status_message", self.message)
         writer.start(status, self.message, self.is_1_0)
         self.has_length = self.has_date = self.has_connection = self.is_chunked = False
-        if status < 200 or status == 204 or status == 304:
+        self.is_length_free = status < 200 or status == 204
+        if self.is_length_free or status == 304:
             self.is_head_only = True
         if self.fields is not None:
             for name, value in self.fields.values():
@@ -950,6 +999,8 @@ cdef class ResponseCore:
             self.length = parse_length(value, value_size)
             if self.length < 0:
                 self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": "Content-Length"})
+            if self.is_length_free:     # RFC 9110 section 8.6: it must not have one
+                return 0
             self.has_length = True
         elif field == TRANSFER_ENCODING:
             self.is_chunked = not self.is_1_0
@@ -972,9 +1023,15 @@ cdef class ResponseCore:
         # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
         if self.send_date and not self.has_date:
             writer.add_date()
-        if self.is_chunked:
+        if self.connection is not None and (self.server.is_closing or (
+                self.connection.request is not None and self.connection.request.expects_continue
+                and not self.connection.request.complete)):
+            self.keeps_alive = False            # we go, or the peer does not know whether to send its body
+        if self.is_length_free:
+            self.is_chunked = False
+        elif self.is_chunked:
             self.has_length = False
-        elif not self.has_length and not (self.is_head_only and size == 0):
+        elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
             if is_last:
                 self.has_length = True
                 self.length = size

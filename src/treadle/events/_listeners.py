@@ -1,7 +1,9 @@
-"""What an emitter keeps for one event. Not here: who calls it (emitter.py).
+"""What an emitter keeps for one event.
 
-    emitter._events = { "close": listener,                          one: the callable itself, no list
-                        "data":  ListenerList(listener, Once, ...)} two or more
+    emitter._events = { "close": listener,                           one: the callable itself, no list
+                        "data":  ListenerList(listener, Once, ...) } two or more
+
+Not here: who calls it (emitter.py).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Not here: waiting for an event (_once.py, _iterator.py). Source: https://nodejs.
 """
 
 from collections.abc import Coroutine, Hashable
-from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -245,9 +245,7 @@ class EventEmitter:
     def set_max_listeners(self, limit: float, /) -> Self:
         """Warn (once per event) when an event gets more than `limit` listeners; 0 or inf: never."""
         if not isinstance(limit, int | float):
-            raise TreadleError(
-                "ERR_INVALID_ARG_TYPE", name="limit", expected="a number", received=type(limit).__name__
-            )
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name="limit", expected="a number", received=type(limit).__name__)
         if not limit >= 0:  # so that NaN is refused, too
             raise TreadleError("ERR_OUT_OF_RANGE", name="limit", expected="at least 0", received=limit)
         self._max_listeners = limit

@@ -1,5 +1,6 @@
 """The answers to messages that are refused before any handler sees them. Not here: when they are (_native.http1)."""
 
+from email.utils import formatdate
 from http import HTTPStatus
 
 REASONS = {
@@ -21,6 +22,7 @@ def refusal(status: int) -> bytes:
     body = f"{status} {phrase}: {REASONS[status]}\n".encode("ascii")
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        f"Date: {formatdate(usegmt=True)}\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body

@@ -33,6 +33,10 @@ def _with_node_names(method: _Method) -> _Method:
     return call  # type: ignore[return-value]  # the same signature
 
 
+def _is_exit_code(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
 class Process(EventEmitter):
     """One per interpreter: see treadle.process, which is its face."""
 
@@ -68,10 +72,8 @@ class Process(EventEmitter):
 
     @exit_code.setter
     def exit_code(self, code: int | None) -> None:
-        if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
-            raise TreadleError(
-                "ERR_INVALID_ARG_TYPE", name="code", expected="an int or None", received=type(code).__name__
-            )
+        if not _is_exit_code(code):
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name="code", expected="an int or None", received=type(code).__name__)
         self._exit_code = code
 
     def exit(self, code: int | None = None, /) -> NoReturn:

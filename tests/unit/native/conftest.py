@@ -1,4 +1,5 @@
-"""Rooms and doors for the tests of native units; every room is closed, and its threads have gone, when the test ends."""
+"""Rooms and doors for the tests of native units. Invariant: after a test its rooms are closed, and no thread and no
+descriptor is left."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,5 +32,7 @@ def room(make_room: Callable[..., Room]) -> Room:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Door:
-    return Door(tmp_path / "door")
+def door(tmp_path: Path) -> Iterator[Door]:
+    door = Door(tmp_path / "door")
+    yield door
+    door.let_all_through()

@@ -1,4 +1,4 @@
-"""What the tests of native units stand on: a bare loop with a pool, a FIFO as a door that threads wait at, and what /proc
+"""What the tests of native units stand on: a bare loop with a pool, a FIFO as a door that threads wait at, what /proc
 counts. Invariant: no wait without a deadline."""
 
 import errno
@@ -39,7 +39,7 @@ def pool_threads() -> list[str]:
         try:
             if Path(f"/proc/self/task/{thread}/comm").read_text() == "treadle-pool\n":
                 found.append(thread)
-        except FileNotFoundError:  # it has ended since
+        except (FileNotFoundError, ProcessLookupError):  # it has ended since
             pass
     return found
 
@@ -52,7 +52,9 @@ class Room:
         self.pool = self.loop.pool = Pool(self.loop, size, queue_max=queue_max)
         self.log: Trace = []
 
-    def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:
+    def read(
+        self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None
+    ) -> FileRead:
         """Without a callback, data or error go to the log."""
         return self.pool.read_file(os.fsencode(path), str(path), callback or self.note)
 
@@ -99,7 +101,7 @@ class Door:
         os.mkfifo(path)
 
     def open(self, data: bytes = b"") -> None:
-        """Let the one who waits through; he reads data."""
+        """Let the one who waits through. Data only for one that reads it: others may have closed the FIFO already."""
         end_s = time.monotonic() + DEADLINE_S
         while True:
             try:
@@ -109,5 +111,12 @@ class Door:
                 if error.errno != errno.ENXIO or time.monotonic() > end_s:  # nobody waits yet
                     raise
                 select.select([], [], [], 0.001)
-        os.write(fd, data)
-        os.close(fd)
+        try:
+            if data:
+                os.write(fd, data)
+        finally:
+            os.close(fd)
+
+    def let_all_through(self) -> None:
+        """Whoever still waits, after a test that failed."""
+        os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))

@@ -172,7 +172,8 @@ def test_threads_start_when_they_are_needed(make_room: MakeRoom, tmp_path: Path,
     for count, door in enumerate(doors, 1):
         room.read(door.path)
         eventually(lambda count=count: room.has_active(count), "one more thread is at a door")  # type: ignore[misc]
-        assert room.pool.statistics()["threads"] == len(pool_threads()) == count
+        eventually(lambda count=count: len(pool_threads()) == count, "it has its name")  # type: ignore[misc]
+        assert room.pool.statistics()["threads"] == count
     room.read(file)
     assert (room.pool.statistics()["threads"], room.pool.statistics()["queued"]) == (3, 1)
     for door in doors:
@@ -194,7 +195,7 @@ def test_the_queue_has_room_for_one(room: Room) -> None:
 def test_threads_leave_signals_to_the_main_thread(room: Room, file: Path) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     room.read(file)
-    eventually(lambda: len(pool_threads()) == 1, "the thread has its name")
+    eventually(lambda: len(pool_threads()) == 1, "there is a thread")
     [thread] = pool_threads()
     lines = Path(f"/proc/self/task/{thread}/status").read_text().splitlines()
     mask = int(next(line.split()[1] for line in lines if line.startswith("SigBlk:")), 16)
@@ -226,7 +227,7 @@ def test_a_job_that_runs_only_loses_its_callback(room: Room, door: Door) -> None
     eventually(lambda: room.has_active(1), "the thread is at the door")
     assert not room.pool.cancel(request)
     assert room.run() == []  # it holds the program no longer
-    door.open(b"unread")
+    door.open()
     room.run_until(room.is_idle, "the thread is back")
     assert room.run() == []
     assert room.pool.statistics()["completed"] == 0
@@ -303,7 +304,7 @@ def test_closing_does_not_wait_for_a_thread_that_is_stuck(make_room: MakeRoom, d
     assert len(open_fds()) == len(before) - 3  # the loop's epoll and eventfd, the pool's eventfd
     assert len(pool_threads()) == 1
     assert reference() is None
-    door.open(b"unread")
+    door.open()
     eventually(lambda: not pool_threads(), "the thread ends once it is back")
     assert room.log == []
 
@@ -316,7 +317,7 @@ def test_idle_threads_end_at_once(make_room: MakeRoom, tmp_path: Path) -> None:
     for door in doors:
         door.open()
     assert room.run() == [b""] * 8
-    assert len(pool_threads()) == 8
+    eventually(lambda: len(pool_threads()) == 8, "each has begun")
     room.close()
     eventually(lambda: not pool_threads(), "they end")
 
@@ -350,10 +351,9 @@ def test_a_callback_that_is_let_go_may_cancel_another(make_room: MakeRoom, door:
 
     for _ in range(4):
         requests.append(room.read(door.path, Canceller()))
+    eventually(lambda: room.has_active(2), "both threads are at the door")
     room.close()
-    eventually(lambda: len(pool_threads()) <= 2, "those that had no job end")
-    for _ in pool_threads():
-        door.open()
+    door.open()  # for all who wait
 
 
 def test_a_closed_pool_says_so(make_room: MakeRoom, file: Path) -> None:
@@ -433,7 +433,8 @@ def test_a_forked_child_starts_afresh(make_room: MakeRoom, door: Door, file: Pat
         room.read(file)
         assert room.run() == [b"content"]
         room.close()
-        return not pool_threads()
+        eventually(lambda: not pool_threads(), "its own threads end")
+        return True
 
     assert in_child(child) == 0
     door.open(b"door")

@@ -49,9 +49,7 @@ CASES = {
     "a_listener_exits_at_the_natural_end": Case("process.on('exit', lambda _: process.exit(9)); on_exit()", [], 9),
     "a_listener_raises": Case("process.on('exit', boom); on_exit()", [], 1, "ValueError: boom"),
     "a_listener_of_exit_raises": Case("process.on('exit', boom); process.exit(4)", [], 4, "ValueError: boom"),
-    "a_listener_raises_with_a_code": Case(
-        "process.exit_code = 3; process.on('exit', boom)", [], 3, "ValueError: boom"
-    ),
+    "a_listener_raises_with_a_code": Case("process.exit_code = 3; process.on('exit', boom)", [], 3, "ValueError: boom"),
     "a_listener_raises_and_that_is_handled": Case(
         "process.on('uncaughtException', print); process.on('exit', boom); on_exit()", ["boom"], 0
     ),
@@ -66,9 +64,7 @@ CASES = {
         ["boom", "timer", "exit 0"],
         0,
     ),
-    "the_handler_exits": Case(
-        "on_exit(); process.on('uncaughtException', lambda _: process.exit(2)); boom()", ["exit 2"], 2
-    ),
+    "the_handler_exits": Case("on_exit(); process.on('uncaughtException', lambda _: process.exit(2)); boom()", ["exit 2"], 2),
     "before_exit_raises": Case("on_exit(); process.on('before_exit', boom)", ["exit 1"], 1, "ValueError: boom"),
     # Python's own way out
     "sys_exit": Case("on_exit(); sys.exit(7)", ["exit 7"], 7),
@@ -82,9 +78,7 @@ def test_how_a_file_ends(name: str, tmp_path) -> None:  # type: ignore[no-untype
     case = CASES[name]
     file = tmp_path / "program.py"
     file.write_text(HEAD + case.program)
-    done = subprocess.run(
-        [*treadle_command(), "run", file], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([*treadle_command(), "run", file], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout.splitlines(), done.returncode) == (case.output, case.code), done.stderr
     if case.error:
         assert case.error in done.stderr

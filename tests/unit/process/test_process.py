@@ -54,9 +54,7 @@ def test_an_event_has_two_names(node: str, python: str, is_reversed: bool) -> No
     [process.on, process.add_listener, process.once, process.prepend_listener, process.prepend_once_listener],
 )
 @pytest.mark.parametrize("remove", [process.off, process.remove_listener])
-def test_all_ways_of_adding_and_removing_know_both_names(
-    add: Callable[..., object], remove: Callable[..., object]
-) -> None:
+def test_all_ways_of_adding_and_removing_know_both_names(add: Callable[..., object], remove: Callable[..., object]) -> None:
     add("uncaughtException", print)
     assert process.event_names() == ["uncaught_exception"]
     remove("uncaughtException", print)

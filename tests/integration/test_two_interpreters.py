@@ -1,0 +1,141 @@
+"""Two interpreters with a GIL of their own run a native loop each, at once, in one process.
+
+Each makes its log while the other waits for it in the kernel, at a barrier of pipes: so both loops exist and run at the
+same time, whatever the machine's load. Not here: workers, which put a face on this.
+"""
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROUNDS = 20  # interpreters made and destroyed, two at a time
+
+PROGRAM = """
+import os, sys
+sys.path[:0] = PATHS
+from treadle._native.loop import LoopCore
+from treadle._native.pool import Pool
+
+log = []
+loop = LoopCore()
+loop.pool = Pool(loop, 2)
+
+def meet(name):
+    # Tell the other one, and block until it has told us: a loop that is not there would never answer.
+    os.write(TELL, name)
+    assert os.read(HEAR, 1) == name
+    log.append("met " + name.decode())
+
+def on_data(error, data):
+    log.append(error or data.decode())
+    loop.set_timeout(on_timeout, 0)
+    loop.set_immediate(log.append, "immediate of the read")
+    loop.queue_microtask(lambda: log.append("microtask of the read"))
+    loop.next_tick(log.append, "tick of the read")
+
+def on_timeout():
+    log.append("timeout of the read")
+    loop.pool.read_file(LARGE, LARGE, lambda error, data: log.append(error or len(data)))
+
+def start():
+    loop.set_immediate(on_immediate)
+    loop.queue_microtask(lambda: log.append("microtask"))
+    loop.next_tick(log.append, "tick")
+    meet(b"a")
+
+def on_immediate():
+    meet(b"b")
+    loop.pool.read_file(FILE, FILE, on_data)
+
+loop.next_tick(start)
+loop.run_turns(True)
+meet(b"c")
+loop.pool.close()
+loop.close_core()
+left = sorted({"asyncio", "_asyncio", "selectors"} & sys.modules.keys())
+os.write(REPORT, repr((log, left)).encode())
+os.close(REPORT)
+"""
+
+EXPECTED = [
+    "met a",
+    "tick",
+    "microtask",
+    "met b",
+    "content",
+    "tick of the read",
+    "microtask of the read",
+    "immediate of the read",
+    "timeout of the read",
+    1_000_000,
+    "met c",
+]
+
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 13),
+    reason=f"interpreters with a GIL of their own need CPython 3.13, this is {sys.version.split()[0]}",
+)
+
+
+class Isolate(threading.Thread):
+    """A thread with an interpreter of its own, which runs PROGRAM."""
+
+    def __init__(self, files: dict[str, object], tell: int, hear: int) -> None:
+        super().__init__()
+        self.tell = tell
+        self.report, report = os.pipe()
+        names = {**files, "TELL": tell, "HEAR": hear, "REPORT": report}
+        self.program = "".join(f"{name} = {value!r}\n" for name, value in names.items()) + PROGRAM
+        self.failure: object = None
+
+    def run(self) -> None:
+        _interpreters = importlib.import_module("_interpreters")  # so called in 3.13 and 3.14
+        interpreter = _interpreters.create("isolated")
+        try:
+            self.failure = _interpreters.exec(interpreter, self.program)
+        finally:
+            _interpreters.destroy(interpreter)
+            if self.failure is not None:
+                os.write(self.tell, b"!!!")  # nobody should wait for it
+
+    def result(self) -> tuple[list[object], list[str]]:
+        """Its log, and what it imported although it must not."""
+        self.join(timeout=60)
+        assert not self.is_alive()
+        assert self.failure is None, self.failure
+        with open(self.report, encoding="utf-8") as report:
+            log, left = eval(report.read())
+        return log, left
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[dict[str, object]]:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "large").write_bytes(bytes(1_000_000))
+    before = sorted(os.listdir("/proc/self/fd"))
+    yield {
+        "PATHS": [path for path in sys.path if path],
+        "FILE": os.fsencode(tmp_path / "file"),
+        "LARGE": os.fsencode(tmp_path / "large"),
+    }
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.slow
+def test_two_loops_in_two_interpreters_at_once(files: dict[str, object]) -> None:
+    for _ in range(ROUNDS):
+        there, back = os.pipe(), os.pipe()
+        first = Isolate(files, there[1], back[0])
+        second = Isolate(files, back[1], there[0])
+        first.start()
+        second.start()
+        assert first.result() == (EXPECTED, [])
+        assert second.result() == (EXPECTED, [])
+        for fd in (*there, *back):
+            os.close(fd)

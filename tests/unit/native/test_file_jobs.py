@@ -1,0 +1,285 @@
+"""Reading files on the pool's threads: every kind of file, every kind of failure, and no descriptor left behind."""
+
+import errno
+import hashlib
+import itertools
+import os
+import random
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.native.support import Door, Room, eventually, open_fds
+
+KIB = 1024
+MIB = 1024 * KIB
+ONE_JOB_MAX = 256 * KIB
+TURN = 4 * MIB
+
+MakeRoom = Callable[..., Room]
+
+
+def content(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+# ---- kinds of files
+
+
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, 4096, 16 * KIB, ONE_JOB_MAX - 1, ONE_JOB_MAX, ONE_JOB_MAX + 1, MIB + 7, TURN - 1, TURN, TURN + 1, 9 * MIB],
+)
+def test_a_regular_file_of_any_size(room: Room, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content(size))
+    assert room.run() == []
+    room.read(path)
+    assert room.run() == [content(size)]
+
+
+@pytest.mark.slow
+def test_a_large_file(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(64 * MIB)
+        for place in (0, 31 * MIB, 64 * MIB - 10):
+            file.seek(place)
+            file.write(b"not a hole")
+    room.read(path)
+    [data] = room.run()
+    assert isinstance(data, bytes)
+    assert len(data) == 64 * MIB
+    assert hashlib.sha256(data).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def test_many_files_at_once(room: Room, tmp_path: Path) -> None:
+    expected = {size: content(size) for size in range(0, 300_000, 977)}
+    read: dict[int, object] = {}
+    for size, data in expected.items():
+        (tmp_path / str(size)).write_bytes(data)
+        room.read(tmp_path / str(size), lambda error, data, size=size: read.update({size: error or data}))  # type: ignore[misc]
+    room.run()
+    assert read == expected
+    assert room.pool.statistics()["threads"] <= 4
+
+
+def test_a_file_that_tells_no_size(room: Room) -> None:
+    room.read("/proc/self/status")
+    [data] = room.run()
+    assert isinstance(data, bytes)
+    assert data.startswith(b"Name:\t")
+    assert data.endswith(b"\n")
+    assert [line.split(b":")[0] for line in data.splitlines()] == [
+        line.split(b":")[0] for line in Path("/proc/self/status").read_bytes().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 1, 16 * KIB, 16 * KIB + 1, ONE_JOB_MAX, ONE_JOB_MAX + 1, 5 * MIB])
+def test_a_pipe_is_read_to_its_end(room: Room, size: int) -> None:
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        with open(writer, "wb") as file:
+            file.write(content(size))
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    room.read(f"/proc/self/fd/{reader}")
+    assert room.run() == [content(size)]
+    writing.join()
+    os.close(reader)
+
+
+def test_a_file_that_tells_more_than_it_has(room: Room) -> None:
+    path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not path.exists():
+        pytest.skip("no such file in this kernel's sysfs")
+    assert path.stat().st_size > len(path.read_bytes())
+    room.read(path)
+    assert room.run() == [path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(MIB, MIB + 1), (MIB, 3 * MIB), (3 * MIB, 100 * KIB), (MIB, 0), (300 * KIB, 20 * MIB)],
+    ids=["one more", "grown", "shrunk", "emptied", "grown much"],
+)
+def test_a_file_that_changes_after_it_told_its_size(
+    make_room: MakeRoom, door: Door, tmp_path: Path, told: int, read: int
+) -> None:
+    room = make_room(1)
+    path = tmp_path / "file"
+    path.write_bytes(content(told))
+    room.read(path)
+    room.read(door.path, lambda _error, _data: None)
+    # The first job of the file is done, and its second waits behind the one that is at the door.
+    room.run_until(lambda: room.has_active(1) and room.pool.statistics()["queued"] == 1, "its size is known")
+    path.write_bytes(content(read))
+    door.open()
+    assert room.run() == [content(read)]
+
+
+# ---- turns
+
+
+def test_a_large_file_lets_others_go_first(make_room: MakeRoom, door: Door, tmp_path: Path) -> None:
+    room = make_room(1)
+    (tmp_path / "large").write_bytes(content(3 * TURN))
+    (tmp_path / "small").write_bytes(b"small")
+    room.read(tmp_path / "large")
+    room.read(door.path, lambda _error, _data: None)
+    room.run_until(lambda: room.has_active(1) and room.pool.statistics()["queued"] == 1, "the large file is open")
+    room.read(tmp_path / "small")
+    door.open()
+    assert room.run() == [b"small", content(3 * TURN)]
+
+
+# ---- failures
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("missing", errno.ENOENT),
+        ("", errno.ENOENT),
+        (".", errno.EISDIR),
+        ("file/below", errno.ENOTDIR),
+        ("loop", errno.ELOOP),
+        ("n" * 300, errno.ENAMETOOLONG),
+    ],
+)
+def test_failures_are_those_of_open(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, number: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    room.read(path)
+    [error] = room.run()
+    assert isinstance(error, OSError)
+    assert (error.errno, error.strerror, error.filename) == (number, os.strerror(number), path)
+    assert type(error) is type(OSError(number, ""))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(0o000)
+    room.read(path)
+    [error] = room.run()
+    assert isinstance(error, PermissionError)
+
+
+def test_a_path_of_any_bytes(room: Room, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff\xfe"
+    with open(path, "wb") as file:
+        file.write(b"content")
+    room.pool.read_file(path, path, room.note)
+    room.pool.read_file(path + b"x", path + b"x", room.note)
+    data, error = sorted(room.run(), key=lambda item: not isinstance(item, bytes))
+    assert data == b"content"
+    assert isinstance(error, FileNotFoundError)
+    assert error.filename == path + b"x"
+
+
+def test_a_nul_in_a_path(room: Room) -> None:
+    with pytest.raises(ValueError, match="embedded null byte"):
+        room.pool.read_file(b"a\0b", "a\0b", room.note)
+    assert not room.loop.is_alive()
+
+
+TOO_LITTLE_MEMORY = """
+import resource
+from pathlib import Path
+from tests.unit.native.support import Room
+
+room = Room()
+room.read("/proc/self/status", lambda error, data: None)   # the first thread and its stack
+room.run()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 256 * 2**20,) * 2)
+room.read(PATH)
+[error] = room.run()
+print(type(error).__name__, error.errno, error.filename)
+room.read("/proc/self/stat", lambda error, data: print(error, data is not None))
+room.run()
+room.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["a size to say no to", "no end"])
+def test_a_file_that_does_not_fit_into_memory(repository: Path, tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero")
+    if kind != "no end":
+        path = tmp_path / "sparse"
+        with path.open("wb") as file:
+            file.truncate(3 * 1024 * MIB)
+    program = TOO_LITTLE_MEMORY.replace("PATH", repr(str(path)))
+    paths = os.pathsep.join([str(repository), str(repository / "src")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [f"OSError {errno.ENOMEM} {path}", "None True"]
+
+
+def test_no_descriptor_left_to_open_a_file_with(make_room: MakeRoom, tmp_path: Path) -> None:
+    room = make_room()
+    (tmp_path / "file").touch()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        room.read(tmp_path / "file")
+        [error] = room.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert isinstance(error, OSError)
+    assert error.errno == errno.EMFILE
+
+
+# ---- descriptors
+
+
+@pytest.mark.slow
+def test_no_descriptor_is_left_by_many_reads(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"content")
+    (tmp_path / "large").write_bytes(content(300 * KIB))
+    before = open_fds()
+    counts = {"data": 0, "error": 0}
+
+    def count(error: OSError | None, _data: bytes | None) -> None:
+        counts["data" if error is None else "error"] += 1
+
+    for number in range(2_000):
+        room.read(tmp_path / ("small", "large", "missing", ".", "small")[number % 5], count)
+    room.run()
+    assert counts == {"data": 1_200, "error": 800}
+    assert open_fds() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_large_reads_end_at_any_moment(make_room: MakeRoom, tmp_path: Path, end: str) -> None:
+    path = tmp_path / "large"
+    expected = content(2 * MIB)
+    path.write_bytes(expected)
+    before = open_fds()
+    for moment in range(40):
+        room = make_room(2)
+        requests = [room.read(path) for _ in range(4)]
+        turns = itertools.count()
+        room.run_until(lambda turns=turns, moment=moment: next(turns) >= moment, "its moment")  # type: ignore[misc]
+        if end == "cancel":
+            for request in requests:
+                request.cancel()
+            assert room.loop.request_refs == 0
+            room.run_until(room.is_idle, "the threads are back")
+        assert all(data == expected for data in room.log)
+        room.close()
+    eventually(lambda: open_fds() == before, "abandoned jobs close their files")
