@@ -31,8 +31,6 @@ UNITS = {
     "tcp": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,
     "http1_head": MAIN_ONLY,
-    "http1_framing": MAIN_ONLY,
-    "http1_head": MAIN_ONLY,
     "http1": MAIN_ONLY,
     "asgi1": MAIN_ONLY,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fuzz import http_mutation  # noqa: E402
+from fuzz import http_mutation
 
 if __name__ == "__main__":
     sys.exit(http_mutation.main())

@@ -320,7 +320,7 @@ cdef class Connection(Stream):
         self.head_bytes = self.head_tail = 0
         self.body_kind = NO_BODY
         self.message_start_ms = 0
-        self.is_upgrade_offered = False
+        self.is_upgrade_offered = self.is_body_raw = False
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -423,8 +423,12 @@ cdef class Connection(Stream):
         self.head = None
         self.is_dispatch_due = True
         if shim.is_message_complete:
-            return self.message_complete()
-        if self.body_kind == NO_BODY:
+            if self.body_kind == CHUNKED:
+                return self.refuse(400)     # an offer of another protocol, for which the parser ends here: where does its body?
+            self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
+            if not self.is_body_raw:
+                return self.message_complete()
+        elif self.body_kind == NO_BODY:
             return self.refuse(400)         # the parser waits for a body that no header announces
         if self.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
@@ -448,7 +452,11 @@ cdef class Connection(Stream):
                 return size
             is_last = self.chunks.state == CHUNKS_ENDED
         self.request.expects_continue = False
-        self.feed(data[:part])
+        if self.is_body_raw:
+            self.request.add_body(data[:part])
+            self.shim.is_message_complete = is_last
+        else:
+            self.feed(data[:part])
         if self.shim is None:                   # refused
             return size
         if is_last != self.shim.is_message_complete:
@@ -512,7 +520,7 @@ cdef class Connection(Stream):
         cdef RequestCore request = self.request
         self.response = None
         request.on_over()
-        if not response.keeps_alive or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
+        if not response.keeps_alive or self.server.is_closing or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
             return self.linger()
         if request.complete:
             return self.next_message()

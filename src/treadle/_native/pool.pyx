@@ -492,16 +492,19 @@ cdef class Pool(PollHandle):
         # In a forked child there are no threads, and the lock may be held by one that is not there: all they have in
         # common is left as it is, untouched. True: so it was.
         cdef set requests = self.requests
+        cdef bint is_of_use
         if self.shared is NULL or getpid() == self.pid:
             return False
         self.requests = set()
         memset(&self.taken, 0, sizeof(self.taken))
         self.shared = NULL
+        is_of_use = self.interest != 0
+        if is_of_use:
+            (<LoopCore>self.loop).request_refs -= len(requests)
+            (<LoopCore>self.loop).poller.forget(self)   # ORDER: it goes by the descriptor
         close(self.fd)
         self.fd = -1
-        if self.interest:
-            (<LoopCore>self.loop).request_refs -= len(requests)
-            (<LoopCore>self.loop).poller.forget(self)
+        if is_of_use:
             self.begin()
         release_all(requests)
         return True

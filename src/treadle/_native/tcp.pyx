@@ -324,7 +324,9 @@ cdef class Listener(PollHandle):
     """A listening socket. Takes connections in the poll phase; close() closes it at once."""
 
     def start(self):
-        """Begin to accept."""
+        """Begin to accept; no effect once closed."""
+        if self.fd < 0:
+            return
         self.is_paused = False
         self.loop.poller.watch(self, READABLE)
 

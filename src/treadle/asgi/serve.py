@@ -107,7 +107,7 @@ class _Serving:
             self._drained.clear()
             try:
                 await asyncio.wait_for(self._drained.wait(), self._config.graceful_s)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 logger.warning("cutting %d connections that did not end in time", server.connection_count)
                 server.close_all_connections()
 
@@ -119,7 +119,7 @@ class _Serving:
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
         logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
-        get_loop().call_later(ACCEPT_RETRY_S, lambda: listener.fileno() >= 0 and listener.start())
+        get_loop().call_later(ACCEPT_RETRY_S, listener.start)
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._stop.is_set():

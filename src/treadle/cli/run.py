@@ -42,7 +42,7 @@ def _compiled(file: str) -> CodeType:
         sys.exit(1)
 
 
-def _exit_code(code: CodeType, main: ModuleType) -> object:
+def _exit_code(code: CodeType, main: ModuleType) -> str | int | None:
     from treadle import process
     from treadle.loop.program import run_script
 

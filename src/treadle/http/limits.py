@@ -1,4 +1,4 @@
-"""The numbers that bound a connection, with their reasons. Each is settable per server; docs/behaviour.md shows what others do."""
+"""The numbers that bound a connection, with their reasons. Each is settable per server; see docs/behaviour.md."""
 
 from dataclasses import dataclass
 

@@ -155,7 +155,7 @@ class Server(EventEmitter):
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
         logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
-        retry = self._loop.set_timeout(lambda: listener.fileno() >= 0 and listener.start(), ACCEPT_RETRY_S * 1000)
+        retry = self._loop.set_timeout(listener.start, ACCEPT_RETRY_S * 1000)
         if not self._is_refed:
             retry.unref()
 

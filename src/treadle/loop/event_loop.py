@@ -14,7 +14,7 @@ import threading
 from asyncio import base_events, constants, sslproto
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener, Transport, TransportListener
@@ -37,6 +37,16 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
     Thread-safety: as asyncio, only call_soon_threadsafe may be called from another thread. Source: CPython's documentation of
     asyncio's event loop; where treadle promises more (order, starvation, tasks that do not vanish) see docs/design/loop.md.
     """
+
+    if TYPE_CHECKING:  # of BaseEventLoop, which the stubs of asyncio do not show
+        _debug: bool
+        _thread_id: int | None
+        _signal_handlers: dict[int, Any]
+        _check_running: Callable[[], None]
+        _read_from_self: Callable[[], None]
+        _set_coroutine_origin_tracking: Callable[[bool], None]
+        _asyncgen_firstiter_hook: Callable[[Any], None]
+        _asyncgen_finalizer_hook: Callable[[Any], None]
 
     def __init__(self) -> None:
         asyncio.SelectorEventLoop.__init__(self, _NoSelector())  # type: ignore[arg-type]
@@ -104,7 +114,9 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
             self.hold_task(task)
         return task
 
-    def run_in_executor(self, executor: Any, func: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., _T], *args: Any
+    ) -> asyncio.Future[_T]:
         """asyncio's; the call holds the program until it is through."""
         future: asyncio.Future[_T] = base_events.BaseEventLoop.run_in_executor(self, executor, func, *args)
         self.ref_request()
@@ -126,20 +138,22 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
             self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
         return self._signal_pipe
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """asyncio's: callback(*args) runs in the loop, not in the signal."""
         self._check_closed()
         self._pipe()
         super().add_signal_handler(sig, callback, *args)
 
     def _make_self_pipe(self) -> None:
-        self._ssock = self._csock = None  # made by _pipe() when somebody needs it
+        self._ssock = self._csock = None  # type: ignore[assignment]  # made by _pipe() when somebody needs it
 
     def _close_self_pipe(self) -> None:
         if self._signal_pipe is not None:
             self._signal_pipe.close()
             self._signal_pipe = None
-        self._ssock = self._csock = None
+        self._ssock = self._csock = None  # type: ignore[assignment]
 
     def _write_to_self(self) -> None:
         self.wake()
@@ -171,8 +185,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         server_hostname: str | None = None,
         extra: Any = None,
         server: Any = None,
-        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
-        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        ssl_handshake_timeout: Any = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: Any = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> Any:
         self._ensure_fd_no_transport(rawsock)
         ssl_protocol = sslproto.SSLProtocol(
@@ -208,8 +222,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         sslcontext: Any = None,
         server: Any = None,
         backlog: int = 100,
-        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
-        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        ssl_handshake_timeout: Any = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: Any = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> None:
         if sslcontext is not None:
             asyncio.SelectorEventLoop._start_serving(  # type: ignore[attr-defined]
@@ -230,7 +244,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
         """No descriptor or memory is left: say so, and try again in a second."""
         self.call_exception_handler({"message": "socket.accept() out of system resource", "exception": error})
-        self.call_later(constants.ACCEPT_RETRY_DELAY, lambda: listener.fileno() >= 0 and listener.start())
+        self.call_later(constants.ACCEPT_RETRY_DELAY, listener.start)
 
 
 class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):

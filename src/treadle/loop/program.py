@@ -100,7 +100,7 @@ class _Program:
 
     def _start(self) -> None:
         main = self._main
-        result = main if asyncio.iscoroutine(main) else main()  # type: ignore[operator]
+        result = main if asyncio.iscoroutine(main) else main()
         if inspect.isawaitable(result):
             self._await(result)
         else:
@@ -108,7 +108,7 @@ class _Program:
 
     def adopt(self, main: Main) -> None:
         """Run one more main inside this program."""
-        result = main if asyncio.iscoroutine(main) else main()  # type: ignore[operator]
+        result = main if asyncio.iscoroutine(main) else main()
         if inspect.isawaitable(result):
             self._await(result)
 

@@ -105,3 +105,17 @@ for n in range(2):
     )
     one_round = ["exit 0", "exit 5", "ended 5", "exit 0", "ended 0", "exit 1", "failed"]
     assert done.stdout.splitlines() == ["main 0", *one_round, "main 1", *one_round], done.stderr
+
+
+def test_process_may_be_imported_while_the_program_runs() -> None:
+    program = """
+import treadle
+def main():
+    from treadle import process, timers
+    process.on("uncaught_exception", lambda error: print("handled", error))
+    process.on("exit", lambda code: print("exit", code))
+    timers.set_timeout(int, 1, "x")
+treadle.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["handled", "exit"], done.stderr

@@ -1,0 +1,16 @@
+"""The recorded order of real Node, line by line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.ordering.adapter import Interpreter
+
+PROGRAMS = [json.loads(line) for line in (Path(__file__).parent / "node.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program['id']}-{program['goal']}")
+def test_order_is_nodes(program: dict[str, Any]) -> None:
+    assert Interpreter(program).main() == program["expect"]
