@@ -5,7 +5,7 @@ Each instruction is charged to the innermost stage among its callers: what a hel
 what the handler calls to build its answer is serialising. Kernel time is not in it: callgrind sees no further than
 the system call. The build is the release build except that functions stay apart (see harness/environment.py).
 
-    python3 bench/stages.py [--requests 4096] [--user-us 2.4] [--json FILE]
+    python3 bench/stages.py [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
 
 Exit status: 0 every stage was found; 1 a stage of the table below matches no function any more.
 """
@@ -34,6 +34,7 @@ from harness.table import number, table
 STAGES: dict[str, tuple[str, ...]] = {
     "receive": ("loop.LoopCore.poll", "poll_epoll.Poller.*", "tcp.Stream.on_ready", "tcp.Stream.read_some"),
     "parse": (
+        "http1.Connection.on_bytes",
         "http1.Connection.consume*",
         "http1.Connection.begin_message",
         "http1.Connection.feed",
@@ -51,6 +52,7 @@ WARM = 2048  # the interpreter specialises its bytecode, free lists fill
 CONNECTIONS = 64
 TOP = 15
 CUT_OFF_MAX = 0.01
+PATH_MAX = 6  # callers shown where no stage begins
 REST = "(no stage)"
 
 
@@ -60,6 +62,7 @@ class Breakdown:
 
     stages: dict[str, float]
     functions: Counter[tuple[str, str]]  # (function, stage)
+    paths: Counter[tuple[str, str]]  # (calls from the beginning of the stage to the function, stage)
     unseen: list[str]  # patterns that match nothing
     missing: list[str]  # stages of which no pattern matches
     cut_off: float  # instructions without a stage whose chain of callers was longer than what is recorded
@@ -74,9 +77,11 @@ def break_down(costs: Sequence[Cost], requests: int) -> Breakdown:
     """Charge every cost to the innermost stage of its chain."""
     stages = dict.fromkeys((*STAGES, REST), 0.0)
     functions: Counter[tuple[str, str]] = Counter()
+    calls: Counter[tuple[str, str]] = Counter()
     cut_off = 0
     for cost in costs:
-        stage = next(filter(None, map(stage_of, cost.chain)), REST)
+        depth, stage = next(((i, s) for i, name in enumerate(cost.chain) if (s := stage_of(name))), (PATH_MAX, REST))
+        calls[" > ".join(map(short, reversed(cost.chain[: depth + 1]))), stage] += cost.instructions
         stages[stage] += cost.instructions / requests
         if stage == REST and len(cost.chain) > CALLERS:
             cut_off += cost.instructions
@@ -84,7 +89,7 @@ def break_down(costs: Sequence[Cost], requests: int) -> Breakdown:
     seen = {short(name) for cost in costs for name in cost.chain}
     unseen = {p: s for s, patterns in STAGES.items() for p in patterns if not any(fnmatchcase(n, p) for n in seen)}
     missing = [s for s, patterns in STAGES.items() if all(p in unseen for p in patterns)]
-    return Breakdown(stages, functions, list(unseen), missing, cut_off / requests)
+    return Breakdown(stages, functions, calls, list(unseen), missing, cut_off / requests)
 
 
 @cache
@@ -126,11 +131,20 @@ def print_report(found: Breakdown, requests: int, user_us: float | None) -> None
         say(f"stage NOT FOUND: {stage}")
 
 
+def print_paths(found: Breakdown, requests: int, stage: str) -> None:
+    """Where within one stage the instructions go: the dearest paths of calls from its beginning."""
+    print(f"\nPaths in {stage}, instructions of the last function itself per request:\n")
+    inside = Counter({path: spent for (path, s), spent in found.paths.items() if s == stage})
+    for path, spent in inside.most_common(2 * TOP):
+        print(f"{number(spent / requests):>8}  {path}")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--user-us", type=float, help="user time per request from http_hello.py, to show us by stage")
+    parser.add_argument("--paths", choices=(*STAGES, REST), help="show the dearest paths of calls within this stage")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the breakdown there")
     args = parser.parse_args(argv)
@@ -158,6 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     found = break_down(costs, args.requests)
     print_report(found, args.requests, args.user_us)
+    if args.paths:
+        print_paths(found, args.requests, args.paths)
     if args.json:
         report = {"requests": args.requests, "stages": found.stages, "missing": found.missing}
         args.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -85,4 +85,4 @@ async def handler(req, res):
 
 
 server = http.create_server(handler).listen(PORT)
-print("gateway on http://%s:%d" % server.address(), flush=True)
+print(f"gateway on http://127.0.0.1:{server.address()[1]}", flush=True)

@@ -8,13 +8,10 @@ seen = 0
 def handler(req, res):
     global seen
     seen += 1
-    if req.method != "GET":
-        res.write_head(405, {"Allow": "GET"})
-        return res.end()
     res.write_head(200, {"Content-Type": "text/plain"})
     res.end(f"Hello from {req.url}\n")
 
 
 server = http.create_server(handler).listen(8000)
 timers.set_interval(lambda: print("answered", seen), 10_000).unref()
-print("http://%s:%d" % server.address())
+print("listening on", server.address())

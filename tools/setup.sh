@@ -135,18 +135,10 @@ make_environment() {
         "$INTERPRETER" -m venv --clear "$VENV" >&2
     else # Debian without python3-venv: an environment can be made, but pip has to come from elsewhere
         "$INTERPRETER" -m venv --clear --without-pip "$VENV" >&2
-        "$INTERPRETER" -m pip --python "$VENV/bin/python" install -q pip 2>/dev/null || fetch_pip ||
+        "$INTERPRETER" -m pip --python "$VENV/bin/python" install -q pip 2>/dev/null ||
             fail "missing: pip for $INTERPRETER. Install: apt-get install python${VERSION}-venv"
     fi
     echo "$made_with" >"$stamp"
-}
-
-fetch_pip() {
-    "$VENV/bin/python" -c '
-import sys, urllib.request
-with urllib.request.urlopen("https://bootstrap.pypa.io/get-pip.py", timeout=30) as response:
-    open(sys.argv[1], "wb").write(response.read())' "$VENV/get-pip.py" 2>/dev/null &&
-        "$VENV/bin/python" "$VENV/get-pip.py" -q >&2
 }
 
 pip_install() { "$VENV/bin/python" -m pip install -qq --disable-pip-version-check "$@" >&2; }

@@ -15,9 +15,7 @@ HEAD: Message = {
 BODY: Message = {"type": "http.response.body", "body": b"Hello, World!"}
 
 
-async def app(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def app(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
     """Answer every request with 13 bytes of text."""
     if scope["type"] == "lifespan":
         while True:

@@ -51,8 +51,7 @@ def count(
     with Server([*tool, *argv], port=port, cpu_index=cpu) as server, ExitStack() as stack:
         server.wait_ready()
         sockets = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S))
-            for _ in range(connections)
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S)) for _ in range(connections)
         ]
         _drive(sockets, port, warm)
         _control(valgrind, server, "instrumentation", "on")
@@ -95,18 +94,16 @@ def readable(symbol: str) -> str:
     mangled = CYTHON.match(symbol)
     if not mangled:
         return symbol
-    # Package, module and class come as <length><name>; the function as <name>, or <index><name> for a def function.
+    # Packages, module and class come as <length><name>; the function as <name>, or <index><name> for a def function,
+    # whose index could be taken for a length: nothing but the function follows a class, which begins with a capital.
     parts, rest = [], symbol[mangled.end() :]
-    while rest:
-        digits = re.match(r"\d+", rest)
-        end = digits.end() + int(digits[0]) if digits else 0
-        if digits and (end == len(rest) or rest[end : end + 1] == "_"):
-            parts.append(rest[digits.end() : end])
-            rest = rest[end + 1 :]
-        else:
-            parts.append(rest[digits.end() if digits else 0 :])
-            rest = ""
-    return ".".join(parts)
+    while (length := re.match(r"\d+", rest)) and not (parts and parts[-1][:1].isupper()):
+        end = length.end() + int(length[0])
+        if end != len(rest) and rest[end : end + 1] != "_":
+            break
+        parts.append(rest[length.end() : end])
+        rest = rest[end + 1 :]
+    return ".".join([*parts, rest.lstrip("0123456789")] if rest else parts)
 
 
 def _drive(sockets: list[socket.socket], port: int, requests: int) -> None:

@@ -56,9 +56,7 @@ def wrk(program: str, port: int, *, seconds: int, connections: int, cpu: int) ->
 def parse(text: str, *, client_busy_pct: float) -> Load:
     """Read wrk's report. Raises LoadError."""
     done = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m),", text)
-    latency = {
-        k: float(v) * LATENCY_UNIT_US[u] for k, v, u in re.findall(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s|m)", text, re.M)
-    }
+    latency = {k: float(v) * LATENCY_UNIT_US[u] for k, v, u in re.findall(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s|m)", text, re.M)}
     if not done or latency.keys() != {"50", "99"}:
         raise LoadError(f"wrk: {text.strip()[-400:]}")
     socket_errors = re.search(r"Socket errors: (.*)", text)

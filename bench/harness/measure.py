@@ -55,6 +55,11 @@ class Sample:
         return self.user_us + self.system_us
 
     @property
+    def foreign_pct(self) -> float:
+        """The higher share of a CPU that anything else took."""
+        return max(self.foreign_server_pct, self.foreign_client_pct)
+
+    @property
     def is_valid(self) -> bool:
         """Whether figures may be taken from it."""
         return not self.problem
@@ -108,9 +113,7 @@ def sample(peer: Peer, env: Environment, plan: Plan, round_index: int) -> Sample
 def _drive(server: Server, env: Environment, plan: Plan, seconds: int) -> load.Load:
     """The load; a server that ended under it is named instead of what the load generator then says."""
     try:
-        done = load.wrk(
-            env.tools["wrk"], server.port, seconds=seconds, connections=plan.connections, cpu=plan.client_cpu
-        )
+        done = load.wrk(env.tools["wrk"], server.port, seconds=seconds, connections=plan.connections, cpu=plan.client_cpu)
     except load.LoadError:
         server.check_alive()
         raise

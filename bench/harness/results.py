@@ -40,6 +40,10 @@ class Results:
         """Valid samples of a server."""
         return [s for s in self.samples if s.server == server and s.is_valid]
 
+    def is_disturbed(self, *servers: str) -> bool:
+        """Whether a valid sample of these servers had other processes on its CPUs."""
+        return any(s.foreign_pct > FOREIGN_TOLERANCE_PCT for server in servers for s in self.of(server))
+
     def ratios(self, server: str, peer: str) -> list[float]:
         """Total CPU per request relative to the peer, one value a round in which both were valid."""
         base = {s.round: s.total_us for s in self.of(peer)}
@@ -80,7 +84,7 @@ def doubts(results: Results) -> list[str]:
             found.append(f"{where}: INVALID, {s.problem}: no figure is taken from it")
         elif abs(s.schedstat_us / s.total_us - 1) > SCHEDSTAT_TOLERANCE:
             found.append(f"{where}: the scheduler counted {s.schedstat_us:.2f} us, the tables say {s.total_us:.2f}")
-    disturbed = [s for s in results.samples if max(s.foreign_server_pct, s.foreign_client_pct) > FOREIGN_TOLERANCE_PCT]
+    disturbed = [s for s in results.samples if s.foreign_pct > FOREIGN_TOLERANCE_PCT]
     if disturbed:
         worst = max(disturbed, key=lambda s: s.foreign_server_pct)
         found.append(

@@ -113,11 +113,6 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Call close() first, or make a second server",
         NODE,
     ),
-    "ERR_SERVER_NOT_RUNNING": ErrorSpec(
-        "The server is not listening",
-        "Call listen() first; close() needs to be called only once",
-        NODE,
-    ),
     "ERR_STREAM_WRITE_AFTER_END": ErrorSpec(
         "Cannot write after end()",
         "Write before end(), and look for a callback that goes on after the answer is complete",

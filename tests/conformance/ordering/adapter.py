@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, ClassVar
 
 import treadle
 from treadle import fs, process, timers
@@ -178,7 +178,7 @@ class Interpreter:
                 return Turn(self.spawn(step["fn"]))
         raise ValueError(step["aw"])
 
-    RUN: dict[str, Callable[[Interpreter, Operation], object]] = {
+    RUN: ClassVar[dict[str, Callable[[Interpreter, Operation], object]]] = {
         "log": lambda self, operation: self.log.append(operation["m"]),
         "busy": busy,
         "timeout": timeout,
