@@ -96,7 +96,8 @@ def readable(symbol: str) -> str:
         return symbol
     # Packages, module and class come as <length><name>; the function as <name>, or <index><name> for a def function,
     # whose index could be taken for a length: nothing but the function follows a class, which begins with a capital.
-    parts, rest = [], symbol[mangled.end() :]
+    parts: list[str] = []
+    rest = symbol[mangled.end() :]
     while (length := re.match(r"\d+", rest)) and not (parts and parts[-1][:1].isupper()):
         end = length.end() + int(length[0])
         if end != len(rest) and rest[end : end + 1] != "_":

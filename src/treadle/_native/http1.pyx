@@ -199,6 +199,7 @@ cdef class HTTPListener(Listener):
         cdef Connection connection = Connection()
         connection.loop = self.loop
         connection.fd = fd
+        connection.is_fd_ours = True
         connection.peer = peer[0]
         connection.server = self.server
         connection.read_size = READ_BYTES

@@ -356,6 +356,9 @@ cdef class LoopCore:
         if self.is_closed_native:
             return
         self.is_closed_native = True
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
         self.ticks.clear()
         self.microtasks.clear()
         self.immediates.clear()

@@ -23,6 +23,7 @@ cdef extern from "<netinet/in.h>" nogil:
 cdef class Stream(PollHandle):
     cdef LoopCore loop
     cdef object sock                # socket.socket that owns the fd; None while nobody asked for one
+    cdef bint is_fd_ours            # the fd is closed here, not by `sock`; cleared when `sock` takes it over
     cdef sockaddr_in6 peer          # as accept4 gave it; family 0: unknown
     cdef Ring unsent                # bytes objects; None until something could not be sent at once
     cdef Py_ssize_t unsent_offset   # into the first of them

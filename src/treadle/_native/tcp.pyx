@@ -265,8 +265,8 @@ cdef class Stream(PollHandle):
         return 0
 
     def __dealloc__(self):
-        # Only where the loop was closed before the socket, or a constructor failed.
-        if self.fd >= 0 and self.sock is None:
+        # Only where the loop was closed before the socket. `sock` may have been cleared by the garbage collector: not asked here.
+        if self.fd >= 0 and self.is_fd_ours:
             close(self.fd)
 
     # ---- addresses
@@ -393,6 +393,7 @@ cdef class Transport(Stream):
         self.loop = loop
         self.sock = sock
         self.fd = sock.fileno() if sock is not None else fd
+        self.is_fd_ours = sock is None
         self.context = contextvars.copy_context() if context is None else context
         self.server = server
         self.extra = dict(extra) if extra else {}
@@ -458,6 +459,7 @@ cdef class Transport(Stream):
             if self.fd < 0:
                 raise OSError("the socket is closed")
             self.sock = socket.socket(fileno=self.fd)
+            self.is_fd_ours = False
         return self.sock
 
     cdef object transport_socket(self):
@@ -707,8 +709,6 @@ cdef class TransportListener(Listener):
         cdef Transport transport
         try:
             protocol = self.context.run(self.protocol_factory)
-            transport = Transport(self.loop, None, protocol, server=self.server, fd=fd, context=self.context.copy())
-            transport.peer = peer[0]
         except (SystemExit, KeyboardInterrupt):
             close(fd)
             raise
@@ -716,6 +716,9 @@ cdef class TransportListener(Listener):
             close(fd)
             self.loop.call_exception_handler(
                 {"message": "Error on transport creation for incoming connection", "exception": exception})
+            return 0
+        transport = Transport(self.loop, None, protocol, server=self.server, fd=fd, context=self.context.copy())
+        transport.peer = peer[0]
         return 0
 
     cdef int on_exhausted(self, error) except -1:

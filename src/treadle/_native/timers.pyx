@@ -176,6 +176,7 @@ cdef class Alarm(Handle):
                 disown(<PyObject *>self)
 
 
+@cython.no_gc_clear    # OWNER: __dealloc__ needs its heaps to let go of what waits in them
 cdef class Timers:
     """All that waits for a time, of one loop."""
 

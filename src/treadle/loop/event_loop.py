@@ -98,9 +98,6 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         if self.is_closed():
             return
         asyncio.SelectorEventLoop.close(self)
-        if self.pool is not None:
-            self.pool.close()
-            self.pool = None
         self.close_core()
 
     # ---- tasks, executors, errors

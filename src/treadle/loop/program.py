@@ -62,7 +62,7 @@ class _Program:
         loop = self._loop
         if debug is not None:
             loop.set_debug(debug)
-        loop.uncaught_hook = hooks.uncaught
+        loop.uncaught_hook = _uncaught
         outer, _Program.current = _Program.current, self
         try:
             loop.next_tick(self._start)
@@ -127,6 +127,10 @@ class _Program:
             self._result = task.result()
             return
         self._loop.stop()
+
+
+def _uncaught(error: BaseException) -> bool:
+    return hooks.uncaught is not None and hooks.uncaught(error)  # looked up anew: treadle.process may be imported late
 
 
 def _tell_exit(loop: EventLoop, code: int) -> None:

@@ -49,9 +49,9 @@ def test_what_is_no_number(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_a_loop_has_one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", "7")
     loop = LoopCore()
-    assert loop.pool is None
     pool = pool_of(loop)
-    assert pool is pool_of(loop) is loop.pool
+    assert pool is pool_of(loop)
+    assert pool is loop.pool
     assert pool.statistics()["size"] == 7
     pool.close()
     loop.close_core()

@@ -285,7 +285,7 @@ def test_a_full_queue(door: Path, file: Path) -> None:
         second = read_file(file)
         for callback in (None, print):
             with pytest.raises(TreadleError) as raised:
-                read_file(file, callback)  # type: ignore[call-overload]
+                read_file(file, callback)
             assert (raised.value.code, raised.value.data["limit"]) == ("ERR_POOL_SATURATED", 1)
         open_door(door)
         return await first + await second

@@ -52,9 +52,7 @@ class Room:
         self.pool = self.loop.pool = Pool(self.loop, size, queue_max=queue_max)
         self.log: Trace = []
 
-    def read(
-        self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None
-    ) -> FileRead:
+    def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:
         """Without a callback, data or error go to the log."""
         return self.pool.read_file(os.fsencode(path), str(path), callback or self.note)
 

@@ -154,9 +154,7 @@ def test_a_large_file_lets_others_go_first(make_room: MakeRoom, door: Door, tmp_
         ("n" * 300, errno.ENAMETOOLONG),
     ],
 )
-def test_failures_are_those_of_open(
-    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, number: int
-) -> None:
+def test_failures_are_those_of_open(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, number: int) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")

@@ -118,15 +118,17 @@ def test_a_failing_callback_goes_to_the_uncaught_hook(room: Room, file: Path) ->
         room.loop.next_tick(room.log.append, "tick")
         raise error
 
-    room.loop.uncaught_hook = lambda exception: (room.log.append(exception), True)[1]
+    def take_care(exception: BaseException) -> bool:
+        room.log.append(exception)
+        return True
+
+    room.loop.uncaught_hook = take_care
     room.read(file, fail)
     assert room.run() == [error, "tick"]
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
-def test_an_exception_that_comes_out_loses_no_other_callback(
-    make_room: MakeRoom, file: Path, kind: type[BaseException]
-) -> None:
+def test_an_exception_that_comes_out_loses_no_other_callback(make_room: MakeRoom, file: Path, kind: type[BaseException]) -> None:
     room = make_room(1)
 
     def fail(_error: object, _data: object) -> None:
