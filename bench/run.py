@@ -3,7 +3,7 @@
 
     python3 bench/run.py [options of http_hello.py]
 
-Exit status: the first one that is not 0.
+Exit status: 0 when both cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
-    arguments = [f"--user-us={statistics.median(user):.3f}"] if user else []
-    return status or stages.main(arguments)
+    if not user:
+        return status
+    return stages.main([f"--user-us={statistics.median(user):.3f}"]) or status
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ cdef class Poller:
         while self.next_event < self.event_count:
             event = &self.events[self.next_event]
             self.next_event += 1
-            fd = <int>(event.data.u64 & 0xFFFFFFFF)
+            fd = <int><uint32_t>event.data.u64
             if fd < self.room and self.watched[fd] is not NULL:
                 handle = <PollHandle>self.watched[fd]
                 if handle.generation == <uint32_t>(event.data.u64 >> 32):

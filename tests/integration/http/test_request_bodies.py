@@ -131,6 +131,7 @@ def test_a_malformed_chunk_raises_in_the_handler_and_the_client_gets_400_only(ro
     routes.get("/clear")
     with routes.client() as client:
         client.send(request("POST", "/watch-abort", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n"))
+        eventually(lambda: facts(routes)["held"], "the handler reads")  # else it would never be called, for nothing
         client.send(b"0x5\r\nhello\r\n0\r\n\r\n")
         assert client.response().status == 400
         client.expect_end()
