@@ -232,7 +232,7 @@ class Run:
     def go(self) -> None:
         self.probe()
         program = self.program
-        pid, descriptors, began = program.pid, program.fd_count, time.monotonic()
+        pid, descriptors, began = program.pid, program.idle_fd_count(), time.monotonic()
         cpu = program.cpu_ticks
         sessions = [Session(self, number) for number in range(min(CONNECTIONS, self.count))]
         warm_bytes, probed = 0, 0

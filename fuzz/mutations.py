@@ -116,7 +116,7 @@ class Streams:
             stream[self._at(stream)] ^= 1 << self._rng.randrange(8)
 
     def _replace_byte(self, stream: bytearray) -> None:
-        stream[self._at(stream)] = self._rng.choice(b"\r\n\0 \t:;,0159afF_+-x\"\\/\x7f\x80\xff")
+        stream[self._at(stream)] = self._rng.choice(b'\r\n\0 \t:;,0159afF_+-x"\\/\x7f\x80\xff')
 
     def _insert_token(self, stream: bytearray) -> None:
         at = self._at(stream)

@@ -180,6 +180,16 @@ class Program:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     @property
+    def connection_count(self) -> int:
+        """TCP connections that it holds a descriptor of, in whatever state; not its listening sockets."""
+        return sum(1 for is_listening, _ in tcp_sockets(self.pid) if not is_listening)
+
+    def idle_fd_count(self) -> int:
+        """Descriptors while nobody is connected: what a test must find again when its clients have gone."""
+        eventually(lambda: self.connection_count == 0, "no connection is left")
+        return self.fd_count
+
+    @property
     def cpu_ticks(self) -> int:
         """User and system time so far, in clock ticks: what shows a busy loop."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -215,7 +225,12 @@ class Program:
 
 def listening_ports(pid: int) -> list[int]:
     """TCP ports that this process listens on, oldest descriptor first."""
-    listening: dict[str, int] = {}
+    return [port for is_listening, port in tcp_sockets(pid) if is_listening]
+
+
+def tcp_sockets(pid: int) -> list[tuple[bool, int]]:
+    """Whether it listens, and its local port, for each TCP socket of this process, oldest descriptor first."""
+    known: dict[str, tuple[bool, int]] = {}
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
@@ -223,20 +238,20 @@ def listening_ports(pid: int) -> list[int]:
             continue
         for line in lines:
             columns = line.split()
-            if columns[3] == "0A":  # TCP_LISTEN
-                listening[f"socket:[{columns[9]}]"] = int(columns[1].rpartition(":")[2], 16)
-    ports = []
+            is_listening = columns[3] == "0A"  # TCP_LISTEN
+            known[f"socket:[{columns[9]}]"] = is_listening, int(columns[1].rpartition(":")[2], 16)
+    sockets = []
     try:
         for descriptor in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
             try:
                 target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
             except OSError:
                 continue  # closed since the listing
-            if target in listening:
-                ports.append(listening[target])
+            if target in known:
+                sockets.append(known[target])
     except OSError:
         pass  # the process is gone
-    return ports
+    return sockets
 
 
 class RawClient:

@@ -100,7 +100,7 @@ def test_a_client_that_ends_an_idle_connection_is_let_go_in_silence(routes: Prog
 
 def test_a_client_that_resets_leaves_nothing_behind(routes: Program) -> None:
     assert routes.get().status == 200
-    descriptors = routes.fd_count
+    descriptors = routes.idle_fd_count()
     for target in ("/", "/delay/20", "/hold", "/big/8", "/chunked/50"):
         client = routes.client()
         client.send(request("GET", target))

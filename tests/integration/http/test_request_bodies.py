@@ -104,9 +104,7 @@ def test_an_endless_unread_body_does_not_hold_the_connection(routes: Program) ->
 @pytest.mark.parametrize("target", ["/watch-abort", "/watch-abort-iterating"])
 @pytest.mark.parametrize("how", ["reset", "close", "half-close"])
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_client_that_leaves_in_its_body_raises_in_the_handler(
-    routes: Program, target: str, how: str, is_chunked: bool
-) -> None:
+def test_a_client_that_leaves_in_its_body_raises_in_the_handler(routes: Program, target: str, how: str, is_chunked: bool) -> None:
     routes.get("/clear")
     framing = "Transfer-Encoding: chunked" if is_chunked else "Content-Length: 1000"
     with routes.client() as client:

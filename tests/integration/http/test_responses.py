@@ -98,7 +98,9 @@ def test_status_message(routes: Program) -> None:
     assert (response.status, response.reason) == (299, "Rather Fine")
 
 
-@pytest.mark.parametrize(("status", "reason"), [(201, "Created"), (404, "Not Found"), (418, "I'm a Teapot"), (503, "Service Unavailable")])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(201, "Created"), (404, "Not Found"), (418, "I'm a Teapot"), (503, "Service Unavailable")]
+)
 def test_known_statuses_have_their_phrase(routes: Program, status: int, reason: str) -> None:
     assert routes.get(f"/status/{status}").reason.lower() == reason.lower()
 

@@ -473,7 +473,9 @@ def _chunks() -> list[Vector]:
     }
 
     def echo(name: str) -> bytes:
-        return {"many": b"x" * 500, "empty-body": b"", "upper-case": b"0123456789", "lower-case": b"0123456789"}.get(name, b"hello")
+        return {"many": b"x" * 500, "empty-body": b"", "upper-case": b"0123456789", "lower-case": b"0123456789"}.get(
+            name, b"hello"
+        )
 
     return [
         *(_vector(f"chunk-size-{name}", _chunked(f"{size}\r\nhello\r\n0\r\n\r\n"), 400, rule=rule) for name, size in bad_sizes.items()),
