@@ -466,6 +466,9 @@ cdef class Connection(Stream):
         if is_last:
             if self.request.trailers is not None and self.has_forbidden_trailer():
                 self.refuse(400)
+            elif self.request.trailers is not None and (
+                    len(self.request.raw_headers) + len(self.request.trailers) > self.server.fields_max):
+                self.refuse(431)
             else:
                 self.message_complete()
         elif self.request.is_discarding:
