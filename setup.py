@@ -30,8 +30,14 @@ UNITS = {
     "pool": OWN_GIL,
     "tcp": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,
+    "http1_grammar": MAIN_ONLY,
+    "http1_phases": MAIN_ONLY,
     "http1_head": MAIN_ONLY,
-    "http1": MAIN_ONLY,
+    "http1_exchange": MAIN_ONLY,
+    "http1_request": MAIN_ONLY,
+    "http1_response": MAIN_ONLY,
+    "http1_connection": MAIN_ONLY,
+    "http1_server": MAIN_ONLY,
     "asgi1": MAIN_ONLY,
 }
 

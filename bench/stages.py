@@ -34,15 +34,19 @@ from harness.table import number, table
 STAGES: dict[str, tuple[str, ...]] = {
     "receive": ("loop.LoopCore.poll", "poll_epoll.Poller.*", "tcp.Stream.on_ready", "tcp.Stream.read_some"),
     "parse": (
-        "http1.Connection.on_bytes",
-        "http1.Connection.consume*",
-        "http1.Connection.begin_message",
-        "http1.Connection.feed",
-        "http1.ParserShim.*",
+        "http1_connection.Connection.on_bytes",
+        "http1_connection.Connection.consume*",
+        "http1_connection.Connection.begin_message",
+        "http1_connection.Connection.feed",
+        "http1_connection.ParserShim.*",
     ),
-    "dispatch": ("http1.ServerCore.dispatch", "http1.Connection.message_complete", "http1.Connection.response_complete"),
+    "dispatch": (
+        "http1_server.ServerCore.dispatch",
+        "http1_connection.Connection.message_complete",
+        "http1_connection.Connection.response_complete",
+    ),
     "handler": ("_PyEval_EvalFrameDefault",),  # the only Python that runs while a request is served
-    "serialise": ("http1.ResponseCore.*", "http1_head.HeadWriter.*"),
+    "serialise": ("http1_response.ResponseCore.*", "http1_head.HeadWriter.*"),
     "send": ("tcp.Stream.send_bytes", "tcp.Stream.flush*"),
 }
 PREFIX = "treadle._native."

@@ -39,6 +39,11 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read a body once, either whole by read() or in parts by async for, and keep what you need",
         TREADLE,
     ),
+    "ERR_HTTP_BODY_DROPPED": ErrorSpec(
+        "The message body was thrown away because the answer was complete before it was read",
+        "Read the body before end(), or do not read it at all",
+        TREADLE,
+    ),
     "ERR_HTTP_CONTENT_LENGTH_MISMATCH": ErrorSpec(
         "The body has {sent} bytes, but its Content-Length header says {declared}",
         "Let end() set Content-Length, or count bytes, not characters",

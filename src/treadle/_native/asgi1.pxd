@@ -1,5 +1,7 @@
 """Declarations of asgi1.pyx: what other native units may touch."""
-from treadle._native.http1 cimport RequestCore, ResponseCore, ServerCore
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.http1_server cimport ServerCore
 
 
 cdef class ASGICore(ServerCore):

@@ -2,7 +2,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from treadle._native.http1 import RequestCore, ResponseCore, ServerCore
+from treadle._native.http1_request import RequestCore
+from treadle._native.http1_response import ResponseCore
+from treadle._native.http1_server import ServerCore
 from treadle._native.loop import LoopCore
 
 class ASGICore(ServerCore):

@@ -10,8 +10,12 @@ from urllib.parse import unquote, urlsplit
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memchr
 
-from treadle._native.http1 cimport Connection, Ready, RequestCore, ResponseCore, ServerCore, ready_with
+from treadle._native.http1_connection cimport Connection
+from treadle._native.http1_exchange cimport Ready, Wire, ready_with
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.http1_server cimport ServerCore
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
@@ -35,10 +39,10 @@ cdef class ASGICore(ServerCore):
         """The application raised, or (None) returned without a complete answer."""
         raise NotImplementedError
 
-    cdef int dispatch(self, Connection connection) except -1:
+    cdef int dispatch(self, Wire wire) except -1:
+        cdef Connection connection = <Connection>wire
         cdef ASGIRequest request = <ASGIRequest>connection.request
         cdef ASGIResponse response = <ASGIResponse>connection.response
-        connection.is_dispatch_due = False
         try:
             coroutine = self.app(self.scope_of(request), request, response)
             self.start_task(request, response, coroutine, None)
@@ -118,7 +122,7 @@ cdef class ASGIRequest(RequestCore):
             has_more = not self.complete or self.body_bytes > 0
             self.is_body_told = not has_more
             return ready_with({"type": "http.request", "body": chunk, "more_body": has_more})
-        if self.complete and not self.is_body_told:
+        if self.complete and not self.is_dropped and not self.is_body_told:
             self.is_body_told = True
             return ready_with({"type": "http.request", "body": b"", "more_body": False})
         if self.is_over or self.aborted:

@@ -33,4 +33,3 @@ cdef struct ChunkScanner:
 cdef void start_chunks(ChunkScanner *scanner, Py_ssize_t trailer_bytes_max) noexcept nogil
 cdef ChunkFault scan_chunks(ChunkScanner *scanner, const char *data, Py_ssize_t size, Py_ssize_t *used) noexcept nogil
 cdef Py_ssize_t find_head_end(const char *data, Py_ssize_t size, int *tail) noexcept nogil
-cdef long long parse_length(const char *digits, Py_ssize_t size) noexcept nogil

@@ -3,7 +3,7 @@
 httptools parses, but shows no offsets; what follows a message must not reach it before the answer is out, and heads, chunk
 extensions and trailers have limits. So the bytes are walked here first, strictly, and handed over piece by piece. Invariant: whoever
 calls compares the end found here with the parser's; a difference is an error of the peer, never a guess.
-Source: RFC 9112 sections 2.2 and 7.1. Not here: what the header fields mean (http1.pyx).
+Source: RFC 9112 sections 2.2 and 7.1. Not here: what the header fields mean (http1_connection.pyx).
 """
 from libc.string cimport memchr
 
@@ -36,19 +36,6 @@ cdef Py_ssize_t find_head_end(const char *data, Py_ssize_t size, int *tail) noex
             i += 1
             tail[0] = 0
     return size
-
-
-cdef long long parse_length(const char *digits, Py_ssize_t size) noexcept nogil:
-    # A Content-Length: digits only, as RFC 9110 section 8.6 has it. -1: it is none.
-    cdef long long length = 0
-    cdef Py_ssize_t i
-    if size == 0 or size > 18:
-        return -1
-    for i in range(size):
-        if not c'0' <= digits[i] <= c'9':
-            return -1
-        length = length * 10 + (digits[i] - c'0')
-    return length
 
 
 cdef void start_chunks(ChunkScanner *scanner, Py_ssize_t trailer_bytes_max) noexcept nogil:

@@ -1,17 +1,6 @@
 """Declarations of http1_head.pyx: what other native units may touch."""
 
 
-cdef enum Field:
-    OTHER_FIELD
-    CONNECTION
-    CONTENT_LENGTH
-    DATE
-    EXPECT
-    HOST
-    TRANSFER_ENCODING
-    UPGRADE
-
-
 cdef enum FieldFault:
     FIELD_FINE
     BAD_NAME
@@ -34,9 +23,3 @@ cdef class HeadWriter:
     cdef int add_length(self, long long length) except -1
     cdef int add_chunk_size(self, Py_ssize_t size) except -1
     cdef bytes take(self, const char *body, Py_ssize_t body_size, const char *suffix, Py_ssize_t suffix_size)
-
-
-cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil
-cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ssize_t token_size) noexcept nogil
-cdef bint is_token(const char *text, Py_ssize_t size) noexcept nogil
-cdef bint is_value(const char *text, Py_ssize_t size) noexcept nogil

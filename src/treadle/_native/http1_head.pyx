@@ -2,7 +2,7 @@
 
 Invariants: no name leaves here that is not a token, no value with a control character in it (that is how answers are split).
 One writer belongs to one server and is used by one answer at a time, without a callback in between.
-Source: RFC 9110 sections 5.5, 5.6.2, 6.6.1 and 15; RFC 9112 section 4. Not here: which fields an answer gets (http1.pyx).
+Source: RFC 9110 sections 5.5, 5.6.2, 6.6.1 and 15; RFC 9112 section 4. Not here: which fields an answer gets (http1_response.pyx).
 """
 from http import HTTPStatus
 
@@ -12,87 +12,18 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 from libc.time cimport gmtime_r, time, time_t, tm
 
-cdef extern from "<strings.h>" nogil:
-    int strncasecmp(const char *a, const char *b, size_t size)
+from treadle._native.http1_grammar cimport is_token, is_value
 
 cdef extern from *:
     """
-    /* RFC 9110: tchar */
-    static const unsigned char treadle_tchar[256] = {
-        ['!']=1, ['#']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, ['^']=1, ['_']=1, ['`']=1,
-        ['|']=1, ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1,
-    };
-    /* field-vchar, SP and HTAB */
-    static const unsigned char treadle_vchar[256] = { ['\\t']=1, [0x20 ... 0x7e]=1, [0x80 ... 0xff]=1 };
     static const char treadle_days[] = "SunMonTueWedThuFriSat";
     static const char treadle_months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     """
-    const unsigned char treadle_tchar[256]
-    const unsigned char treadle_vchar[256]
     const char *treadle_days
     const char *treadle_months
 
 cdef enum:
     WRITER_BYTES = 4 * 1024         # first room; doubled as needed, for the life of the server
-
-
-cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil:
-    # Which of the fields that mean something to a connection it is.
-    if size == 4:
-        if strncasecmp(name, b"host", 4) == 0:
-            return HOST
-        if strncasecmp(name, b"date", 4) == 0:
-            return DATE
-    elif size == 6:
-        if strncasecmp(name, b"expect", 6) == 0:
-            return EXPECT
-    elif size == 7:
-        if strncasecmp(name, b"upgrade", 7) == 0:
-            return UPGRADE
-    elif size == 10:
-        if strncasecmp(name, b"connection", 10) == 0:
-            return CONNECTION
-    elif size == 14:
-        if strncasecmp(name, b"content-length", 14) == 0:
-            return CONTENT_LENGTH
-    elif size == 17:
-        if strncasecmp(name, b"transfer-encoding", 17) == 0:
-            return TRANSFER_ENCODING
-    return OTHER_FIELD
-
-
-cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ssize_t token_size) noexcept nogil:
-    # Whether a comma-separated list, such as Connection's, has the token (in lower case).
-    cdef Py_ssize_t i = 0
-    cdef Py_ssize_t start, end
-    while i < size:
-        while i < size and (value[i] == c' ' or value[i] == c'\t' or value[i] == c','):
-            i += 1
-        start = i
-        while i < size and value[i] != c',':
-            i += 1
-        end = i
-        while end > start and (value[end - 1] == c' ' or value[end - 1] == c'\t'):
-            end -= 1
-        if end - start == token_size and strncasecmp(value + start, token, token_size) == 0:
-            return True
-    return False
-
-
-cdef bint is_token(const char *text, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(size):
-        if not treadle_tchar[<unsigned char>text[i]]:
-            return False
-    return size > 0
-
-
-cdef bint is_value(const char *text, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(size):
-        if not treadle_vchar[<unsigned char>text[i]]:
-            return False
-    return True
 
 
 cdef class HeadWriter:

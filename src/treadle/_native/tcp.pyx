@@ -2,7 +2,7 @@
 
 `Stream` is the mechanism, for TCP and Unix sockets alike: it sends at once what the kernel takes, keeps the rest in order, and
 tells its subclass when its buffer passes the marks. `Transport` is the subclass that speaks to an asyncio Protocol; HTTP
-connections are another (http1.pyx), with no Protocol in between. Invariants: unsent_bytes is the sum of what `unsent`
+connections are another (http1_connection.pyx), with no Protocol in between. Invariants: unsent_bytes is the sum of what `unsent`
 holds; the fd is closed exactly once, in the close phase, and on_closed() is the last call a subclass gets.
 Not here: connecting, resolving, TLS (asyncio's own code, over Transport), and how a server is set up.
 """

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 
 from treadle._native.asgi1 import ASGICore
-from treadle._native.http1 import RequestCore, ResponseCore
+from treadle._native.http1_request import RequestCore
+from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy

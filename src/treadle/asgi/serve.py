@@ -15,7 +15,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 
-from treadle._native.http1 import HTTPListener
+from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode

@@ -1,4 +1,4 @@
-"""Sockets to listen on, bound at once, with errors that say what was tried. Not here: accepting (_native.http1)."""
+"""Sockets to listen on, bound at once, with errors that say what was tried. Not here: accepting (_native.tcp)."""
 
 import contextlib
 import errno

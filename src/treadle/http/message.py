@@ -1,6 +1,6 @@
 """What a handler gets: the request, read in chunks or whole, and the answer, written in chunks or at once.
 
-Both are thin over their native cores. Not here: parsing, framing and sending (_native.http1).
+Both are thin over their native cores. Not here: parsing, framing and sending (_native.http1_connection).
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from treadle._base.errors import TreadleError
-from treadle._native.http1 import Ready, RequestCore, ResponseCore
+from treadle._native.http1_exchange import Ready
+from treadle._native.http1_request import RequestCore
+from treadle._native.http1_response import ResponseCore
 from treadle.http.fields import header_map
 
 
@@ -57,6 +59,8 @@ class IncomingMessage(RequestCore):
             chunk = self.take()
             if chunk is not None:
                 return chunk
+            if self.is_body_dropped:
+                raise TreadleError("ERR_HTTP_BODY_DROPPED")
             if self.complete:
                 raise StopAsyncIteration
             if self.aborted:
@@ -67,7 +71,7 @@ class IncomingMessage(RequestCore):
         """The whole body. limit: in bytes.
 
         Raises TreadleError: ERR_HTTP_BODY_CONSUMED when somebody has begun to read it, ERR_BODY_TOO_LARGE past limit,
-        ERR_HTTP_REQUEST_ABORTED when the peer left before its end.
+        ERR_HTTP_REQUEST_ABORTED when the peer left before its end, ERR_HTTP_BODY_DROPPED when the answer was complete before it.
         """
         if self.is_body_begun:
             raise TreadleError("ERR_HTTP_BODY_CONSUMED")

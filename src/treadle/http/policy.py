@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from treadle._base.errors import TreadleError
-from treadle._native.http1 import RequestCore, ResponseCore, ServerCore
+from treadle._native.http1_request import RequestCore
+from treadle._native.http1_response import ResponseCore
+from treadle._native.http1_server import ServerCore
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.refusals import refusal
 

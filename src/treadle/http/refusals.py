@@ -1,4 +1,4 @@
-"""The answers to messages that are refused before any handler sees them. Not here: when they are (_native.http1)."""
+"""The answers to messages that are refused before any handler sees them. Not here: when they are (_native.http1_connection)."""
 
 from email.utils import formatdate
 from http import HTTPStatus

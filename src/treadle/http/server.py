@@ -1,6 +1,6 @@
 """`create_server` and the server it makes. Source: Node, http.Server.
 
-Not here: connections (_native.http1), what a handler gets (message.py), the limits' reasons (limits.py).
+Not here: connections (_native.http1_connection), what a handler gets (message.py), the limits' reasons (limits.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from treadle._base.errors import TreadleError
-from treadle._native.http1 import HTTPListener
+from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.events import EventEmitter
 from treadle.http.binding import bind_tcp, bind_unix

@@ -11,7 +11,7 @@ import asyncio
 import socket
 import sys
 import threading
-from asyncio import base_events, constants, sslproto
+from asyncio import SelectorEventLoop, base_events, constants, sslproto
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +31,7 @@ class _NoSelector:
     def close(self) -> None: ...
 
 
-class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
+class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     """An asyncio event loop whose turn is Node's: timers, pending, poll, check, close; microtasks between any two callbacks.
 
     Thread-safety: as asyncio, only call_soon_threadsafe may be called from another thread. Source: CPython's documentation of
@@ -49,7 +49,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         _asyncgen_finalizer_hook: Callable[[Any], None]
 
     def __init__(self) -> None:
-        asyncio.SelectorEventLoop.__init__(self, _NoSelector())  # type: ignore[arg-type]
+        SelectorEventLoop.__init__(self, _NoSelector())  # type: ignore[arg-type]
         self.adopt_asyncio(
             asyncio.Task, task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended
         )
@@ -97,7 +97,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
-        asyncio.SelectorEventLoop.close(self)
+        SelectorEventLoop.close(self)
         self.close_core()
 
     # ---- tasks, executors, errors
@@ -223,7 +223,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         ssl_shutdown_timeout: Any = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> None:
         if sslcontext is not None:
-            asyncio.SelectorEventLoop._start_serving(  # type: ignore[attr-defined]
+            SelectorEventLoop._start_serving(  # type: ignore[attr-defined]
                 self, protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, ssl_shutdown_timeout
             )
             return
@@ -236,7 +236,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
         if listener is not None:
             listener.close()
         else:
-            asyncio.SelectorEventLoop._stop_serving(self, sock)  # type: ignore[attr-defined]
+            SelectorEventLoop._stop_serving(self, sock)  # type: ignore[attr-defined]
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
         """No descriptor or memory is left: say so, and try again in a second."""

@@ -136,6 +136,18 @@ def test_a_malformed_chunk_raises_in_the_handler_and_the_client_gets_400_only(ro
     assert "ERR_HTTP_REQUEST_ABORTED" in eventually(lambda: facts(routes)["notes"], "the handler has been told")[0]
 
 
+def test_a_body_read_behind_the_answer_is_whole_or_an_error(routes: Program) -> None:
+    """What arrived with the head is still there; what did not was thrown away, and must not look like an empty body."""
+    routes.get("/clear")
+    with routes.client() as client:
+        assert client.request("POST", "/read-after-end", body=b"hello").body == b"answered"
+        client.send(request("POST", "/read-after-end", "Content-Length: 5", body=b"he"))
+        assert client.response().body == b"answered"
+        client.send(b"llo")
+        assert client.request().status == 200
+    assert facts(routes)["notes"] == ["read 5 bytes", "read: ERR_HTTP_BODY_DROPPED"]
+
+
 # heads
 
 

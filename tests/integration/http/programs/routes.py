@@ -122,6 +122,14 @@ async def read_some(req, res):
         return
 
 
+async def read_after_end(req, res):
+    res.end("answered")
+    try:
+        note(f"read {len(await req.read())} bytes")
+    except Exception as error:
+        note(f"read: {getattr(error, 'code', repr(error))}")
+
+
 def ignore_body(req, res):
     res.end("ignored")
 
@@ -438,6 +446,7 @@ ROUTES = {
     "echo-stream": echo_stream,
     "read-late": read_late,
     "read-some": read_some,
+    "read-after-end": read_after_end,
     "ignore-body": ignore_body,
     "ignore-body-later": ignore_body_later,
     "hold": hold,

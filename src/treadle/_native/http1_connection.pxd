@@ -1,0 +1,74 @@
+"""Declarations of http1_connection.pyx: what other native units may touch."""
+from libc.stdint cimport int64_t
+
+from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_framing cimport ChunkScanner
+from treadle._native.http1_phases cimport Event, Phase
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.timers cimport Timer
+
+
+cdef enum BodyKind:
+    NO_BODY
+    COUNTED
+    CHUNKED
+
+
+cdef class ParserShim:
+    # Stands between a parser of httptools, which calls its methods, and the connection that uses it at the moment.
+    cdef object feed                # the parser's feed_data
+    cdef Connection connection
+    cdef bint is_head_complete
+    cdef bint is_message_complete
+
+
+cdef class Deadline(Timer):
+    cdef Connection connection
+
+
+cdef class Connection(Wire):
+    cdef Phase phase
+    cdef Deadline deadline
+    cdef ParserShim shim            # None while IDLE, and while the answer of a complete message is under way
+    cdef RequestCore request        # the current message; None between two
+    cdef ResponseCore response      # None between two, and while DISCARDING
+    cdef bytes unparsed             # what came behind the current message; None: nothing
+    cdef bytes head                 # the current head, where it came in more than one piece
+    cdef int head_tail              # see find_head_end
+    cdef Py_ssize_t head_bytes
+    cdef BodyKind body_kind
+    cdef long long body_left
+    cdef Py_ssize_t discarded_bytes # of the body, while DISCARDING
+    cdef ChunkScanner chunks
+    cdef bint is_head_timed         # the head came in pieces: its deadline is set
+    cdef bint is_consuming          # consume() is on the stack: whoever completes an answer leaves the rest to it
+    cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
+    cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
+    cdef bint is_upgrade_offered    # by the current message
+    cdef bint is_body_raw           # the parser stopped at such an offer: the body passes it by
+    cdef bint is_deferred           # the pending phase goes on with `unparsed`
+
+    cdef int advance(self, Event event) except -1
+    cdef int begin_message(self) except -1
+    cdef int consume(self, const char *data, Py_ssize_t size) except -1
+    cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1
+    cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1
+    cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
+    cdef int take_body(self, bytes chunk) except -1
+    cdef bint has_forbidden_trailer(self) except -1
+    cdef int feed(self, bytes data) except -1
+    cdef int check_head(self) except -1
+    cdef int check_fields(self, bint is_1_0) except -1
+    cdef int message_complete(self) except -1
+    cdef int next_message(self) except -1
+    cdef int refuse(self, int status) except -1
+    cdef int linger(self) except -1
+    cdef int drop_message(self) except -1
+    cdef int release_parser(self, bint is_clean) except -1
+    cdef int expired(self) except -1
+    cdef int set_deadline(self, int64_t duration_ms) except -1
+
+
+cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer)

@@ -1,0 +1,567 @@
+"""A connection of an HTTP/1.1 server: bytes in, one request at a time out of them, answers in their order.
+
+A `Connection` is a Stream that walks the phases of http1_phases.pyx for each message. Parsing is httptools' (llhttp, every leniency
+off); what it lets pass and what it does not count is checked here. A message is handed to the parser only when the one before it is
+answered, so whatever is pipelined waits unparsed.
+
+Invariants: replies leave in the order of their requests; a refused message gets at most one answer, and the connection closes
+behind it; while IDLE a connection owns no parser. Not here: error pages, logs and other text (treadle.http), handlers
+(http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t
+from libc.string cimport memchr, memcmp
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_framing cimport (
+    CHUNK_FINE, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
+)
+from treadle._native.http1_grammar cimport (
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, field_of, has_token, is_host,
+    is_target, parse_length,
+)
+from treadle._native.http1_phases cimport (
+    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DISCARDING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
+)
+from treadle._native.http1_phases import PHASES as _PHASES
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.timers cimport Timer, clock_ns
+
+cdef extern from *:
+    """
+    #define treadle_make(type, nothing) (((PyTypeObject *)(type))->tp_new((PyTypeObject *)(type), (nothing), NULL))
+    """
+    object make "treadle_make"(object type, tuple nothing)      # a new object, without __init__
+
+cdef enum:
+    NS_PER_MS = 1_000_000
+    READ_BYTES = 64 * 1024          # one receive; also what a pipelining peer can make us hold
+    FREE_PARSERS_MAX = 256          # 1.3 KiB each
+    LINGER_MS = 5_000               # for the peer to read the last answer and end its side; nginx: lingering_timeout 5 s
+    DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
+    TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
+
+
+cdef class Deadline(Timer):
+    # The one deadline a connection has at a time; its phase says which.
+    cdef int fire(self) except -1:
+        if self.connection is not None:
+            self.connection.expired()
+        return 0
+
+
+cdef class ParserShim:
+    # Called by the parser from within feed_data. INVARIANT: connection is set while it is.
+
+    def on_url(self, bytes target):
+        cdef RequestCore request = self.connection.request
+        request.target = target if request.target is None else request.target + target
+
+    def on_header(self, bytes name, bytes value):
+        cdef RequestCore request = self.connection.request
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+        if size and (value[size - 1] == c' ' or value[size - 1] == c'\t'):      # RFC 9112 section 5: not part of the value
+            value = value.rstrip(b" \t")
+        if self.is_head_complete:       # set by the connection
+            if request.trailers is None:
+                request.trailers = []
+            request.trailers.append((name, value))
+        else:
+            request.raw_headers.append((name, value))
+
+    def on_body(self, bytes chunk):
+        self.connection.take_body(chunk)
+
+    def on_message_complete(self):
+        self.is_message_complete = True
+
+
+cdef ParserShim take_parser(Site server):
+    cdef ParserShim shim
+    if server.free_parsers:
+        return <ParserShim>server.free_parsers.pop()
+    shim = ParserShim.__new__(ParserShim)
+    shim.feed = HttpRequestParser(shim).feed_data
+    return shim
+
+
+cdef class Connection(Wire):
+    """One connection of a server."""
+
+    def __repr__(self):
+        return f"<Connection {_PHASES[<int>self.phase]} fd={self.fd} unsent={self.unsent_bytes:_}/{self.high_water_mark:_}>"
+
+    cdef int advance(self, Event event) except -1:
+        self.phase = next_phase(self.phase, event)
+        return 0
+
+    # ---- bytes in
+
+    cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:
+        if self.phase == LINGERING:
+            return 0
+        if self.unparsed is not None or self.phase == ANSWERING:
+            self.unparsed = data[:size] if self.unparsed is None else self.unparsed + data[:size]
+            if PyBytes_GET_SIZE(self.unparsed) >= READ_BYTES:
+                self.pause()
+            return 0
+        return self.consume(data, size)
+
+    cdef int consume(self, const char *data, Py_ssize_t size) except -1:
+        # Walk through data, message by message, and send what was answered meanwhile at once.
+        self.is_consuming = self.is_corked = True
+        try:
+            self.consume_messages(data, size)
+        finally:        # a handler may have raised SystemExit: what was answered before that still leaves
+            self.is_consuming = False
+            self.uncork()
+        return 0
+
+    cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1:
+        # What lies behind an unanswered message is kept for later.
+        cdef Py_ssize_t used = 0
+        cdef int messages = TURN_MESSAGES
+        while used < size and not self.closing and self.phase != LINGERING:
+            if self.phase == IDLE:
+                if messages == 0:
+                    self.is_deferred = True
+                    self.loop.defer(self)
+                    break
+                messages -= 1
+                self.begin_message()
+            if self.phase == HEAD:
+                used += self.consume_head(data + used, size - used)
+            elif self.phase == BODY or self.phase == DISCARDING:
+                used += self.consume_body(data + used, size - used)
+            else:
+                break
+            if self.is_dispatch_due and (self.phase == ANSWERING or used == size):
+                self.is_dispatch_due = False
+                self.server.dispatch(self)
+                self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        if used < size and not self.closing and self.phase != LINGERING:
+            self.unparsed = data[used:size]
+        return 0
+
+    cdef int begin_message(self) except -1:
+        cdef Site server = self.server
+        cdef RequestCore request = make(server.request_type, ())
+        cdef ResponseCore response = make(server.response_type, ())
+        request.server = response.server = server
+        request.connection = response.connection = self
+        request.raw_headers = []
+        response.status_code = 200
+        response.send_date = True
+        self.request = request
+        self.response = response
+        self.shim = take_parser(server)
+        self.shim.connection = self
+        self.shim.is_head_complete = self.shim.is_message_complete = False
+        self.advance(BEGIN)
+        self.head_bytes = self.head_tail = 0
+        self.body_kind = NO_BODY
+        self.is_head_timed = self.is_upgrade_offered = self.is_body_raw = False
+        return 0
+
+    cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
+        cdef Site server = self.server
+        cdef Py_ssize_t head_size = find_head_end(data, size, &self.head_tail)
+        cdef bytes piece
+        cdef Py_ssize_t so_far = self.head_bytes + head_size
+        if so_far > server.line_bytes_max:
+            piece = data[:head_size] if self.head is None else self.head + data[:head_size]
+            if memchr(PyBytes_AS_STRING(piece), c'\n', min(so_far, server.line_bytes_max + 2)) is NULL:
+                # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
+                self.feed(data[:min(head_size, server.line_bytes_max)])
+                if self.shim is not None:
+                    self.refuse(414)
+                return size
+            if so_far > server.head_bytes_max:
+                self.refuse(431)
+                return size
+        piece = data[:head_size]
+        if self.head_tail == 4 and self.head is None:
+            self.head = piece
+        else:
+            self.head = piece if self.head is None else self.head + piece
+            if not self.is_head_timed:          # a head in pieces: from here on the clock runs
+                self.is_head_timed = True
+                self.set_deadline(server.headers_ms)
+        self.head_bytes = so_far
+        self.feed(piece)
+        if self.shim is None:                   # refused
+            return size
+        if self.head_tail == 4:
+            if self.request.target is None:     # only empty lines before the request line so far
+                self.head_tail = 0
+                self.head = None
+            else:
+                self.check_head()
+        return head_size
+
+    cdef int check_head(self) except -1:
+        # The parser has accepted the head; the rest of the rules are ours. Goes on to BODY or ANSWERING.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        cdef ParserShim shim = self.shim
+        cdef const char *head = PyBytes_AS_STRING(self.head)
+        cdef Py_ssize_t head_size = PyBytes_GET_SIZE(self.head)
+        cdef const char *line_end
+        cdef bint is_1_0
+        while head_size and (head[0] == c'\r' or head[0] == c'\n'):      # empty lines before the request line
+            head += 1
+            head_size -= 1
+        line_end = <const char *>memchr(head, c'\r', head_size)
+        if line_end is NULL or line_end - head < 12:
+            return self.refuse(400)
+        is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
+        if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
+            return self.refuse(505)
+        request.http_version = "1.0" if is_1_0 else "1.1"
+        shim.is_head_complete = True
+        if self.check_fields(is_1_0):
+            return 0
+        request.method = method_of(head, line_end - head)
+        if request.method is CONNECT_METHOD:
+            return self.refuse(501)
+        if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
+            return self.refuse(400)
+        response.is_1_0 = is_1_0
+        response.is_head_only = request.method is HEAD_METHOD
+        response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        self.head = None
+        self.is_dispatch_due = True
+        if shim.is_message_complete:
+            if self.body_kind == CHUNKED:
+                return self.refuse(400)     # an offer of another protocol, for which the parser ends here: where does its body?
+            self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
+            if not self.is_body_raw:
+                return self.message_complete()
+        elif self.body_kind == NO_BODY:
+            return self.refuse(400)         # the parser waits for a body that no header announces
+        if self.body_kind == CHUNKED:
+            start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
+        self.advance(BODY_FOLLOWS)
+        return self.set_deadline(self.server.request_ms)
+
+    cdef int check_fields(self, bint is_1_0) except -1:
+        # The fields that frame and route the message. True: it was refused.
+        cdef RequestCore request = self.request
+        cdef list fields = request.raw_headers
+        cdef bytes name, value
+        cdef Field field
+        cdef int hosts = 0
+        cdef bint has_length = False
+        cdef bint wants_close = False
+        cdef bint wants_more = not is_1_0
+        cdef int status = 431 if len(fields) > self.server.fields_max else 0
+        for name, value in fields:
+            if status:
+                break
+            field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+            if field == OTHER_FIELD or field == DATE:
+                continue
+            if field == HOST:
+                hosts += 1
+                if not is_host(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)):
+                    status = 400
+            elif field == CONNECTION:
+                wants_close = wants_close or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"close", 5)
+                wants_more = wants_more or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10)
+            elif field == CONTENT_LENGTH:
+                self.body_left = parse_length(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+                if self.body_left < 0 or has_length or self.body_kind == CHUNKED:
+                    status = 400
+                has_length = True
+                self.body_kind = COUNTED
+            elif field == TRANSFER_ENCODING:
+                if is_1_0 or has_length or self.body_kind == CHUNKED:
+                    status = 400
+                elif value.lower() != b"chunked":
+                    status = 501 if value.lower().endswith(b"chunked") else 400
+                self.body_kind = CHUNKED
+            elif field == UPGRADE:
+                self.is_upgrade_offered = True      # the parser takes what follows for the new protocol: it is not used again
+            elif field == EXPECT:
+                if value.lower() != b"100-continue":
+                    status = 417
+                request.expects_continue = not is_1_0
+        if status == 0 and (hosts > 1 or (hosts == 0 and not is_1_0)):
+            status = 400
+        if status:
+            self.refuse(status)
+            return True
+        request.keeps_alive = wants_more and not wants_close
+        return False
+
+    cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1:
+        cdef Py_ssize_t part = size
+        cdef bint is_last = False
+        cdef ChunkFault fault
+        if self.body_kind == COUNTED:
+            part = <Py_ssize_t>min(<long long>size, self.body_left)
+            self.body_left -= part
+            is_last = self.body_left == 0
+        else:
+            fault = scan_chunks(&self.chunks, data, size, &part)
+            if fault != CHUNK_FINE:
+                self.refuse(fault)
+                return size
+            is_last = self.chunks.state == CHUNKS_ENDED
+        self.request.expects_continue = False
+        if self.is_body_raw:
+            self.take_body(data[:part])
+            self.shim.is_message_complete = is_last
+        else:
+            self.feed(data[:part])
+        if self.shim is None:                   # refused
+            return size
+        if is_last != self.shim.is_message_complete:
+            self.refuse(400)                # the parser counts otherwise
+            return size
+        if is_last:
+            if self.request.trailers is not None and self.has_forbidden_trailer():
+                self.refuse(400)
+            elif self.request.trailers is not None and (
+                    len(self.request.raw_headers) + len(self.request.trailers) > self.server.fields_max):
+                self.refuse(431)
+            else:
+                self.message_complete()
+        elif self.phase == DISCARDING:
+            if self.discarded_bytes > DISCARD_MAX:
+                self.linger()
+        elif self.request.body_bytes > self.server.body_mark:
+            self.pause()
+        return part
+
+    cdef int take_body(self, bytes chunk) except -1:
+        if self.phase == DISCARDING:
+            self.discarded_bytes += PyBytes_GET_SIZE(chunk)
+            return 0
+        return self.request.add_body(chunk)
+
+    cdef bint has_forbidden_trailer(self) except -1:
+        # RFC 9110 section 6.5.1: nothing that frames or routes the message comes behind it.
+        cdef bytes name, value
+        cdef Field field
+        for name, value in self.request.trailers:
+            field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+            if field != OTHER_FIELD and field != DATE:
+                return True
+        return False
+
+    cdef int feed(self, bytes data) except -1:
+        try:
+            self.shim.feed(data)
+        except HttpParserUpgrade:
+            pass                            # the offer is not taken up, as RFC 9110 section 7.8 allows
+        except HttpParserError:
+            self.refuse(400)
+        return 0
+
+    cdef int message_complete(self) except -1:
+        cdef RequestCore request = self.request
+        request.complete = True
+        self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
+        self.release_parser(request.keeps_alive and not self.is_upgrade_offered)
+        request.wake_reader()
+        return self.next_message() if self.phase == IDLE else 0
+
+    cdef int release_parser(self, bint is_clean) except -1:
+        cdef ParserShim shim = self.shim
+        if shim is not None:
+            self.shim = None
+            shim.connection = None
+            if is_clean and len(self.server.free_parsers) < FREE_PARSERS_MAX:
+                self.server.free_parsers.append(shim)
+        return 0
+
+    # ---- between messages
+
+    cdef bint has_response(self, response) noexcept:
+        return self.response is response
+
+    cdef bint is_continue_owed(self) noexcept:
+        return self.request is not None and self.request.expects_continue and not self.request.complete
+
+    cdef int response_complete(self) except -1:
+        cdef ResponseCore response = self.response
+        cdef RequestCore request = self.request
+        self.response = None
+        request.on_over()
+        if not response.keeps_alive or self.server.is_closing or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
+            return self.linger()
+        if not request.complete and (
+                request.expects_continue or (self.body_kind == COUNTED and self.body_left > DISCARD_MAX)):
+            return self.linger()
+        self.advance(ANSWERED)
+        if self.phase == IDLE:
+            return self.next_message()
+        self.discarded_bytes = 0
+        request.drop_body()
+        return self.resume()
+
+    cdef int next_message(self) except -1:
+        # The connection is IDLE: go on with what waits, or wait.
+        self.request = None
+        self.set_deadline(self.server.keep_alive_ms)
+        if self.is_consuming or self.is_deferred:
+            return 0
+        if self.unparsed is not None:
+            self.is_deferred = True
+            return self.loop.defer(self)
+        return self.resume()
+
+    cdef int on_pending(self) except -1:
+        cdef bytes data = self.unparsed
+        self.is_deferred = False
+        if data is not None and self.phase == IDLE and not self.closing:
+            self.unparsed = None
+            self.consume(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+            if self.unparsed is None and not self.closing:
+                if self.has_peer_ended and self.phase != ANSWERING:
+                    self.on_end()
+                else:
+                    self.resume()
+        return 0
+
+    # ---- ends
+
+    cdef int refuse(self, int status) except -1:
+        # The message under way is not acceptable: one answer, and the connection closes behind it.
+        cdef ResponseCore response = self.response
+        cdef bint may_answer = response is not None and not response.finished and (
+            not response.headers_sent or response.head is not None)
+        self.drop_message()
+        self.release_parser(False)
+        if not may_answer:
+            return self.end_now(None)
+        self.send_bytes(self.server.refusal(status))
+        return self.linger()
+
+    cdef int linger(self) except -1:
+        # End our side; close when the peer has ended its own, or has had LINGER_MS. Closing at once, with input unread, would
+        # reset the connection and could destroy the answer on its way.
+        if self.has_peer_ended:
+            return self.close_after_flush()
+        self.drop_message()
+        self.release_parser(False)
+        self.unparsed = None
+        self.advance(LAST)
+        self.shut_down()
+        self.set_deadline(LINGER_MS)
+        return self.resume()
+
+    cdef int drop_message(self) except -1:
+        # Request and answer have no connection any more: the one is aborted unless complete, the other is lost.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        self.request = None
+        self.response = None
+        self.head = None
+        self.is_dispatch_due = False
+        if request is not None:
+            request.abort()
+            request.on_over()
+        if response is not None:
+            response.lose()
+        return 0
+
+    cdef int set_deadline(self, int64_t duration_ms) except -1:
+        return self.deadline.start(duration_ms, clock_ns() // NS_PER_MS)
+
+    cdef int expired(self) except -1:
+        if self.phase == HEAD or self.phase == BODY or self.phase == DISCARDING:
+            return self.refuse(408)
+        if self.phase == LINGERING:
+            return self.end_now(None)
+        if self.phase == ANSWERING:         # a handler may take its time
+            return 0
+        return self.close_after_flush()
+
+    cdef int on_end(self) except -1:
+        # EOF. An answer under way is still sent: the peer may only have ended its own side.
+        self.has_peer_ended = True
+        if self.phase == ANSWERING or self.unparsed is not None:
+            if self.request is not None:
+                self.request.on_over()
+            return 0
+        if self.phase == BODY and self.request is not None:
+            self.request.abort()
+            if self.response is not None and self.response.headers_sent:
+                return self.end_now(None)
+        self.drop_message()
+        self.release_parser(False)
+        return self.close_after_flush()
+
+    cdef int on_drained(self) except -1:
+        if self.response is not None:
+            self.response.wake_writer()
+        return 0
+
+    cdef int on_closed(self) except -1:
+        cdef Site server = self.server
+        self.deadline.stop()
+        self.deadline.connection = None
+        self.unparsed = None
+        self.drop_message()
+        self.release_parser(False)
+        server.connections.discard(self)
+        if not server.connections:
+            server.drained()
+        return 0
+
+
+cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
+    # OWNER: the fd is its own from here on. It reads at once.
+    cdef Connection connection = Connection.__new__(Connection)
+    connection.loop = server.loop
+    connection.fd = fd
+    connection.is_fd_ours = True
+    connection.peer = peer[0]
+    connection.server = server
+    connection.read_size = READ_BYTES
+    connection.deadline = Deadline.__new__(Deadline)
+    connection.deadline.timers = server.loop.timers
+    connection.deadline.is_refed = False    # the connection itself holds the program
+    connection.deadline.connection = connection
+    server.connections.add(connection)
+    connection.set_deadline(server.headers_ms)
+    connection.resume()
+    return connection
+
+
+cdef str CONNECT_METHOD = "CONNECT"
+cdef str HEAD_METHOD = "HEAD"
+cdef str OPTIONS_METHOD = "OPTIONS"
+
+
+cdef str method_of(const char *line, Py_ssize_t size):
+    # The first word of a request line that the parser has accepted. One str for each of the usual ones: compared by identity.
+    cdef Py_ssize_t i = 0
+    while i < size and line[i] != c' ':
+        i += 1
+    if i == 3:
+        if memcmp(line, b"GET", 3) == 0:
+            return "GET"
+        if memcmp(line, b"PUT", 3) == 0:
+            return "PUT"
+    elif i == 4:
+        if memcmp(line, b"POST", 4) == 0:
+            return "POST"
+        if memcmp(line, b"HEAD", 4) == 0:
+            return HEAD_METHOD
+    elif i == 5 and memcmp(line, b"PATCH", 5) == 0:
+        return "PATCH"
+    elif i == 6 and memcmp(line, b"DELETE", 6) == 0:
+        return "DELETE"
+    elif i == 7:
+        if memcmp(line, b"OPTIONS", 7) == 0:
+            return OPTIONS_METHOD
+        if memcmp(line, b"CONNECT", 7) == 0:
+            return CONNECT_METHOD
+    return line[:i].decode("ascii")

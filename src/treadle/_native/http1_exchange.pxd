@@ -1,0 +1,43 @@
+"""Declarations of http1_exchange.pyx: what other native units may touch."""
+from libc.stdint cimport int64_t
+
+from treadle._native.http1_head cimport HeadWriter
+from treadle._native.loop cimport LoopCore
+from treadle._native.tcp cimport Stream
+
+
+cdef class Site:
+    cdef readonly LoopCore loop
+    cdef public object request_type     # a subclass of RequestCore
+    cdef public object response_type    # a subclass of ResponseCore
+    cdef HeadWriter writer
+    cdef set connections                # OWNER: every open connection
+    cdef list free_parsers              # ParserShims whose parser stands between two messages
+    cdef public Py_ssize_t head_bytes_max
+    cdef public Py_ssize_t line_bytes_max
+    cdef public Py_ssize_t fields_max
+    cdef public Py_ssize_t body_mark    # bytes of a body that wait for the handler before the socket is paused
+    cdef public int64_t headers_ms
+    cdef public int64_t request_ms
+    cdef public int64_t keep_alive_ms
+    cdef public bint is_closing         # answers say Connection: close, and idle connections end
+
+    cdef int dispatch(self, Wire connection) except -1
+
+
+cdef class Wire(Stream):
+    cdef Site server
+    cdef object addresses           # (local, remote), once asked for
+
+    cdef int response_complete(self) except -1
+    cdef bint has_response(self, response) noexcept
+    cdef bint is_continue_owed(self) noexcept
+    cdef tuple address_pair(self)
+
+
+cdef class Ready:
+    # An awaitable that is done: `await` on it does not suspend.
+    cdef object value
+
+
+cdef Ready ready_with(object value)

@@ -1,0 +1,92 @@
+"""What a request and its answer know of the server and of the connection they travel on, and no more.
+
+`Site` is what all connections of a server share; `Wire` is a connection as a request or an answer sees it. Both are bases: what
+they do is in http1_server.pyx and http1_connection.pyx. Invariant: nothing here knows a parser, a phase or a handler.
+"""
+from treadle._native.http1_head cimport HeadWriter
+from treadle._native.loop cimport LoopCore
+from treadle._native.tcp cimport Stream
+
+
+cdef class Site:
+    """What all connections of one server share: its limits and its policy. Policy is the subclass's, in Python."""
+
+    def __init__(self, LoopCore loop):
+        self.loop = loop
+        self.writer = HeadWriter()
+        self.connections = set()
+        self.free_parsers = []
+
+    # ---- what the subclass says
+
+    def fault(self, code, data):
+        """Raise the error with this code and these data."""
+        raise NotImplementedError
+
+    def refusal(self, status):
+        """The whole answer, as bytes, to a message refused with this status."""
+        raise NotImplementedError
+
+    def drained(self):
+        """The last connection has closed."""
+
+    cdef int dispatch(self, Wire connection) except -1:
+        # The head of its request is complete: have it answered.
+        raise NotImplementedError
+
+
+cdef class Wire(Stream):
+    """A connection, as the exchange on it sees it."""
+
+    cdef int response_complete(self) except -1:
+        # The last byte of the answer was handed over.
+        raise NotImplementedError
+
+    cdef bint has_response(self, response) noexcept:
+        # True: it is the one under way.
+        return False
+
+    cdef bint is_continue_owed(self) noexcept:
+        # True: the peer waits for 100 Continue, and has sent nothing of its body.
+        return False
+
+    cdef tuple address_pair(self):
+        # The names of both ends, as socket shows them; None for what is unknown.
+        if self.addresses is None:
+            self.addresses = (self.local_name(), self.peer_name())
+        return <tuple>self.addresses
+
+
+cdef class Ready:
+    """An awaitable that is done: awaiting it does not suspend. It counts as a coroutine where one is asked for."""
+
+    def __init__(self, value=None):
+        self.value = value
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.value is not None:
+            raise StopIteration(self.value)
+        raise StopIteration
+
+    def send(self, value):
+        """Coroutine protocol: it is over."""
+        raise StopIteration(self.value)
+
+    def throw(self, kind, value=None, traceback=None):
+        """Coroutine protocol: raises what was thrown."""
+        raise kind if value is None else value
+
+    def close(self):
+        """Coroutine protocol: nothing to close."""
+
+
+cdef Ready ready_with(object value):
+    cdef Ready ready = Ready.__new__(Ready)
+    ready.value = value
+    return ready

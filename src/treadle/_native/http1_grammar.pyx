@@ -1,0 +1,134 @@
+"""The grammar of heads, character by character: tokens, values, targets, hosts, lists; and the fields that frame a message.
+
+No state, no Python objects. Source: RFC 9110 sections 5.5, 5.6 and 8.6; RFC 9112 sections 3.2 and 6.3; RFC 3986 section 3.2.2.
+Not here: what a violation leads to (http1_connection.pyx, http1_response.pyx).
+"""
+from libc.string cimport memchr
+
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char *a, const char *b, size_t size)
+
+cdef extern from *:
+    """
+    /* RFC 9110: tchar */
+    static const unsigned char treadle_tchar[256] = {
+        ['!']=1, ['#']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, ['^']=1, ['_']=1, ['`']=1,
+        ['|']=1, ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1,
+    };
+    /* field-vchar, SP and HTAB */
+    static const unsigned char treadle_vchar[256] = { ['\\t']=1, [0x20 ... 0x7e]=1, [0x80 ... 0xff]=1 };
+    """
+    const unsigned char treadle_tchar[256]
+    const unsigned char treadle_vchar[256]
+
+
+cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil:
+    # Which of the fields that mean something to a connection it is.
+    if size == 4:
+        if strncasecmp(name, b"host", 4) == 0:
+            return HOST
+        if strncasecmp(name, b"date", 4) == 0:
+            return DATE
+    elif size == 6:
+        if strncasecmp(name, b"expect", 6) == 0:
+            return EXPECT
+    elif size == 7:
+        if strncasecmp(name, b"upgrade", 7) == 0:
+            return UPGRADE
+    elif size == 10:
+        if strncasecmp(name, b"connection", 10) == 0:
+            return CONNECTION
+    elif size == 14:
+        if strncasecmp(name, b"content-length", 14) == 0:
+            return CONTENT_LENGTH
+    elif size == 17:
+        if strncasecmp(name, b"transfer-encoding", 17) == 0:
+            return TRANSFER_ENCODING
+    return OTHER_FIELD
+
+
+cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ssize_t token_size) noexcept nogil:
+    # Whether a comma-separated list, such as Connection's, has the token (in lower case).
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t start, end
+    while i < size:
+        while i < size and (value[i] == c' ' or value[i] == c'\t' or value[i] == c','):
+            i += 1
+        start = i
+        while i < size and value[i] != c',':
+            i += 1
+        end = i
+        while end > start and (value[end - 1] == c' ' or value[end - 1] == c'\t'):
+            end -= 1
+        if end - start == token_size and strncasecmp(value + start, token, token_size) == 0:
+            return True
+    return False
+
+
+cdef bint is_token(const char *text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not treadle_tchar[<unsigned char>text[i]]:
+            return False
+    return size > 0
+
+
+cdef bint is_value(const char *text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not treadle_vchar[<unsigned char>text[i]]:
+            return False
+    return True
+
+
+cdef long long parse_length(const char *digits, Py_ssize_t size) noexcept nogil:
+    # A Content-Length: digits only, as RFC 9110 section 8.6 has it. -1: it is none.
+    cdef long long length = 0
+    cdef Py_ssize_t i
+    if size == 0 or size > 18:
+        return -1
+    for i in range(size):
+        if not c'0' <= digits[i] <= c'9':
+            return -1
+        length = length * 10 + (digits[i] - c'0')
+    return length
+
+
+cdef bint is_target(const char *target, Py_ssize_t size, bint is_options) noexcept nogil:
+    # RFC 9112 section 3.2: origin-form, absolute-form, or the asterisk of OPTIONS. authority-form belongs to CONNECT.
+    cdef const char *colon
+    if size == 0:
+        return False
+    if target[0] == c'/':
+        return True
+    if target[0] == c'*':
+        return size == 1 and is_options
+    colon = <const char *>memchr(target, c':', size)
+    return colon is not NULL and colon + 2 < target + size and colon[1] == c'/' and colon[2] == c'/'
+
+
+cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:
+    # RFC 9112 section 3.2: uri-host with an optional port, or nothing. No comma: that is how two of them are joined.
+    cdef Py_ssize_t i = 0
+    cdef char c
+    if size and value[0] == c'[':                       # IP-literal
+        i = 1
+        while i < size and (c'0' <= value[i] <= c':' or c'a' <= (value[i] | 32) <= c'z' or value[i] == c'.' or value[i] == c'%'):
+            i += 1
+        if i == 1 or i >= size or value[i] != c']':
+            return False
+        i += 1
+    else:
+        while i < size and value[i] != c':':
+            c = value[i]
+            if c <= c' ' or c == 0x7f or memchr(b'",/<>?@#[\\]^`{|}', c, 16) is not NULL:
+                return False
+            i += 1
+    if i == size:
+        return True
+    if value[i] != c':':
+        return False
+    for i in range(i + 1, size):                        # port
+        if not c'0' <= value[i] <= c'9':
+            return False
+    return True

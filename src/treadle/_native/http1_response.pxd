@@ -1,0 +1,40 @@
+"""Declarations of http1_response.pyx: what other native units may touch."""
+from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_head cimport HeadWriter
+
+
+cdef class ResponseCore:
+    cdef Site server
+    cdef Wire connection            # None once complete or lost
+    cdef public int status_code
+    cdef object message             # str or None
+    cdef dict fields                # lower-case name -> (name, value as str or list of str)
+    cdef readonly bint headers_sent
+    cdef readonly bint writable_ended
+    cdef readonly bint finished     # handed over to the kernel or to the connection's buffer, completely
+    cdef public bint send_date
+    cdef bint is_head_only          # answer to HEAD, or a status without a body
+    cdef bint is_length_free        # a status that must not announce a length
+    cdef bint is_1_0
+    cdef bint is_chunked
+    cdef bint keeps_alive
+    cdef bint has_length            # Content-Length is given, in `length`
+    cdef bint has_date
+    cdef bint has_connection
+    cdef long long length
+    cdef long long sent             # body bytes so far
+    cdef bytes head                 # written, but not sent: goes out with the first piece of the body
+    cdef list waiters               # futures of those who wait in ready(); None: nobody
+    cdef object __weakref__
+
+    cdef int check_name(self, name) except -1
+    cdef int check_value(self, name, value) except -1
+    cdef int begin_head(self, HeadWriter writer) except -1
+    cdef int write_field(self, HeadWriter writer, name, value) except -1
+    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size,
+                              const char *value, Py_ssize_t value_size) except -1
+    cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1
+    cdef int send_body(self, bytes chunk, bint is_last) except -1
+    cdef int complete(self) except -1
+    cdef int lose(self) except -1
+    cdef int wake_writer(self) except -1

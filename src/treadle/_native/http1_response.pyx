@@ -1,0 +1,389 @@
+"""An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
+
+Invariants: what leaves is framed as its head says, or the connection is cut; the head leaves with the first piece of the body, so
+that a small answer is one send. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
+Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+
+from treadle._native.http1_exchange cimport Ready, Wire
+from treadle._native.http1_grammar cimport (
+    CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_token, is_value, parse_length,
+)
+from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+
+cdef enum:
+    JOIN_MAX = 16 * 1024            # a piece this small is copied behind its framing, a larger one sent beside it
+
+
+cdef class ResponseCore:
+    """An answer on its way. The subclass adds what is not hot."""
+
+    def __repr__(self):
+        state = "finished" if self.finished else "lost" if self.connection is None else "sending" if self.headers_sent else "open"
+        return f"<{type(self).__name__} {self.status_code} {state} sent={self.sent:_}>"
+
+    @property
+    def is_lost(self):
+        """The connection has gone, or refused its message, before the answer was complete."""
+        return self.connection is None and not self.finished
+
+    @property
+    def is_unsent(self):
+        """Nothing of it has left yet, be the head written or not."""
+        return not self.headers_sent or self.head is not None
+
+    def replace_by(self, bytes answer):
+        """Send a whole answer instead, which ends the connection. Only while is_unsent."""
+        cdef Wire connection = self.connection
+        if connection is not None and self.is_unsent:
+            self.headers_sent = self.writable_ended = True
+            self.head = None
+            self.keeps_alive = False
+            connection.send_bytes(answer)
+            self.complete()
+
+    # ---- fields
+
+    @property
+    def status_message(self):
+        """The reason phrase; None: the usual one for the status."""
+        return self.message
+
+    @status_message.setter
+    def status_message(self, message):
+        self.message = message
+
+    def set_header(self, name, value):
+        """Set a field, replacing one of that name. value: str, int, or a list of str for one line each.
+
+        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR."""
+        if self.headers_sent:
+            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "set headers"})
+        if type(value) is int:
+            value = str(value)
+        self.check_name(name)
+        for one in (value if isinstance(value, (list, tuple)) else (value,)):
+            self.check_value(name, one)
+        if self.fields is None:
+            self.fields = {}
+        self.fields[name.lower()] = (name, value)
+        return self
+
+    def get_header(self, name):
+        """The value that was set, or None."""
+        cdef object entry = None if self.fields is None else self.fields.get(name.lower())
+        return None if entry is None else entry[1]
+
+    def has_header(self, name):
+        """True when the field was set."""
+        return self.fields is not None and name.lower() in self.fields
+
+    def remove_header(self, name):
+        """Undo set_header. Raises TreadleError: ERR_HTTP_HEADERS_SENT."""
+        if self.headers_sent:
+            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "remove headers"})
+        if self.fields is not None:
+            self.fields.pop(name.lower(), None)
+
+    def get_headers(self):
+        """A dict of what was set: lower-case name -> value."""
+        return {} if self.fields is None else {name: entry[1] for name, entry in self.fields.items()}
+
+    # ---- sending
+
+    def write_head(self, int status, headers=None):
+        """Set the status and further fields; they leave with the first piece of the body, or with flush_headers().
+
+        headers: a mapping, or (name, value) pairs, of str or bytes. Returns self.
+        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR."""
+        cdef HeadWriter writer = self.server.writer
+        if self.headers_sent:
+            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "write the head"})
+        if not 100 <= status <= 999:
+            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
+        self.status_code = status
+        if headers is not None and self.fields is not None:
+            for name, value in (headers.items() if isinstance(headers, dict) else headers):
+                self.set_header(name, value)
+            headers = None
+        self.begin_head(writer)
+        if type(headers) is dict:
+            for name, value in (<dict>headers).items():
+                self.write_field(writer, name, value)
+        elif headers is not None:
+            for name, value in (headers.items() if hasattr(headers, "items") else headers):
+                self.write_field(writer, name, value)
+        self.head = PyBytes_FromStringAndSize(writer.data, writer.size)
+        self.headers_sent = True
+        return self
+
+    def flush_headers(self):
+        """Send the head now, without waiting for the body."""
+        if not self.headers_sent or self.head is not None:
+            self.send_body(b"", False)
+
+    def write(self, chunk):
+        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent; wait for ready().
+
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH."""
+        cdef bytes data = as_bytes(chunk)
+        if self.writable_ended:
+            self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
+        if PyBytes_GET_SIZE(data):
+            self.send_body(data, False)
+        return self.connection is not None and not self.connection.is_over_mark
+
+    def end(self, chunk=None):
+        """Send the last piece, if any, and complete the answer. A second call without a chunk is no harm.
+
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH."""
+        cdef bytes data = b"" if chunk is None else as_bytes(chunk)
+        if self.writable_ended:
+            if chunk is not None:
+                self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
+            return self
+        self.send_body(data, True)
+        return self
+
+    def ready(self):
+        """An awaitable: done when no more than the low-water mark waits to be sent. Raises ERR_HTTP_REQUEST_ABORTED (a
+        ConnectionError) when the peer has left."""
+        if self.connection is None:
+            if not self.finished:
+                self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
+            return Ready.__new__(Ready)
+        if not self.connection.is_over_mark:
+            return Ready.__new__(Ready)
+        waiter = self.server.loop.create_future()
+        if self.waiters is None:
+            self.waiters = []
+        self.waiters.append(waiter)
+        return waiter
+
+    # ---- inside
+
+    cdef int check_name(self, name) except -1:
+        cdef bytes text
+        if not isinstance(name, str) or not PyUnicode_IS_ASCII(name):
+            self.server.fault("ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name})
+        text = (<str>name).encode("ascii")
+        if not is_token(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)):
+            self.server.fault("ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name})
+        return 0
+
+    cdef int check_value(self, name, value) except -1:
+        cdef bytes text
+        if not isinstance(value, str):
+            self.server.fault(
+                "ERR_INVALID_ARG_TYPE", {"name": name, "expected": "str or int", "received": type(value).__name__})
+        try:
+            text = (<str>value).encode("latin-1")
+        except UnicodeEncodeError:
+            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+        if not is_value(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)):
+            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+        return 0
+
+    cdef int begin_head(self, HeadWriter writer) except -1:
+        # The status line, and what set_header collected.
+        cdef int status = self.status_code
+        if self.message is not None:
+            self.check_value("status_message", self.message)
+        writer.start(status, self.message, self.is_1_0)
+        self.has_length = self.has_date = self.has_connection = self.is_chunked = False
+        self.is_length_free = status < 200 or status == 204
+        if self.is_length_free or status == 304:
+            self.is_head_only = True
+        if self.fields is not None:
+            for name, value in self.fields.values():
+                self.write_field(writer, name, value)
+        return 0
+
+    cdef int write_field(self, HeadWriter writer, name, value) except -1:
+        # name, value: str, bytes, int or a list of them.
+        cdef const char *name_text
+        cdef const char *value_text
+        cdef Py_ssize_t name_size, value_size
+        cdef bytes name_bytes, value_bytes
+        if isinstance(value, (list, tuple)):
+            for one in value:
+                self.write_field(writer, name, one)
+            return 0
+        if type(name) is str and PyUnicode_IS_ASCII(name):
+            name_text = PyUnicode_AsUTF8AndSize(name, &name_size)
+        else:
+            name_bytes = name if type(name) is bytes else name.encode("latin-1", "replace")
+            name_text = PyBytes_AS_STRING(name_bytes)
+            name_size = PyBytes_GET_SIZE(name_bytes)
+        if type(value) is int:
+            value = str(value)
+        if type(value) is str and PyUnicode_IS_ASCII(value):
+            value_text = PyUnicode_AsUTF8AndSize(value, &value_size)
+        else:
+            if type(value) is bytes:
+                value_bytes = value
+            else:
+                try:
+                    value_bytes = value.encode("latin-1")
+                except (UnicodeEncodeError, AttributeError):
+                    self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+            value_text = PyBytes_AS_STRING(value_bytes)
+            value_size = PyBytes_GET_SIZE(value_bytes)
+        return self.write_text_field(writer, name_text, name_size, value_text, value_size)
+
+    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size,
+                              const char *value, Py_ssize_t value_size) except -1:
+        cdef Field field = field_of(name, name_size)
+        cdef FieldFault fault
+        if field == CONTENT_LENGTH:
+            self.length = parse_length(value, value_size)
+            if self.length < 0:
+                self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": "Content-Length"})
+            if self.is_length_free:     # RFC 9110 section 8.6: it must not have one
+                return 0
+            self.has_length = True
+        elif field == TRANSFER_ENCODING:
+            self.is_chunked = not self.is_1_0
+            return 0                    # ours to write, see finish_head
+        elif field == CONNECTION:
+            self.has_connection = True
+            if has_token(value, value_size, b"close", 5):
+                self.keeps_alive = False
+        elif field == DATE:
+            self.has_date = True
+        fault = writer.add_field(name, name_size, value, value_size)
+        if fault == BAD_NAME:
+            self.server.fault(
+                "ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name[:name_size].decode("latin-1")})
+        elif fault != FIELD_FINE:
+            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name[:name_size].decode("latin-1")})
+        return 0
+
+    cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1:
+        # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
+        if self.send_date and not self.has_date:
+            writer.add_date()
+        if self.connection is not None and (self.server.is_closing or self.connection.is_continue_owed()):
+            self.keeps_alive = False            # we go, or the peer does not know whether to send its body
+        if self.is_length_free:
+            self.is_chunked = False
+        elif self.is_chunked:
+            self.has_length = False
+        elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
+            if is_last:
+                self.has_length = True
+                self.length = size
+                writer.add_length(size)
+            elif self.is_1_0:
+                self.keeps_alive = False        # the end of the connection is the end of the body
+            else:
+                self.is_chunked = True
+        if self.is_chunked:
+            writer.add(b"Transfer-Encoding: chunked\r\n", 28)
+        if not self.has_connection:
+            if not self.keeps_alive:
+                writer.add(b"Connection: close\r\n", 19)
+            elif self.is_1_0:
+                writer.add(b"Connection: keep-alive\r\n", 24)
+        writer.add(b"\r\n", 2)
+        return 0
+
+    cdef int send_body(self, bytes chunk, bint is_last) except -1:
+        # The head, where it has not been sent, with as much of the body as there is.
+        cdef HeadWriter writer = self.server.writer
+        cdef Wire connection = self.connection
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(chunk)
+        cdef const char *suffix = b""
+        cdef Py_ssize_t suffix_size = 0
+        cdef bint had_head = self.headers_sent and self.head is None
+        cdef bint was_corked
+        if had_head:
+            writer.size = 0
+        else:
+            if self.headers_sent:
+                writer.size = 0
+                writer.add(PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head))
+                self.head = None
+            else:
+                self.begin_head(writer)
+                self.headers_sent = True
+            self.finish_head(writer, size, is_last)
+        if self.has_length and not self.is_head_only and (
+                self.sent + size > self.length or (is_last and self.sent + size < self.length)):
+            self.writable_ended = True
+            if connection is not None:
+                connection.end_now(None)
+            self.server.fault("ERR_HTTP_CONTENT_LENGTH_MISMATCH", {"sent": self.sent + size, "declared": self.length})
+        self.sent += size
+        if is_last:
+            self.writable_ended = True
+        if connection is None:                  # lost: what is written has nowhere to go
+            return 0
+        if self.is_head_only:
+            size = 0
+        elif self.is_chunked:
+            if size:
+                writer.add_chunk_size(size)
+                suffix = b"\r\n0\r\n\r\n" if is_last else b"\r\n"
+                suffix_size = 7 if is_last else 2
+            elif is_last:
+                suffix = b"0\r\n\r\n"
+                suffix_size = 5
+        if size > JOIN_MAX:
+            was_corked = connection.is_corked
+            connection.is_corked = True
+            if writer.size:
+                connection.send_bytes(writer.take(NULL, 0, NULL, 0))
+            connection.send_bytes(chunk)
+            if suffix_size:
+                connection.send_bytes(suffix[:suffix_size])
+            if not was_corked:
+                connection.uncork()
+        elif writer.size or suffix_size:
+            connection.send_bytes(writer.take(PyBytes_AS_STRING(chunk), size, suffix, suffix_size))
+        elif size:
+            connection.send_bytes(chunk)
+        if is_last:
+            self.complete()
+        return 0
+
+    cdef int complete(self) except -1:
+        cdef Wire connection = self.connection
+        self.finished = True
+        if connection is not None and connection.has_response(self):
+            self.connection = None
+            self.wake_writer()
+            connection.response_complete()
+        return 0
+
+    cdef int lose(self) except -1:
+        self.connection = None
+        return self.wake_writer()
+
+    cdef int wake_writer(self) except -1:
+        cdef list waiters = self.waiters
+        if waiters is not None:
+            self.waiters = None
+            for waiter in waiters:
+                if not waiter.done():
+                    if self.connection is None and not self.finished:
+                        try:
+                            self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
+                        except Exception as exception:
+                            waiter.set_exception(exception)
+                    else:
+                        waiter.set_result(None)
+        return 0
+
+
+cdef bytes as_bytes(chunk):
+    if type(chunk) is bytes:
+        return <bytes>chunk
+    if isinstance(chunk, str):
+        return (<str>chunk).encode()
+    return bytes(memoryview(chunk))

@@ -1,0 +1,24 @@
+"""Declarations of http1_server.pyx: what other native units may touch."""
+from treadle._native.http1_exchange cimport Site
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.tcp cimport Listener
+
+
+cdef class ServerCore(Site):
+    cdef public object handler          # (request, response) -> None or a coroutine
+    cdef object task_type
+    cdef set tasks                      # OWNER: of every async handler that is suspended
+
+    cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
+
+
+cdef class HandlerEnd:
+    cdef ServerCore server
+    cdef RequestCore request
+    cdef ResponseCore response
+
+
+cdef class HTTPListener(Listener):
+    cdef Site server
+    cdef object exhausted               # called with (self, error)

@@ -1,0 +1,152 @@
+"""A server's handler and its connections: who is called for a request, and what follows when it fails.
+
+Invariant: a handler's exception ends its request, never the server; a handler that suspends has one Task, the same object before
+and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
+errors and logs (treadle.http.policy).
+"""
+import sys
+
+from treadle._native.http1_connection cimport Connection, new_connection
+from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_phases cimport IDLE
+from treadle._native.http1_request cimport RequestCore
+from treadle._native.http1_response cimport ResponseCore
+from treadle._native.loop cimport LoopCore
+from treadle._native.tcp cimport Listener, sockaddr_in6
+
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+    bint PyCoro_CheckExact(object candidate)
+
+cdef extern from *:
+    """
+    static inline PyObject *treadle_handle(PyObject *context, PyObject *handler, PyObject *request, PyObject *response) {
+        PyObject *arguments[2] = {request, response};
+        PyObject *result;
+        if (PyContext_Enter(context) < 0) return NULL;
+        result = PyObject_Vectorcall(handler, arguments, 2, NULL);
+        if (PyContext_Exit(context) < 0) Py_CLEAR(result);
+        return result;
+    }
+    """
+    object call_handler "treadle_handle"(object context, object handler, object request, object response)
+
+cdef bint HAS_EAGER_TASKS = sys.version_info >= (3, 12)
+
+
+cdef class ServerCore(Site):
+    """A server whose handler is called with each request and its answer."""
+
+    def __init__(self, LoopCore loop, task_type):
+        Site.__init__(self, loop)
+        self.task_type = task_type
+        self.tasks = set()
+
+    # ---- what the subclass says
+
+    def handler_failed(self, exception, request, response):
+        """A handler raised; `response` may still be answered when nothing of it has been sent."""
+        raise NotImplementedError
+
+    # ---- for the subclass
+
+    @property
+    def connection_count(self):
+        """Open connections."""
+        return len(self.connections)
+
+    @property
+    def task_count(self):
+        """Handlers that are suspended."""
+        return len(self.tasks)
+
+    def close_idle_connections(self):
+        """End the connections that no message is under way on."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.phase == IDLE:
+                connection.close_after_flush()
+
+    def close_all_connections(self):
+        """End all connections at once; answers under way are cut."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            connection.end_now(None)
+
+    def abort_message(self, ResponseCore response):
+        """Cut the answer: the peer sees that it is incomplete."""
+        if response.connection is not None:
+            response.connection.end_now(None)
+
+    # ---- inside
+
+    cdef int dispatch(self, Wire wire) except -1:
+        cdef Connection connection = <Connection>wire
+        cdef RequestCore request = connection.request
+        cdef ResponseCore response = connection.response
+        cdef object context = PyContext_CopyCurrent()
+        try:
+            result = call_handler(context, self.handler, request, response)
+            if result is not None and (PyCoro_CheckExact(result) or hasattr(result, "__await__")):
+                self.start_task(request, response, result, context)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            self.handler_failed(exception, request, response)
+        return 0
+
+    cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
+        # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
+        if HAS_EAGER_TASKS:
+            task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
+            if task.done():
+                self.task_ended(task, request, response)
+                return 0
+        else:
+            task = self.task_type(coroutine, loop=self.loop, context=context)
+        self.tasks.add(task)
+        task.add_done_callback(HandlerEnd(self, request, response))
+        return 0
+
+    def task_ended(self, task, request, response):
+        """The Task of an async handler is done."""
+        if task.cancelled():
+            self.handler_failed(None, request, response)
+        else:
+            exception = task.exception()
+            if exception is not None:
+                if isinstance(exception, (SystemExit, KeyboardInterrupt)):
+                    raise exception
+                self.handler_failed(exception, request, response)
+
+
+cdef class HandlerEnd:
+    # Done-callback of a handler's task.
+
+    def __init__(self, server, request, response):
+        self.server = server
+        self.request = request
+        self.response = response
+
+    def __call__(self, task):
+        self.server.tasks.discard(task)
+        self.server.task_ended(task, self.request, self.response)
+
+
+cdef class HTTPListener(Listener):
+    """Accepts connections for a server."""
+
+    def __init__(self, Site server, sock, on_exhausted):
+        self.loop = server.loop
+        self.server = server
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.exhausted = on_exhausted
+
+    cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
+        new_connection(self.server, fd, peer)
+        return 0
+
+    cdef int on_exhausted(self, error) except -1:
+        self.exhausted(self, error)
+        return 0
