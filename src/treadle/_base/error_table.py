@@ -54,8 +54,14 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Set status and headers before the first write(), and look for a second answer to the same request",
         NODE,
     ),
+    "ERR_HTTP_INVALID_HEADER_VALUE": ErrorSpec(
+        "The value {received!r} of header {field} cannot frame the answer",
+        "Give one Content-Length at most, or Transfer-Encoding: chunked; without either the server frames the answer itself",
+        NODE,
+        TypeError,
+    ),
     "ERR_HTTP_INVALID_STATUS_CODE": ErrorSpec(
-        "The status code {received!r} is not an integer from 100 to 999",
+        "The status code {received!r} is not an integer from 200 to 999",
         "See RFC 9110 section 15 for the codes",
         NODE,
         ValueError,

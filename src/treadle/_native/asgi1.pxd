@@ -21,5 +21,5 @@ cdef class ASGIRequest(RequestCore):
 
 cdef class ASGIResponse(ResponseCore):
     # Also the `send` of its application.
-    cdef object raw_fields          # of http.response.start: pairs of bytes
+    cdef list raw_fields            # of http.response.start: pairs of bytes
     cdef bint is_started

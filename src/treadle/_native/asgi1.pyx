@@ -12,6 +12,7 @@ from libc.string cimport memchr
 
 from treadle._native.http1_connection cimport Connection
 from treadle._native.http1_exchange cimport Ready, Wire, ready_with
+from treadle._native.http1_grammar cimport field_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
@@ -31,7 +32,7 @@ cdef class ASGICore(ServerCore):
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
-            "type": "http", "asgi": VERSIONS, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
+            "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
         }
 
@@ -92,6 +93,7 @@ cdef class ASGICore(ServerCore):
             raw_path = self.root_path.encode("utf-8") + raw_path
         for name, value in request.raw_headers:
             headers.append((name.lower(), value))
+        scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["headers"] = headers
@@ -166,7 +168,7 @@ cdef class ASGIResponse(ResponseCore):
             return DONE
         if kind == "http.response.start" and not self.is_started:
             self.status_code = message["status"]
-            self.raw_fields = message.get("headers", ())
+            self.raw_fields = list(message.get("headers", ()))
             self.is_started = True
             return DONE
         self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
@@ -175,10 +177,11 @@ cdef class ASGIResponse(ResponseCore):
         """Where the answer stands, in words."""
         return "complete" if self.writable_ended else "started" if self.is_started else "not started"
 
-    cdef int begin_head(self, HeadWriter writer) except -1:
+    cdef HeadWriter begin_head(self):
         cdef bytes name, value
-        ResponseCore.begin_head(self, writer)
+        cdef HeadWriter writer = ResponseCore.begin_head(self)
         for name, value in self.raw_fields:
             self.write_text_field(
-                writer, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-        return 0
+                writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),
+                PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        return writer

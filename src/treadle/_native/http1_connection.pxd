@@ -38,6 +38,7 @@ cdef class Connection(Wire):
     cdef bytes head                 # the current head, where it came in more than one piece
     cdef int head_tail              # see find_head_end
     cdef Py_ssize_t head_bytes
+    cdef Py_ssize_t blank_bytes     # line ends that came before the next request line
     cdef BodyKind body_kind
     cdef long long body_left
     cdef Py_ssize_t discarded_bytes # of the body, while DISCARDING
@@ -51,6 +52,7 @@ cdef class Connection(Wire):
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
+    cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1
     cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1

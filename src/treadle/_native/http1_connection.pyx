@@ -43,6 +43,7 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     LINGER_MS = 5_000               # for the peer to read the last answer and end its side; nginx: lingering_timeout 5 s
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
+    BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -131,8 +132,15 @@ cdef class Connection(Wire):
                     self.is_deferred = True
                     self.loop.defer(self)
                     break
+                used += self.skip_blank_lines(data + used, size - used)
+                if used == size:
+                    break
                 messages -= 1
                 self.begin_message()
+                if self.blank_bytes > BLANK_BYTES_MAX:
+                    self.refuse(400)
+                    break
+                self.blank_bytes = 0
             if self.phase == HEAD:
                 used += self.consume_head(data + used, size - used)
             elif self.phase == BODY or self.phase == DISCARDING:
@@ -146,6 +154,14 @@ cdef class Connection(Wire):
         if used < size and not self.closing and self.phase != LINGERING:
             self.unparsed = data[used:size]
         return 0
+
+    cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept:
+        # RFC 9112 section 2.2: line ends before a request line are ignored. They are no message: no deadline changes.
+        cdef Py_ssize_t i = 0
+        while i < size and (data[i] == c'\r' or data[i] == c'\n') and self.blank_bytes <= BLANK_BYTES_MAX:
+            i += 1
+            self.blank_bytes += 1
+        return i
 
     cdef int begin_message(self) except -1:
         cdef Site server = self.server
@@ -174,7 +190,7 @@ cdef class Connection(Wire):
         cdef Py_ssize_t so_far = self.head_bytes + head_size
         if so_far > server.line_bytes_max:
             piece = data[:head_size] if self.head is None else self.head + data[:head_size]
-            if memchr(PyBytes_AS_STRING(piece), c'\n', min(so_far, server.line_bytes_max + 2)) is NULL:
+            if memchr(PyBytes_AS_STRING(piece), c'\n', min(PyBytes_GET_SIZE(piece), server.line_bytes_max + 2)) is NULL:
                 # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
                 self.feed(data[:min(head_size, server.line_bytes_max)])
                 if self.shim is not None:
@@ -196,11 +212,7 @@ cdef class Connection(Wire):
         if self.shim is None:                   # refused
             return size
         if self.head_tail == 4:
-            if self.request.target is None:     # only empty lines before the request line so far
-                self.head_tail = 0
-                self.head = None
-            else:
-                self.check_head()
+            self.check_head()
         return head_size
 
     cdef int check_head(self) except -1:
@@ -209,14 +221,9 @@ cdef class Connection(Wire):
         cdef ResponseCore response = self.response
         cdef ParserShim shim = self.shim
         cdef const char *head = PyBytes_AS_STRING(self.head)
-        cdef Py_ssize_t head_size = PyBytes_GET_SIZE(self.head)
-        cdef const char *line_end
+        cdef const char *line_end = <const char *>memchr(head, c'\r', PyBytes_GET_SIZE(self.head))
         cdef bint is_1_0
-        while head_size and (head[0] == c'\r' or head[0] == c'\n'):      # empty lines before the request line
-            head += 1
-            head_size -= 1
-        line_end = <const char *>memchr(head, c'\r', head_size)
-        if line_end is NULL or line_end - head < 12:
+        if request.target is None or line_end is NULL or line_end - head < 12:
             return self.refuse(400)
         is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
         if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
@@ -435,7 +442,7 @@ cdef class Connection(Wire):
         # The message under way is not acceptable: one answer, and the connection closes behind it.
         cdef ResponseCore response = self.response
         cdef bint may_answer = response is not None and not response.finished and (
-            not response.headers_sent or response.head is not None)
+            not response.headers_sent or response.writer is not None)
         self.drop_message()
         self.release_parser(False)
         if not may_answer:

@@ -10,9 +10,9 @@ cdef class Site:
     cdef readonly LoopCore loop
     cdef public object request_type     # a subclass of RequestCore
     cdef public object response_type    # a subclass of ResponseCore
-    cdef HeadWriter writer
     cdef set connections                # OWNER: every open connection
     cdef list free_parsers              # ParserShims whose parser stands between two messages
+    cdef list free_writers              # empty HeadWriters
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max
@@ -22,6 +22,8 @@ cdef class Site:
     cdef public int64_t keep_alive_ms
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
 
+    cdef HeadWriter take_writer(self)
+    cdef int give_writer(self, HeadWriter writer) except -1
     cdef int dispatch(self, Wire connection) except -1
 
 

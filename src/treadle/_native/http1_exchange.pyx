@@ -7,15 +7,19 @@ from treadle._native.http1_head cimport HeadWriter
 from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
 
+cdef enum:
+    FREE_WRITERS_MAX = 16           # 64 KiB at most; one is enough unless heads are written long before bodies
+    WRITER_BYTES_MAX = 64 * 1024    # a larger one is not kept: few heads are
+
 
 cdef class Site:
     """What all connections of one server share: its limits and its policy. Policy is the subclass's, in Python."""
 
     def __init__(self, LoopCore loop):
         self.loop = loop
-        self.writer = HeadWriter()
         self.connections = set()
         self.free_parsers = []
+        self.free_writers = []
 
     # ---- what the subclass says
 
@@ -29,6 +33,16 @@ cdef class Site:
 
     def drained(self):
         """The last connection has closed."""
+
+    cdef HeadWriter take_writer(self):
+        # An empty one. Give it back when it is empty again; one that an exception leaves behind is garbage.
+        return <HeadWriter>self.free_writers.pop() if self.free_writers else HeadWriter.__new__(HeadWriter)
+
+    cdef int give_writer(self, HeadWriter writer) except -1:
+        if len(self.free_writers) < FREE_WRITERS_MAX and writer.room <= WRITER_BYTES_MAX:
+            writer.size = 0
+            self.free_writers.append(writer)
+        return 0
 
     cdef int dispatch(self, Wire connection) except -1:
         # The head of its request is complete: have it answered.

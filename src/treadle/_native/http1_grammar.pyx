@@ -47,6 +47,11 @@ cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil:
     return OTHER_FIELD
 
 
+cdef bint is_same(const char *value, Py_ssize_t size, const char *word, Py_ssize_t word_size) noexcept nogil:
+    # Whether a value is this one word, in whatever case.
+    return size == word_size and strncasecmp(value, word, word_size) == 0
+
+
 cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ssize_t token_size) noexcept nogil:
     # Whether a comma-separated list, such as Connection's, has the token (in lower case).
     cdef Py_ssize_t i = 0

@@ -17,9 +17,10 @@ cdef class HeadWriter:
 
     cdef int reserve(self, Py_ssize_t more) except -1
     cdef int add(self, const char *data, Py_ssize_t size) except -1
-    cdef int start(self, int status, message, bint is_1_0) except -1
+    cdef int start(self, int status, message) except -1
     cdef FieldFault add_field(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except *
     cdef int add_date(self) except -1
-    cdef int add_length(self, long long length) except -1
+    cdef int add_length(self, unsigned long long length) except -1
     cdef int add_chunk_size(self, Py_ssize_t size) except -1
+    cdef int add_number(self, unsigned long long number, unsigned int base) except -1
     cdef bytes take(self, const char *body, Py_ssize_t body_size, const char *suffix, Py_ssize_t suffix_size)

@@ -1,7 +1,7 @@
 """Heads of answers: written into one growing buffer, and out of it as one bytes object together with a small body.
 
 Invariants: no name leaves here that is not a token, no value with a control character in it (that is how answers are split).
-One writer belongs to one server and is used by one answer at a time, without a callback in between.
+A writer belongs to one answer at a time: code of the user may run while a head is written, and may write another one.
 Source: RFC 9110 sections 5.5, 5.6.2, 6.6.1 and 15; RFC 9112 section 4. Not here: which fields an answer gets (http1_response.pyx).
 """
 from http import HTTPStatus
@@ -57,7 +57,7 @@ cdef class HeadWriter:
         self.size += size
         return 0
 
-    cdef int start(self, int status, message, bint is_1_0) except -1:
+    cdef int start(self, int status, message) except -1:
         # The status line. message: str, already known to be valid, or None for the usual one.
         cdef bytes line
         self.size = 0
@@ -107,13 +107,24 @@ cdef class HeadWriter:
             self.date_s = now_s
         return self.add(self.date_line, 37)
 
-    cdef int add_length(self, long long length) except -1:
-        cdef char text[48]
-        return self.add(text, snprintf(text, sizeof(text), b"Content-Length: %lld\r\n", length))
+    cdef int add_length(self, unsigned long long length) except -1:
+        self.add(b"Content-Length: ", 16)
+        self.add_number(length, 10)
+        return self.add(b"\r\n", 2)
 
     cdef int add_chunk_size(self, Py_ssize_t size) except -1:
-        cdef char text[20]
-        return self.add(text, snprintf(text, sizeof(text), b"%zx\r\n", size))
+        self.add_number(size, 16)
+        return self.add(b"\r\n", 2)
+
+    cdef int add_number(self, unsigned long long number, unsigned int base) except -1:
+        cdef char digits[20]
+        cdef int first = sizeof(digits)
+        while True:
+            first -= 1
+            digits[first] = b"0123456789abcdef"[number % base]
+            number //= base
+            if number == 0:
+                return self.add(digits + first, sizeof(digits) - first)
 
     cdef bytes take(self, const char *body, Py_ssize_t body_size, const char *suffix, Py_ssize_t suffix_size):
         # What was written, with body and suffix behind it, as one object. The writer is empty then.

@@ -12,6 +12,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 cdef class RequestCore:
     """What has arrived of a message. The subclass adds what a handler reads it with."""
 
+    def __init__(self):
+        raise TypeError("requests are made by the server")
+
     def __repr__(self):
         state = "complete" if self.complete else "aborted" if self.aborted else "arriving"
         return f"<{type(self).__name__} {self.method} {self.url} {state} unread={self.body_bytes:_}>"

@@ -1,5 +1,6 @@
 """Declarations of http1_response.pyx: what other native units may touch."""
 from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_grammar cimport Field
 from treadle._native.http1_head cimport HeadWriter
 
 
@@ -14,25 +15,27 @@ cdef class ResponseCore:
     cdef readonly bint finished     # handed over to the kernel or to the connection's buffer, completely
     cdef public bint send_date
     cdef bint is_head_only          # answer to HEAD, or a status without a body
-    cdef bint is_length_free        # a status that must not announce a length
     cdef bint is_1_0
     cdef bint is_chunked
     cdef bint keeps_alive
     cdef bint has_length            # Content-Length is given, in `length`
     cdef bint has_date
-    cdef bint has_connection
+    cdef bint has_close             # the application has written Connection: close, among other things
     cdef long long length
     cdef long long sent             # body bytes so far
-    cdef bytes head                 # written, but not sent: goes out with the first piece of the body
+    cdef HeadWriter writer          # holds the head that is written, but not sent: it leaves with the first piece of the body
     cdef list waiters               # futures of those who wait in ready(); None: nobody
     cdef object __weakref__
 
     cdef int check_name(self, name) except -1
     cdef int check_value(self, name, value) except -1
-    cdef int begin_head(self, HeadWriter writer) except -1
+    cdef bytes latin_1(self, name, value)
+    cdef HeadWriter begin_head(self)
     cdef int write_field(self, HeadWriter writer, name, value) except -1
-    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size,
+    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
                               const char *value, Py_ssize_t value_size) except -1
+    cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1
+    cdef int set_length(self, long long length) except -1
     cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1
     cdef int send_body(self, bytes chunk, bint is_last) except -1
     cdef int complete(self) except -1

@@ -1,15 +1,16 @@
 """An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
 
 Invariants: what leaves is framed as its head says, or the connection is cut; the head leaves with the first piece of the body, so
-that a small answer is one send. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
+that a small answer is one send; a head in the making is this answer's alone, whatever code of the user runs meanwhile. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
 Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names.
 """
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 from treadle._native.http1_exchange cimport Ready, Wire
 from treadle._native.http1_grammar cimport (
-    CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_token, is_value, parse_length,
+    CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
+    parse_length,
 )
 from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
 
@@ -18,10 +19,14 @@ cdef extern from "Python.h":
 
 cdef enum:
     JOIN_MAX = 16 * 1024            # a piece this small is copied behind its framing, a larger one sent beside it
+    LENGTH_MAX = 999_999_999_999_999_999    # what parse_length takes: 18 digits
 
 
 cdef class ResponseCore:
     """An answer on its way. The subclass adds what is not hot."""
+
+    def __init__(self):
+        raise TypeError("answers are made by the server")
 
     def __repr__(self):
         state = "finished" if self.finished else "lost" if self.connection is None else "sending" if self.headers_sent else "open"
@@ -35,14 +40,14 @@ cdef class ResponseCore:
     @property
     def is_unsent(self):
         """Nothing of it has left yet, be the head written or not."""
-        return not self.headers_sent or self.head is not None
+        return not self.headers_sent or self.writer is not None
 
     def replace_by(self, bytes answer):
         """Send a whole answer instead, which ends the connection. Only while is_unsent."""
         cdef Wire connection = self.connection
         if connection is not None and self.is_unsent:
             self.headers_sent = self.writable_ended = True
-            self.head = None
+            self.writer = None
             self.keeps_alive = False
             connection.send_bytes(answer)
             self.complete()
@@ -61,14 +66,18 @@ cdef class ResponseCore:
     def set_header(self, name, value):
         """Set a field, replacing one of that name. value: str, int, or a list of str for one line each.
 
-        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR."""
+        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR, ERR_INVALID_ARG_TYPE."""
         if self.headers_sent:
             self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "set headers"})
         if type(value) is int:
             value = str(value)
         self.check_name(name)
-        for one in (value if isinstance(value, (list, tuple)) else (value,)):
-            self.check_value(name, one)
+        if isinstance(value, (list, tuple)):
+            value = list(value)
+            for one in value:
+                self.check_value(name, one)
+        else:
+            self.check_value(name, value)
         if self.fields is None:
             self.fields = {}
         self.fields[name.lower()] = (name, value)
@@ -100,31 +109,32 @@ cdef class ResponseCore:
         """Set the status and further fields; they leave with the first piece of the body, or with flush_headers().
 
         headers: a mapping, or (name, value) pairs, of str or bytes. Returns self.
-        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR."""
-        cdef HeadWriter writer = self.server.writer
+        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR,
+        ERR_HTTP_INVALID_HEADER_VALUE (a second length, a transfer coding other than chunked)."""
+        cdef HeadWriter writer
+        if headers is not None and type(headers) is not dict:
+            headers = list(headers.items() if hasattr(headers, "items") else headers)   # ORDER: it may be a generator
         if self.headers_sent:
             self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "write the head"})
-        if not 100 <= status <= 999:
-            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
         self.status_code = status
-        if headers is not None and self.fields is not None:
-            for name, value in (headers.items() if isinstance(headers, dict) else headers):
+        if headers and self.fields is not None:
+            for name, value in (headers.items() if type(headers) is dict else headers):
                 self.set_header(name, value)
             headers = None
-        self.begin_head(writer)
+        writer = self.begin_head()
         if type(headers) is dict:
             for name, value in (<dict>headers).items():
                 self.write_field(writer, name, value)
         elif headers is not None:
-            for name, value in (headers.items() if hasattr(headers, "items") else headers):
+            for name, value in <list>headers:
                 self.write_field(writer, name, value)
-        self.head = PyBytes_FromStringAndSize(writer.data, writer.size)
+        self.writer = writer
         self.headers_sent = True
         return self
 
     def flush_headers(self):
         """Send the head now, without waiting for the body."""
-        if not self.headers_sent or self.head is not None:
+        if self.is_unsent:
             self.send_body(b"", False)
 
     def write(self, chunk):
@@ -168,11 +178,11 @@ cdef class ResponseCore:
     # ---- inside
 
     cdef int check_name(self, name) except -1:
-        cdef bytes text
-        if not isinstance(name, str) or not PyUnicode_IS_ASCII(name):
-            self.server.fault("ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name})
-        text = (<str>name).encode("ascii")
-        if not is_token(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)):
+        cdef Py_ssize_t size = 0
+        cdef const char *text = NULL
+        if isinstance(name, str) and PyUnicode_IS_ASCII(name):
+            text = PyUnicode_AsUTF8AndSize(name, &size)
+        if not is_token(text, size):
             self.server.fault("ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name})
         return 0
 
@@ -181,28 +191,34 @@ cdef class ResponseCore:
         if not isinstance(value, str):
             self.server.fault(
                 "ERR_INVALID_ARG_TYPE", {"name": name, "expected": "str or int", "received": type(value).__name__})
-        try:
-            text = (<str>value).encode("latin-1")
-        except UnicodeEncodeError:
-            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+        text = self.latin_1(name, value)
         if not is_value(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)):
             self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
         return 0
 
-    cdef int begin_head(self, HeadWriter writer) except -1:
-        # The status line, and what set_header collected.
+    cdef bytes latin_1(self, name, value):
+        try:
+            return (<str?>value).encode("latin-1")
+        except (UnicodeEncodeError, TypeError):
+            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+
+    cdef HeadWriter begin_head(self):
+        # A writer with the status line and what set_header collected. It is this answer's alone until take() or give_writer().
+        cdef HeadWriter writer
         cdef int status = self.status_code
+        if not 200 <= status <= 999:
+            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
         if self.message is not None:
             self.check_value("status_message", self.message)
-        writer.start(status, self.message, self.is_1_0)
-        self.has_length = self.has_date = self.has_connection = self.is_chunked = False
-        self.is_length_free = status < 200 or status == 204
-        if self.is_length_free or status == 304:
+        writer = self.server.take_writer()
+        writer.start(status, self.message)
+        self.has_length = self.has_date = self.has_close = self.is_chunked = False
+        if status == 204 or status == 304:
             self.is_head_only = True
         if self.fields is not None:
             for name, value in self.fields.values():
                 self.write_field(writer, name, value)
-        return 0
+        return writer
 
     cdef int write_field(self, HeadWriter writer, name, value) except -1:
         # name, value: str, bytes, int or a list of them.
@@ -210,6 +226,7 @@ cdef class ResponseCore:
         cdef const char *value_text
         cdef Py_ssize_t name_size, value_size
         cdef bytes name_bytes, value_bytes
+        cdef Field field
         if isinstance(value, (list, tuple)):
             for one in value:
                 self.write_field(writer, name, one)
@@ -220,40 +237,39 @@ cdef class ResponseCore:
             name_bytes = name if type(name) is bytes else name.encode("latin-1", "replace")
             name_text = PyBytes_AS_STRING(name_bytes)
             name_size = PyBytes_GET_SIZE(name_bytes)
+        field = field_of(name_text, name_size)
         if type(value) is int:
+            if field == CONTENT_LENGTH and 0 <= value <= LENGTH_MAX:
+                return self.set_length(value)
             value = str(value)
         if type(value) is str and PyUnicode_IS_ASCII(value):
             value_text = PyUnicode_AsUTF8AndSize(value, &value_size)
         else:
-            if type(value) is bytes:
-                value_bytes = value
-            else:
-                try:
-                    value_bytes = value.encode("latin-1")
-                except (UnicodeEncodeError, AttributeError):
-                    self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+            value_bytes = value if type(value) is bytes else self.latin_1(name, value)
             value_text = PyBytes_AS_STRING(value_bytes)
             value_size = PyBytes_GET_SIZE(value_bytes)
-        return self.write_text_field(writer, name_text, name_size, value_text, value_size)
+        return self.write_text_field(writer, field, name_text, name_size, value_text, value_size)
 
-    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size,
+    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
                               const char *value, Py_ssize_t value_size) except -1:
-        cdef Field field = field_of(name, name_size)
         cdef FieldFault fault
+        cdef long long length
         if field == CONTENT_LENGTH:
-            self.length = parse_length(value, value_size)
-            if self.length < 0:
-                self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": "Content-Length"})
-            if self.is_length_free:     # RFC 9110 section 8.6: it must not have one
-                return 0
-            self.has_length = True
-        elif field == TRANSFER_ENCODING:
+            length = parse_length(value, value_size)
+            if length < 0:
+                self.refuse_value(name, name_size, value, value_size)
+            return self.set_length(length)
+        if field == TRANSFER_ENCODING:      # ours to write, see finish_head
+            if not is_same(value, value_size, b"chunked", 7):
+                self.refuse_value(name, name_size, value, value_size)
             self.is_chunked = not self.is_1_0
-            return 0                    # ours to write, see finish_head
-        elif field == CONNECTION:
-            self.has_connection = True
+            return 0
+        if field == CONNECTION:             # ours to write, unless it says more than whether the connection goes on
             if has_token(value, value_size, b"close", 5):
                 self.keeps_alive = False
+            if is_same(value, value_size, b"close", 5) or is_same(value, value_size, b"keep-alive", 10):
+                return 0
+            self.has_close = self.has_close or not self.keeps_alive
         elif field == DATE:
             self.has_date = True
         fault = writer.add_field(name, name_size, value, value_size)
@@ -264,54 +280,62 @@ cdef class ResponseCore:
             self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name[:name_size].decode("latin-1")})
         return 0
 
+    cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1:
+        self.server.fault("ERR_HTTP_INVALID_HEADER_VALUE", {
+            "field": name[:name_size].decode("latin-1"), "received": value[:value_size].decode("latin-1")})
+
+    cdef int set_length(self, long long length) except -1:
+        # finish_head writes it. Two that differ would let two readers see two answers: RFC 9112 section 6.3.
+        if self.has_length and self.length != length:
+            self.server.fault("ERR_HTTP_INVALID_HEADER_VALUE", {"field": "Content-Length", "received": f"{self.length}, {length}"})
+        self.has_length = self.status_code != 204       # RFC 9110 section 8.6: there it must not be
+        self.length = length
+        return 0
+
     cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1:
         # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
         if self.send_date and not self.has_date:
             writer.add_date()
         if self.connection is not None and (self.server.is_closing or self.connection.is_continue_owed()):
             self.keeps_alive = False            # we go, or the peer does not know whether to send its body
-        if self.is_length_free:
+        if self.status_code == 204:
             self.is_chunked = False
         elif self.is_chunked:
-            self.has_length = False
+            self.has_length = False             # RFC 9112 section 6.2: never both
         elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
             if is_last:
                 self.has_length = True
                 self.length = size
-                writer.add_length(size)
             elif self.is_1_0:
                 self.keeps_alive = False        # the end of the connection is the end of the body
             else:
                 self.is_chunked = True
-        if self.is_chunked:
+        if self.has_length:
+            writer.add_length(self.length)
+        elif self.is_chunked:
             writer.add(b"Transfer-Encoding: chunked\r\n", 28)
-        if not self.has_connection:
-            if not self.keeps_alive:
+        if not self.keeps_alive:
+            if not self.has_close:
                 writer.add(b"Connection: close\r\n", 19)
-            elif self.is_1_0:
-                writer.add(b"Connection: keep-alive\r\n", 24)
+        elif self.is_1_0:
+            writer.add(b"Connection: keep-alive\r\n", 24)
         writer.add(b"\r\n", 2)
         return 0
 
     cdef int send_body(self, bytes chunk, bint is_last) except -1:
         # The head, where it has not been sent, with as much of the body as there is.
-        cdef HeadWriter writer = self.server.writer
         cdef Wire connection = self.connection
+        cdef HeadWriter writer = self.writer
         cdef Py_ssize_t size = PyBytes_GET_SIZE(chunk)
         cdef const char *suffix = b""
         cdef Py_ssize_t suffix_size = 0
-        cdef bint had_head = self.headers_sent and self.head is None
+        cdef bint has_head = not self.headers_sent or writer is not None
         cdef bint was_corked
-        if had_head:
-            writer.size = 0
-        else:
-            if self.headers_sent:
-                writer.size = 0
-                writer.add(PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head))
-                self.head = None
-            else:
-                self.begin_head(writer)
-                self.headers_sent = True
+        if writer is None:
+            writer = self.server.take_writer() if self.headers_sent else self.begin_head()
+        self.writer = None
+        self.headers_sent = True
+        if has_head:
             self.finish_head(writer, size, is_last)
         if self.has_length and not self.is_head_only and (
                 self.sent + size > self.length or (is_last and self.sent + size < self.length)):
@@ -320,8 +344,7 @@ cdef class ResponseCore:
                 connection.end_now(None)
             self.server.fault("ERR_HTTP_CONTENT_LENGTH_MISMATCH", {"sent": self.sent + size, "declared": self.length})
         self.sent += size
-        if is_last:
-            self.writable_ended = True
+        self.writable_ended = is_last
         if connection is None:                  # lost: what is written has nowhere to go
             return 0
         if self.is_head_only:
@@ -348,6 +371,7 @@ cdef class ResponseCore:
             connection.send_bytes(writer.take(PyBytes_AS_STRING(chunk), size, suffix, suffix_size))
         elif size:
             connection.send_bytes(chunk)
+        self.server.give_writer(writer)
         if is_last:
             self.complete()
         return 0
