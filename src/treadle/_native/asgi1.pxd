@@ -18,6 +18,8 @@ cdef class ASGIRequest(RequestCore):
     cdef bint is_body_told          # the last http.request message was given out
     cdef bint is_over               # http.disconnect is due
 
+    cdef bint is_end_due(self) noexcept
+
 
 cdef class ASGIResponse(ResponseCore):
     # Also the `send` of its application.

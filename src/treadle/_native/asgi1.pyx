@@ -5,14 +5,14 @@ queue. Invariant: one http.request message at least, then http.disconnect for ev
 Source: https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP spec_version 2.4 (send raises OSError once the peer has left).
 Not here: lifespan, logging, how applications are found (treadle.asgi).
 """
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memchr
 
 from treadle._native.http1_connection cimport Connection
 from treadle._native.http1_exchange cimport Ready, Wire, ready_with
-from treadle._native.http1_grammar cimport field_of
+from treadle._native.http1_grammar cimport authority_of, field_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
@@ -68,15 +68,18 @@ cdef class ASGICore(ServerCore):
         cdef const char *text = PyBytes_AS_STRING(target)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
         cdef const char *query
-        cdef Py_ssize_t path_size = size
+        cdef Py_ssize_t path_size
         cdef list headers = []
         cdef bytes raw_path, name, value
         cdef tuple addresses = request.connection.address_pair()
-        if text[0] != c'/' and target != b"*":          # absolute-form, RFC 9112 section 3.2.2
-            parts = urlsplit(target)
-            target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+        cdef const char *authority = authority_of(text, size, &path_size)
+        if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
+            target = target[authority + path_size - text:]
+            if not target.startswith(b"/"):
+                target = b"/" + target
             text = PyBytes_AS_STRING(target)
-            size = path_size = PyBytes_GET_SIZE(target)
+            size = PyBytes_GET_SIZE(target)
+        path_size = size
         query = <const char *>memchr(text, c'?', size)
         if query is not NULL:
             path_size = query - text
@@ -124,7 +127,7 @@ cdef class ASGIRequest(RequestCore):
             has_more = not self.complete or self.body_bytes > 0
             self.is_body_told = not has_more
             return ready_with({"type": "http.request", "body": chunk, "more_body": has_more})
-        if self.complete and not self.is_dropped and not self.is_body_told:
+        if self.is_end_due():
             self.is_body_told = True
             return ready_with({"type": "http.request", "body": b"", "more_body": False})
         if self.is_over or self.aborted:
@@ -137,14 +140,21 @@ cdef class ASGIRequest(RequestCore):
         return await self()
 
     def wait(self):
-        """A future that is done when there is an event to receive."""
-        self.reader = self.server.loop.create_future()
-        return self.reader
+        """A future that is done when there is an event to receive. Any number of them, at once."""
+        return self.wait_among_others()
+
+    cdef bint has_news(self) noexcept:
+        # ORDER: as in __call__
+        return self.body_bytes > 0 or self.is_end_due() or self.is_over or self.aborted
+
+    cdef bint is_end_due(self) noexcept:
+        # The body is complete and given out, and the application was not told so with its last piece.
+        return self.complete and not self.is_dropped and not self.is_body_told
 
     cdef int on_over(self) except -1:
         if not self.is_over:
             self.is_over = True
-            self.wake_reader()
+            self.wake_readers()
         return 0
 
 
@@ -158,7 +168,7 @@ cdef class ASGIResponse(ResponseCore):
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
         if kind == "http.response.body" and self.is_started and not self.writable_ended:
             chunk = message.get("body", b"")
-            body = chunk if type(chunk) is bytes else bytes(chunk)
+            body = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
             if message.get("more_body", False):
                 self.send_body(body, False)
                 if self.connection is not None and self.connection.is_over_mark:

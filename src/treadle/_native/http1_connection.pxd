@@ -25,15 +25,17 @@ cdef class ParserShim:
 
 
 cdef class Deadline(Timer):
-    cdef Connection connection
+    cdef Connection connection      # None once that is closed
+    cdef bint is_for_sending
 
 
 cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
+    cdef Deadline send_deadline     # None until the kernel did not take everything
     cdef ParserShim shim            # None while IDLE, and while the answer of a complete message is under way
     cdef RequestCore request        # the current message; None between two
-    cdef ResponseCore response      # None between two, and while DISCARDING
+    cdef ResponseCore response      # None between two, and while DRAINING
     cdef bytes unparsed             # what came behind the current message; None: nothing
     cdef bytes head                 # the current head, where it came in more than one piece
     cdef int head_tail              # see find_head_end
@@ -41,7 +43,7 @@ cdef class Connection(Wire):
     cdef Py_ssize_t blank_bytes     # line ends that came before the next request line
     cdef BodyKind body_kind
     cdef long long body_left
-    cdef Py_ssize_t discarded_bytes # of the body, while DISCARDING
+    cdef Py_ssize_t dropped_bytes   # of the body, since nobody reads it
     cdef ChunkScanner chunks
     cdef bint is_head_timed         # the head came in pieces: its deadline is set
     cdef bint is_consuming          # consume() is on the stack: whoever completes an answer leaves the rest to it
@@ -62,9 +64,11 @@ cdef class Connection(Wire):
     cdef bint has_forbidden_trailer(self) except -1
     cdef int feed(self, bytes data) except -1
     cdef int check_head(self) except -1
+    cdef bint take_authority(self) except -1
     cdef int check_fields(self, bint is_1_0) except -1
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
+    cdef int drop_rest(self) except -1
     cdef int refuse(self, int status) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1
@@ -73,4 +77,5 @@ cdef class Connection(Wire):
     cdef int set_deadline(self, int64_t duration_ms) except -1
 
 
+cdef Deadline new_deadline(Connection connection, bint is_for_sending)
 cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer)

@@ -19,11 +19,11 @@ from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
 from treadle._native.http1_grammar cimport (
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, field_of, has_token, is_host,
-    is_target, parse_length,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, authority_of, field_of,
+    has_token, is_host, is_target, parse_length,
 )
 from treadle._native.http1_phases cimport (
-    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DISCARDING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
+    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_request cimport RequestCore
@@ -41,17 +41,19 @@ cdef enum:
     NS_PER_MS = 1_000_000
     READ_BYTES = 64 * 1024          # one receive; also what a pipelining peer can make us hold
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
-    LINGER_MS = 5_000               # for the peer to read the last answer and end its side; nginx: lingering_timeout 5 s
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
 cdef class Deadline(Timer):
-    # The one deadline a connection has at a time; its phase says which.
+    # What has to arrive next: the phase says what that is. Or, in a second one, that what was sent is taken.
     cdef int fire(self) except -1:
         if self.connection is not None:
-            self.connection.expired()
+            if self.is_for_sending:
+                self.connection.end_now(None)   # the peer takes nothing
+            else:
+                self.connection.expired()
         return 0
 
 
@@ -117,10 +119,13 @@ cdef class Connection(Wire):
         self.is_consuming = self.is_corked = True
         try:
             self.consume_messages(data, size)
-        finally:        # a handler may have raised SystemExit: what was answered before that still leaves
+        except BaseException:       # a handler wants the program to end: what was answered before that still leaves
             self.is_consuming = False
             self.uncork()
-        return 0
+            self.close_after_flush()
+            raise
+        self.is_consuming = False
+        return self.uncork()
 
     cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1:
         # What lies behind an unanswered message is kept for later.
@@ -128,6 +133,8 @@ cdef class Connection(Wire):
         cdef int messages = TURN_MESSAGES
         while used < size and not self.closing and self.phase != LINGERING:
             if self.phase == IDLE:
+                if self.is_over_mark:       # the answers so far wait for the peer, so its requests wait, too: see on_drained()
+                    break
                 if messages == 0:
                     self.is_deferred = True
                     self.loop.defer(self)
@@ -137,13 +144,13 @@ cdef class Connection(Wire):
                     break
                 messages -= 1
                 self.begin_message()
-                if self.blank_bytes > BLANK_BYTES_MAX:
+                if self.blank_bytes > BLANK_BYTES_MAX or self.blank_bytes & 1:      # too many, or a bare CR
                     self.refuse(400)
                     break
                 self.blank_bytes = 0
             if self.phase == HEAD:
                 used += self.consume_head(data + used, size - used)
-            elif self.phase == BODY or self.phase == DISCARDING:
+            elif self.phase == BODY or self.phase == DRAINING:
                 used += self.consume_body(data + used, size - used)
             else:
                 break
@@ -158,7 +165,7 @@ cdef class Connection(Wire):
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept:
         # RFC 9112 section 2.2: line ends before a request line are ignored. They are no message: no deadline changes.
         cdef Py_ssize_t i = 0
-        while i < size and (data[i] == c'\r' or data[i] == c'\n') and self.blank_bytes <= BLANK_BYTES_MAX:
+        while i < size and data[i] == (c'\n' if self.blank_bytes & 1 else c'\r') and self.blank_bytes <= BLANK_BYTES_MAX:
             i += 1
             self.blank_bytes += 1
         return i
@@ -223,8 +230,10 @@ cdef class Connection(Wire):
         cdef const char *head = PyBytes_AS_STRING(self.head)
         cdef const char *line_end = <const char *>memchr(head, c'\r', PyBytes_GET_SIZE(self.head))
         cdef bint is_1_0
-        if request.target is None or line_end is NULL or line_end - head < 12:
+        if request.target is None or line_end is NULL or line_end - head < 12 or head[0] == c'\n':
             return self.refuse(400)
+        request.method = method_of(head, line_end - head)
+        response.is_head_only = request.method is HEAD_METHOD
         is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
         if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
             return self.refuse(505)
@@ -232,13 +241,13 @@ cdef class Connection(Wire):
         shim.is_head_complete = True
         if self.check_fields(is_1_0):
             return 0
-        request.method = method_of(head, line_end - head)
         if request.method is CONNECT_METHOD:
             return self.refuse(501)
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
             return self.refuse(400)
+        if PyBytes_AS_STRING(request.target)[0] != c'/' and not self.take_authority():
+            return self.refuse(400)
         response.is_1_0 = is_1_0
-        response.is_head_only = request.method is HEAD_METHOD
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
         self.head = None
         self.is_dispatch_due = True
@@ -254,6 +263,24 @@ cdef class Connection(Wire):
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
         self.advance(BODY_FOLLOWS)
         return self.set_deadline(self.server.request_ms)
+
+    cdef bint take_authority(self) except -1:
+        # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host. False: it is none.
+        cdef RequestCore request = self.request
+        cdef const char *target = PyBytes_AS_STRING(request.target)
+        cdef Py_ssize_t size
+        cdef const char *start = authority_of(target, PyBytes_GET_SIZE(request.target), &size)
+        cdef Py_ssize_t i
+        cdef bytes name, value
+        if start is NULL:                       # the asterisk
+            return True
+        if size == 0 or not is_host(start, size):
+            return False
+        for i in range(len(request.raw_headers)):
+            name, value = <tuple>request.raw_headers[i]
+            if field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)) == HOST:
+                request.raw_headers[i] = (name, start[:size])
+        return True
 
     cdef int check_fields(self, bint is_1_0) except -1:
         # The fields that frame and route the message. True: it was refused.
@@ -338,16 +365,16 @@ cdef class Connection(Wire):
                 self.refuse(431)
             else:
                 self.message_complete()
-        elif self.phase == DISCARDING:
-            if self.discarded_bytes > DISCARD_MAX:
+        elif self.request.is_dropped:
+            if self.dropped_bytes > DISCARD_MAX:
                 self.linger()
         elif self.request.body_bytes > self.server.body_mark:
             self.pause()
         return part
 
     cdef int take_body(self, bytes chunk) except -1:
-        if self.phase == DISCARDING:
-            self.discarded_bytes += PyBytes_GET_SIZE(chunk)
+        if self.request.is_dropped:
+            self.dropped_bytes += PyBytes_GET_SIZE(chunk)
             return 0
         return self.request.add_body(chunk)
 
@@ -375,7 +402,7 @@ cdef class Connection(Wire):
         request.complete = True
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
         self.release_parser(request.keeps_alive and not self.is_upgrade_offered)
-        request.wake_reader()
+        request.wake_readers()
         return self.next_message() if self.phase == IDLE else 0
 
     cdef int release_parser(self, bint is_clean) except -1:
@@ -402,15 +429,28 @@ cdef class Connection(Wire):
         request.on_over()
         if not response.keeps_alive or self.server.is_closing or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
             return self.linger()
-        if not request.complete and (
-                request.expects_continue or (self.body_kind == COUNTED and self.body_left > DISCARD_MAX)):
-            return self.linger()
         self.advance(ANSWERED)
         if self.phase == IDLE:
             return self.next_message()
-        self.discarded_bytes = 0
-        request.drop_body()
+        return 0 if request.is_read and not request.is_handler_over else self.drop_rest()
+
+    cdef int drop_rest(self) except -1:
+        # Nobody reads the rest of the body: throw it away as it comes, unless a new connection is cheaper.
+        self.request.drop_body()
+        self.dropped_bytes = 0
+        if self.body_kind == COUNTED and self.body_left > DISCARD_MAX:
+            return self.linger()
         return self.resume()
+
+    cdef int handler_over(self, request) except -1:
+        if self.request is request and self.phase == DRAINING and not self.request.is_dropped:
+            self.drop_rest()
+        return 0
+
+    cdef int answer_begun(self) except -1:
+        if self.request is not None:
+            self.request.expects_continue = False       # the final answer: 100 must not follow it
+        return 0
 
     cdef int next_message(self) except -1:
         # The connection is IDLE: go on with what waits, or wait.
@@ -447,7 +487,8 @@ cdef class Connection(Wire):
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
-        self.send_bytes(self.server.refusal(status))
+        answer = self.server.refusal(status)
+        self.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if response.is_head_only else answer)
         return self.linger()
 
     cdef int linger(self) except -1:
@@ -459,8 +500,10 @@ cdef class Connection(Wire):
         self.release_parser(False)
         self.unparsed = None
         self.advance(LAST)
+        self.deadline.stop()
         self.shut_down()
-        self.set_deadline(LINGER_MS)
+        if self.unsent_bytes == 0:
+            self.set_deadline(self.server.linger_ms)        # else it begins once all is sent
         return self.resume()
 
     cdef int drop_message(self) except -1:
@@ -482,7 +525,7 @@ cdef class Connection(Wire):
         return self.deadline.start(duration_ms, clock_ns() // NS_PER_MS)
 
     cdef int expired(self) except -1:
-        if self.phase == HEAD or self.phase == BODY or self.phase == DISCARDING:
+        if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
             return self.refuse(408)
         if self.phase == LINGERING:
             return self.end_now(None)
@@ -508,12 +551,32 @@ cdef class Connection(Wire):
     cdef int on_drained(self) except -1:
         if self.response is not None:
             self.response.wake_writer()
+        if self.phase == IDLE and self.unparsed is not None and not self.is_deferred and not self.is_consuming:
+            self.is_deferred = True
+            self.loop.defer(self)
+        return 0
+
+    cdef int on_backlog(self, Py_ssize_t sent) except -1:
+        if self.send_deadline is None:
+            self.send_deadline = new_deadline(self, True)
+        if sent or self.send_deadline.list is None:
+            self.send_deadline.start(self.server.send_ms, clock_ns() // NS_PER_MS)
+        return 0
+
+    cdef int on_flushed(self) except -1:
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
+        if self.phase == LINGERING and not self.closing:
+            self.set_deadline(self.server.linger_ms)
         return 0
 
     cdef int on_closed(self) except -1:
         cdef Site server = self.server
         self.deadline.stop()
         self.deadline.connection = None
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
+            self.send_deadline.connection = None
         self.unparsed = None
         self.drop_message()
         self.release_parser(False)
@@ -521,6 +584,15 @@ cdef class Connection(Wire):
         if not server.connections:
             server.drained()
         return 0
+
+
+cdef Deadline new_deadline(Connection connection, bint is_for_sending):
+    cdef Deadline deadline = Deadline.__new__(Deadline)
+    deadline.timers = connection.loop.timers
+    deadline.is_refed = False           # the connection itself holds the program
+    deadline.connection = connection
+    deadline.is_for_sending = is_for_sending
+    return deadline
 
 
 cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
@@ -532,10 +604,7 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.peer = peer[0]
     connection.server = server
     connection.read_size = READ_BYTES
-    connection.deadline = Deadline.__new__(Deadline)
-    connection.deadline.timers = server.loop.timers
-    connection.deadline.is_refed = False    # the connection itself holds the program
-    connection.deadline.connection = connection
+    connection.deadline = new_deadline(connection, False)
     server.connections.add(connection)
     connection.set_deadline(server.headers_ms)
     connection.resume()

@@ -20,6 +20,8 @@ cdef class Site:
     cdef public int64_t headers_ms
     cdef public int64_t request_ms
     cdef public int64_t keep_alive_ms
+    cdef public int64_t send_ms
+    cdef public int64_t linger_ms
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
 
     cdef HeadWriter take_writer(self)
@@ -32,6 +34,8 @@ cdef class Wire(Stream):
     cdef object addresses           # (local, remote), once asked for
 
     cdef int response_complete(self) except -1
+    cdef int answer_begun(self) except -1
+    cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
     cdef tuple address_pair(self)

@@ -14,6 +14,8 @@ class Site:
     headers_ms: int
     request_ms: int
     keep_alive_ms: int
+    send_ms: int
+    linger_ms: int
     is_closing: bool
     def __init__(self, loop: LoopCore) -> None: ...
     @property

@@ -60,6 +60,14 @@ cdef class Wire(Stream):
         # True: it is the one under way.
         return False
 
+    cdef int answer_begun(self) except -1:
+        # The head of the answer leaves now.
+        return 0
+
+    cdef int handler_over(self, request) except -1:
+        # Whoever was called for it has returned, and reads no more of it.
+        return 0
+
     cdef bint is_continue_owed(self) noexcept:
         # True: the peer waits for 100 Continue, and has sent nothing of its body.
         return False

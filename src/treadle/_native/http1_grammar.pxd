@@ -19,4 +19,5 @@ cdef bint is_token(const char *text, Py_ssize_t size) noexcept nogil
 cdef bint is_value(const char *text, Py_ssize_t size) noexcept nogil
 cdef long long parse_length(const char *digits, Py_ssize_t size) noexcept nogil
 cdef bint is_target(const char *target, Py_ssize_t size, bint is_options) noexcept nogil
+cdef const char *authority_of(const char *target, Py_ssize_t size, Py_ssize_t *authority_size) noexcept nogil
 cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil

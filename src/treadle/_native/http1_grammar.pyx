@@ -102,7 +102,7 @@ cdef long long parse_length(const char *digits, Py_ssize_t size) noexcept nogil:
 cdef bint is_target(const char *target, Py_ssize_t size, bint is_options) noexcept nogil:
     # RFC 9112 section 3.2: origin-form, absolute-form, or the asterisk of OPTIONS. authority-form belongs to CONNECT.
     cdef const char *colon
-    if size == 0:
+    if size == 0 or memchr(target, c'#', size) is not NULL:
         return False
     if target[0] == c'/':
         return True
@@ -110,6 +110,21 @@ cdef bint is_target(const char *target, Py_ssize_t size, bint is_options) noexce
         return size == 1 and is_options
     colon = <const char *>memchr(target, c':', size)
     return colon is not NULL and colon + 2 < target + size and colon[1] == c'/' and colon[2] == c'/'
+
+
+cdef const char *authority_of(const char *target, Py_ssize_t size, Py_ssize_t *authority_size) noexcept nogil:
+    # The authority of an absolute-form target, NULL if it is of another form. What follows it begins with / or ?, or is empty.
+    cdef const char *colon = <const char *>memchr(target, c':', size) if size and target[0] != c'/' else NULL
+    cdef const char *end = target + size
+    cdef const char *start
+    if colon is NULL or end - colon < 3:
+        return NULL
+    start = colon + 3
+    colon = start
+    while colon < end and colon[0] != c'/' and colon[0] != c'?':
+        colon += 1
+    authority_size[0] = colon - start
+    return start
 
 
 cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:

@@ -5,7 +5,7 @@ cdef enum Phase:        # in the order of PHASES
     IDLE
     HEAD
     BODY
-    DISCARDING
+    DRAINING
     ANSWERING
     LINGERING
 

@@ -7,12 +7,12 @@ it, and tests/unit/native/test_http1_phases.py tries every pair. Not here: what 
     IDLE         between two messages; nothing of the next one has arrived, and no parser is held
     HEAD         a head has begun
     BODY         the head is complete, its body is not; the handler may be at work
-    DISCARDING   the answer is complete, the body is not: what still comes of it is thrown away
+    DRAINING     the answer is complete, the body is not: the handler reads on, or what still comes is thrown away
     ANSWERING    the message is complete, its answer is not; what is pipelined behind it waits unparsed
     LINGERING    our side has ended; what the peer still sends is thrown away
 """
 
-PHASES = ("IDLE", "HEAD", "BODY", "DISCARDING", "ANSWERING", "LINGERING")
+PHASES = ("IDLE", "HEAD", "BODY", "DRAINING", "ANSWERING", "LINGERING")
 EVENTS = ("BEGIN", "BODY_FOLLOWS", "COMPLETE", "ANSWERED", "LAST")
 
 TRANSITIONS = {
@@ -21,10 +21,10 @@ TRANSITIONS = {
     ("HEAD", "COMPLETE"): "ANSWERING",          # the blank line of a head that does not
     ("HEAD", "LAST"): "LINGERING",              # refused
     ("BODY", "COMPLETE"): "ANSWERING",          # the last byte of the body
-    ("BODY", "ANSWERED"): "DISCARDING",         # the handler did not wait for the rest
+    ("BODY", "ANSWERED"): "DRAINING",           # the handler did not wait for the rest
     ("BODY", "LAST"): "LINGERING",              # refused, or answered for the last time on this connection
-    ("DISCARDING", "COMPLETE"): "IDLE",
-    ("DISCARDING", "LAST"): "LINGERING",        # more than it is worth to throw away
+    ("DRAINING", "COMPLETE"): "IDLE",
+    ("DRAINING", "LAST"): "LINGERING",        # more than it is worth to throw away
     ("ANSWERING", "ANSWERED"): "IDLE",
     ("ANSWERING", "LAST"): "LINGERING",         # answered for the last time on this connection
 }

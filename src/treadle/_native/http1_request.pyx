@@ -53,19 +53,16 @@ cdef class RequestCore:
 
     def wait(self):
         """A future that is done when the next chunk has arrived, or the end, or the peer has left. One at a time."""
-        if self.reader is not None and not self.reader.done():
+        if self.readers is not None and not self.readers[0].done():
             self.server.fault("ERR_HTTP_BODY_CONSUMED", {})
-        self.reader = self.server.loop.create_future()
-        if self.complete or self.aborted or self.is_dropped or self.body_bytes:
-            self.wake_reader()
-        return self.reader
+        return self.wait_among_others()
 
     cdef int add_body(self, bytes chunk) except -1:
         if self.body is None:
             self.body = []
         self.body.append(chunk)
         self.body_bytes += PyBytes_GET_SIZE(chunk)
-        return self.wake_reader()
+        return self.wake_readers()
 
     cdef bytes take_chunk(self):
         cdef bytes chunk
@@ -87,14 +84,30 @@ cdef class RequestCore:
         self.is_dropped = True
         self.body = None
         self.body_bytes = self.body_next = 0
-        return self.wake_reader()
+        return self.wake_readers()
 
-    cdef int wake_reader(self) except -1:
-        cdef object reader = self.reader
-        if reader is not None:
-            self.reader = None
-            if not reader.done():
-                reader.set_result(None)
+    cdef object wait_among_others(self):
+        reader = self.server.loop.create_future()
+        if self.has_news():
+            reader.set_result(None)
+        elif self.readers is None:
+            self.readers = [reader]
+        else:
+            self.readers = [one for one in self.readers if not one.done()]      # those that were cancelled
+            self.readers.append(reader)
+        return reader
+
+    cdef bint has_news(self) noexcept:
+        # There is something to tell a reader, at once.
+        return self.complete or self.aborted or self.is_dropped or self.body_bytes > 0
+
+    cdef int wake_readers(self) except -1:
+        cdef list readers = self.readers
+        if readers is not None:
+            self.readers = None
+            for reader in readers:
+                if not reader.done():
+                    reader.set_result(None)
         return 0
 
     cdef int ask_to_continue(self) except -1:
@@ -107,7 +120,7 @@ cdef class RequestCore:
         self.connection = None
         if not self.complete and not self.aborted:
             self.aborted = True
-            self.wake_reader()
+            self.wake_readers()
         return 0
 
     cdef int on_over(self) except -1:

@@ -49,7 +49,7 @@ cdef class ResponseCore:
             self.headers_sent = self.writable_ended = True
             self.writer = None
             self.keeps_alive = False
-            connection.send_bytes(answer)
+            connection.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if self.is_head_only else answer)
             self.complete()
 
     # ---- fields
@@ -117,10 +117,9 @@ cdef class ResponseCore:
         if self.headers_sent:
             self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "write the head"})
         self.status_code = status
-        if headers and self.fields is not None:
-            for name, value in (headers.items() if type(headers) is dict else headers):
-                self.set_header(name, value)
-            headers = None
+        if headers and self.fields is not None:     # what is given here replaces what was set
+            for name in (headers if type(headers) is dict else [pair[0] for pair in headers]):
+                self.fields.pop((name.decode("latin-1") if isinstance(name, bytes) else name).lower(), None)
         writer = self.begin_head()
         if type(headers) is dict:
             for name, value in (<dict>headers).items():
@@ -213,7 +212,7 @@ cdef class ResponseCore:
         writer = self.server.take_writer()
         writer.start(status, self.message)
         self.has_length = self.has_date = self.has_close = self.is_chunked = False
-        if status == 204 or status == 304:
+        if status == 204 or status == 205 or status == 304:
             self.is_head_only = True
         if self.fields is not None:
             for name, value in self.fields.values():
@@ -300,6 +299,10 @@ cdef class ResponseCore:
             self.keeps_alive = False            # we go, or the peer does not know whether to send its body
         if self.status_code == 204:
             self.is_chunked = False
+        elif self.status_code == 205:           # RFC 9110 section 15.3.6: no content, and it says so
+            self.is_chunked = False
+            self.has_length = True
+            self.length = 0
         elif self.is_chunked:
             self.has_length = False             # RFC 9112 section 6.2: never both
         elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
@@ -337,6 +340,8 @@ cdef class ResponseCore:
         self.headers_sent = True
         if has_head:
             self.finish_head(writer, size, is_last)
+            if connection is not None:
+                connection.answer_begun()
         if self.has_length and not self.is_head_only and (
                 self.sent + size > self.length or (is_last and self.sent + size < self.length)):
             self.writable_ended = True

@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from treadle._native.http1_exchange import Site
@@ -8,6 +8,8 @@ from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
+
+async def wait_for(awaitable: Awaitable[Any]) -> Any: ...
 
 class ServerCore(Site):
     handler: Callable[[Any, Any], Any]

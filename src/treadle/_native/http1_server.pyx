@@ -5,6 +5,7 @@ and after, held here until it is done. Not here: what happens on a connection (h
 errors and logs (treadle.http.policy).
 """
 import sys
+from asyncio import iscoroutine
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
@@ -30,6 +31,12 @@ cdef extern from *:
     }
     """
     object call_handler "treadle_handle"(object context, object handler, object request, object response)
+
+
+async def wait_for(awaitable):
+    """A coroutine of anything that can be awaited: a Task takes nothing else."""
+    return await awaitable
+
 
 cdef bint HAS_EAGER_TASKS = sys.version_info >= (3, 12)
 
@@ -87,11 +94,18 @@ cdef class ServerCore(Site):
         cdef object context = PyContext_CopyCurrent()
         try:
             result = call_handler(context, self.handler, request, response)
-            if result is not None and (PyCoro_CheckExact(result) or hasattr(result, "__await__")):
+            if result is None:
+                self.handler_over(request)
+            elif PyCoro_CheckExact(result) or iscoroutine(result):
                 self.start_task(request, response, result, context)
+            elif hasattr(result, "__await__"):      # a future, a task: whatever else a handler may return to be waited for
+                self.start_task(request, response, wait_for(result), context)
+            else:
+                self.handler_over(request)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
+            self.handler_over(request)
             self.handler_failed(exception, request, response)
         return 0
 
@@ -100,12 +114,19 @@ cdef class ServerCore(Site):
         if HAS_EAGER_TASKS:
             task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
             if task.done():
+                self.handler_over(request)
                 self.task_ended(task, request, response)
                 return 0
         else:
             task = self.task_type(coroutine, loop=self.loop, context=context)
         self.tasks.add(task)
         task.add_done_callback(HandlerEnd(self, request, response))
+        return 0
+
+    cdef int handler_over(self, RequestCore request) except -1:
+        request.is_handler_over = True
+        if request.connection is not None:
+            request.connection.handler_over(request)
         return 0
 
     def task_ended(self, task, request, response):
@@ -130,6 +151,7 @@ cdef class HandlerEnd:
 
     def __call__(self, task):
         self.server.tasks.discard(task)
+        self.server.handler_over(self.request)
         self.server.task_ended(task, self.request, self.response)
 
 

@@ -47,7 +47,7 @@ cdef class Stream(PollHandle):
     cdef int queue_bytes(self, bytes data) except -1
     cdef int uncork(self) except -1
     cdef int flush(self) except -1
-    cdef int flush_queue(self) except -1
+    cdef Py_ssize_t flush_queue(self) except -1
     cdef int note_level(self) except -1
     cdef int shut_down(self) except -1
     cdef int close_after_flush(self) except -1
@@ -64,6 +64,7 @@ cdef class Stream(PollHandle):
     cdef int on_full(self) except -1        # more than high_water_mark waits to be sent
     cdef int on_drained(self) except -1     # no more than low_water_mark waits
     cdef int on_flushed(self) except -1     # nothing waits
+    cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
 
 

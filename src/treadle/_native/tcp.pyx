@@ -135,6 +135,7 @@ cdef class Stream(PollHandle):
         self.unsent_offset = sent
         self.unsent_bytes -= sent
         self.rewatch()
+        self.on_backlog(sent)
         return self.note_level()
 
     cdef int queue_bytes(self, bytes data) except -1:
@@ -152,10 +153,12 @@ cdef class Stream(PollHandle):
 
     cdef int flush(self) except -1:
         # Send what waits, as far as the kernel takes it, and go on with what waited for that.
-        self.flush_queue()
+        cdef Py_ssize_t sent = self.flush_queue()
         if self.is_ended:
             return 0
         self.rewatch()
+        if self.unsent_bytes:
+            self.on_backlog(sent)
         self.note_level()
         if self.unsent_bytes == 0 and not self.is_ended:
             self.on_flushed()
@@ -165,12 +168,12 @@ cdef class Stream(PollHandle):
                 self.finish()
         return 0
 
-    cdef int flush_queue(self) except -1:
-        # One sendmsg; whatever the kernel leaves stays queued.
+    cdef Py_ssize_t flush_queue(self) except -1:
+        # One sendmsg; whatever the kernel leaves stays queued. How many bytes it took.
         cdef iovec pieces[IOV_MAX_HERE]
         cdef msghdr message
         cdef Py_ssize_t count = min(self.unsent.size, IOV_MAX_HERE)
-        cdef Py_ssize_t i, sent, rest
+        cdef Py_ssize_t i, sent, total, rest
         cdef Py_ssize_t offset = self.unsent_offset
         cdef bytes piece
         for i in range(count):
@@ -187,16 +190,17 @@ cdef class Stream(PollHandle):
                 self.fail(errno)
             return 0
         self.unsent_bytes -= sent
+        total = sent
         while sent:
             piece = <bytes>self.unsent.slots[self.unsent.head]
             rest = PyBytes_GET_SIZE(piece) - self.unsent_offset
             if sent < rest:
                 self.unsent_offset += sent
-                return 0
+                return total
             sent -= rest
             self.unsent_offset = 0
             self.unsent.pop()
-        return 0
+        return total
 
     cdef int note_level(self) except -1:
         if not self.is_over_mark:
@@ -299,6 +303,9 @@ cdef class Stream(PollHandle):
         return 0
 
     cdef int on_flushed(self) except -1:
+        return 0
+
+    cdef int on_backlog(self, Py_ssize_t sent) except -1:
         return 0
 
     cdef int on_closed(self) except -1:

@@ -8,11 +8,13 @@ Not here: flags and logging set-up (treadle.cli).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from treadle._native.http1_server import HTTPListener
@@ -20,9 +22,10 @@ from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
+from treadle.http.accepting import pause_accepting
 from treadle.http.binding import bind_tcp, bind_unix
 from treadle.http.limits import Limits, Timeouts
-from treadle.http.server import ACCEPT_RETRY_S, BACKLOG
+from treadle.http.server import BACKLOG
 from treadle.loop.current import get_loop
 from treadle.loop.program import run
 
@@ -53,6 +56,17 @@ def serve(app: Application, config: ServeConfig, *, name: str = "application") -
     run(_Serving(app, config, name).main)
 
 
+@contextlib.contextmanager
+def _unlinked_at_the_end(path: str | None) -> Iterator[None]:
+    """The file of a Unix socket goes with its server, however that ends."""
+    try:
+        yield
+    finally:
+        if path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
 class _Serving:
     def __init__(self, app: Application, config: ServeConfig, name: str) -> None:
         self._app = app
@@ -69,7 +83,7 @@ class _Serving:
             sock = bind_unix(config.uds) if config.uds is not None else bind_tcp(config.host, config.port)
         except OSError as error:
             raise StartupError(error.strerror or str(error)) from None
-        with sock:
+        with sock, _unlinked_at_the_end(config.uds):
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, self._signalled, number)
             try:
@@ -88,8 +102,6 @@ class _Serving:
             if not self._stop.is_set():
                 await self._listen(server, sock)
             await lifespan.shutdown()
-        if config.uds is not None:
-            os.unlink(config.uds)
         logger.info("ended")
 
     async def _listen(self, server: ASGIServer, sock: socket.socket) -> None:
@@ -118,8 +130,7 @@ class _Serving:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
-        get_loop().call_later(ACCEPT_RETRY_S, listener.start)
+        pause_accepting(get_loop(), logger, listener, error)
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._stop.is_set():

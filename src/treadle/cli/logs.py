@@ -12,14 +12,15 @@ FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
-def set_up(level: str, config: str | None) -> None:
-    """The level for treadle's loggers, to stderr; or, with config, the file's own set-up: JSON (dictConfig) or INI."""
+def set_up(level: str | None, config: str | None) -> None:
+    """The level for treadle's loggers, "info" unless given, to stderr; with config the file's own set-up, JSON (dictConfig) or INI,
+    and the level on top of it if one was given."""
     if config is None:
         logging.basicConfig(format=FORMAT, level=logging.WARNING)
     else:
         _apply_file(Path(config))
-    if config is None or level != "info":
-        logging.getLogger("treadle").setLevel(level.upper())
+    if config is None or level is not None:
+        logging.getLogger("treadle").setLevel((level or "info").upper())
 
 
 def _apply_file(path: Path) -> None:

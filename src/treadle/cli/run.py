@@ -13,9 +13,9 @@ from treadle.cli import failures, logs
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="Of treadle's log.")
-@click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI, instead.")
-def run(file: str, arguments: tuple[str, ...], log_level: str, log_config: str | None) -> None:
+@click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
+@click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI.")
+def run(file: str, arguments: tuple[str, ...], log_level: str | None, log_config: str | None) -> None:
     """Run FILE as a program in the loop, with ARGUMENTS in sys.argv.
 
     Its module code may start servers, timers and tasks; it ends when nothing is left that can call back.

@@ -28,9 +28,9 @@ from treadle.cli import failures, logs
 )
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes. More than 1 is not possible yet.")
 @click.option("--reload", is_flag=True, help="Not possible yet.")
-@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="Of treadle's log.")
-@click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI, instead.")
-def serve(app: str, workers: int, reload: bool, log_level: str, log_config: str | None, **flags: Any) -> None:
+@click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
+@click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI.")
+def serve(app: str, workers: int, reload: bool, log_level: str | None, log_config: str | None, **flags: Any) -> None:
     """Serve the ASGI application MODULE:ATTRIBUTE in one process. Ctrl-C or SIGTERM ends it gracefully; a second one at once."""
     if workers != 1:
         raise click.UsageError("--workers: one process is all there is yet; start several behind a balancer meanwhile")

@@ -11,7 +11,9 @@ from treadle._base.errors import TreadleError
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
-    """A socket bound to the first address of host. Raises OSError, and TreadleError (ERR_OUT_OF_RANGE) for the port."""
+    """A socket bound to the first address of host. Raises OSError, and TreadleError (ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE) for the port."""
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="port", expected="an int", received=type(port).__name__)
     if not 0 <= port <= 65535:
         raise TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=port)
     family, kind, protocol, _, address = socket.getaddrinfo(
@@ -53,9 +55,12 @@ def _remove_stale_socket(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a listener whose backlog is full answers EAGAIN: it is there
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from None
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -25,6 +25,8 @@ class Timeouts:
     headers_s: float = 20.0  # from a connection's or a head's first byte to its blank line; past it 408; Node 60 s
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
+    linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
+    send_progress_s: float = 60.0  # while an answer waits for the peer to read on; past it the connection is cut; nginx 60 s
 
     def __post_init__(self) -> None:
         _require_positive(self)

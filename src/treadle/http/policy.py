@@ -29,6 +29,8 @@ class Policy(ServerCore):
         self.headers_ms = round(timeouts.headers_s * 1000)
         self.request_ms = round(timeouts.request_s * 1000)
         self.keep_alive_ms = round(timeouts.keep_alive_s * 1000)
+        self.send_ms = round(timeouts.send_progress_s * 1000)
+        self.linger_ms = round(timeouts.linger_s * 1000)
         self._on_drained = on_drained
 
     def fault(self, code: str, data: dict[str, Any]) -> NoReturn:

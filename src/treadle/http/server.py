@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import os
 import socket
@@ -17,6 +18,7 @@ from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.events import EventEmitter
+from treadle.http.accepting import pause_accepting
 from treadle.http.binding import bind_tcp, bind_unix
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
@@ -26,7 +28,6 @@ from treadle.loop.current import get_loop
 logger = logging.getLogger("treadle.http")
 
 BACKLOG = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
-ACCEPT_RETRY_S = 1.0  # pause when no descriptor is left; asyncio
 
 Handler = Callable[[IncomingMessage, ServerResponse], Any]
 
@@ -78,12 +79,13 @@ class Server(EventEmitter):
             self._core.handler = self._emit_request  # no longer the one handler alone
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
-        handled = None
-        for listener in self.listeners("request"):
+        """Call every listener of 'request'. All that they return to be awaited is awaited, at once."""
+        started = []
+        for listener in self.raw_listeners("request"):
             result = listener(req, res)
-            if result is not None and handled is None:
-                handled = result
-        return handled
+            if inspect.isawaitable(result):
+                started.append(result)
+        return asyncio.gather(*started) if len(started) > 1 else started[0] if started else None
 
     # ---- listening
 
@@ -154,10 +156,7 @@ class Server(EventEmitter):
         return self
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        logger.error("accepting pauses for %g s: %s", ACCEPT_RETRY_S, error)
-        retry = self._loop.set_timeout(listener.start, ACCEPT_RETRY_S * 1000)
-        if not self._is_refed:
-            retry.unref()
+        pause_accepting(self._loop, logger, listener, error, is_refed=self._is_refed)
 
     # ---- ending
 
