@@ -26,12 +26,16 @@ PAGE = """treadle's example gateway. Try:
   curl --limit-rate 1M http://{host}/stream/64 -o /dev/null
   curl http://{host}/file                     this program, read by the pool
   curl -d 'some text' http://{host}/echo
+
+and beside it, a FastAPI application under `treadle serve`:
+
+  curl http://127.0.0.1:{api}/items/3         its other routes: http://127.0.0.1:{api}/docs
 """
 
 
 def index(req, res):
     res.write_head(200, {"Content-Type": "text/plain; charset=utf-8"})
-    res.end(PAGE.format(host=req.headers.get("host", f"127.0.0.1:{PORT}")))
+    res.end(PAGE.format(host=req.headers.get("host", f"127.0.0.1:{PORT}"), api=os.environ.get("API_PORT", "8001")))
 
 
 def answer_json(req, res, value=None):

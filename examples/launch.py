@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PORTS = {name: int(os.environ.get(name, default)) for name, default in
          (("GATEWAY_PORT", "8000"), ("API_PORT", "8001"), ("UPSTREAM_PORT", "8002"))}  # fmt: skip
-STOP_S = 10.0  # for a child to end by itself
+STOP_S = 10.0  # for the children to end by themselves, all together
 
 
 def is_taken(port):
@@ -26,14 +26,16 @@ def main():
     for name, port in PORTS.items():
         if is_taken(port):
             sys.exit(f"port {port} is taken: choose another by {name}=...")
-    env = dict(os.environ, UPSTREAM=f"http://127.0.0.1:{PORTS['UPSTREAM_PORT']}", GATEWAY_PORT=str(PORTS["GATEWAY_PORT"]))
+    env = os.environ | {name: str(port) for name, port in PORTS.items()}
+    env["UPSTREAM"] = f"http://127.0.0.1:{PORTS['UPSTREAM_PORT']}"
     treadle = [sys.executable, "-m", "treadle"]
     commands = [
         [sys.executable, str(HERE / "upstream.py"), str(PORTS["UPSTREAM_PORT"])],
         [*treadle, "run", str(HERE / "gateway.py")],
         [*treadle, "serve", "fastapi_app:app", "--app-dir", str(HERE), "--port", str(PORTS["API_PORT"])],
     ]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell that starts us in the background has it ignored
+        signal.signal(number, signal.default_int_handler)
     children = []
     code = 0
     try:
@@ -51,10 +53,11 @@ def main():
     finally:
         for child in children:
             if child.poll() is None:
-                child.send_signal(signal.SIGINT)
+                child.terminate()
+        end = time.monotonic() + STOP_S
         for child in children:
             try:
-                child.wait(STOP_S)
+                child.wait(max(0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()

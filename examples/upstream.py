@@ -29,9 +29,12 @@ class Upstream(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for _ in range(mebibytes * 16):
-            self.wfile.write(b"10000\r\n" + BLOCK + b"\r\n")
-        self.wfile.write(b"0\r\n\r\n")
+        try:
+            for _ in range(mebibytes * 16):
+                self.wfile.write(b"10000\r\n" + BLOCK + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+        except ConnectionError:  # the gateway's client has left, and so the gateway
+            self.close_connection = True
 
     def json(self, value):
         body = json.dumps(value).encode()

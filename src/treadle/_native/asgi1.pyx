@@ -40,22 +40,29 @@ cdef class ASGICore(ServerCore):
         """The application raised, or (None) returned without a complete answer."""
         raise NotImplementedError
 
+    def upgrade_ignored(self, request):
+        """A client offers another protocol; the request is answered in this one."""
+
     cdef int dispatch(self, Wire wire) except -1:
         cdef Connection connection = <Connection>wire
         cdef ASGIRequest request = <ASGIRequest>connection.request
         cdef ASGIResponse response = <ASGIResponse>connection.response
+        if connection.is_upgrade_offered:
+            self.upgrade_ignored(request)
         try:
             coroutine = self.app(self.scope_of(request), request, response)
             self.start_task(request, response, coroutine, None)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
+            self.let_go(request)
             self.asgi_fault(exception, request, response)
         return 0
 
     def task_ended(self, task, request, response):
         """The application has returned."""
         cdef ASGIResponse answer = response
+        self.let_go(request)
         exception = None if task.cancelled() else task.exception()
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
             raise exception

@@ -69,7 +69,7 @@ cdef class Connection(Wire):
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
     cdef int drop_rest(self) except -1
-    cdef int refuse(self, int status) except -1
+    cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1
     cdef int release_parser(self, bint is_clean) except -1

@@ -16,7 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_framing cimport (
-    CHUNK_FINE, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
+    CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
 from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, authority_of, field_of,
@@ -145,7 +145,7 @@ cdef class Connection(Wire):
                 messages -= 1
                 self.begin_message()
                 if self.blank_bytes > BLANK_BYTES_MAX or self.blank_bytes & 1:      # too many, or a bare CR
-                    self.refuse(400)
+                    self.refuse("BLANK_LINES")
                     break
                 self.blank_bytes = 0
             if self.phase == HEAD:
@@ -201,10 +201,10 @@ cdef class Connection(Wire):
                 # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
                 self.feed(data[:min(head_size, server.line_bytes_max)])
                 if self.shim is not None:
-                    self.refuse(414)
+                    self.refuse("LINE_TOO_LONG")
                 return size
             if so_far > server.head_bytes_max:
-                self.refuse(431)
+                self.refuse("HEAD_TOO_LARGE")
                 return size
         piece = data[:head_size]
         if self.head_tail == 4 and self.head is None:
@@ -231,34 +231,34 @@ cdef class Connection(Wire):
         cdef const char *line_end = <const char *>memchr(head, c'\r', PyBytes_GET_SIZE(self.head))
         cdef bint is_1_0
         if request.target is None or line_end is NULL or line_end - head < 12 or head[0] == c'\n':
-            return self.refuse(400)
+            return self.refuse("REQUEST_LINE")
         request.method = method_of(head, line_end - head)
         response.is_head_only = request.method is HEAD_METHOD
         is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
         if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
-            return self.refuse(505)
+            return self.refuse("VERSION")
         request.http_version = "1.0" if is_1_0 else "1.1"
         shim.is_head_complete = True
         if self.check_fields(is_1_0):
             return 0
         if request.method is CONNECT_METHOD:
-            return self.refuse(501)
+            return self.refuse("CONNECT")
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
-            return self.refuse(400)
+            return self.refuse("TARGET")
         if PyBytes_AS_STRING(request.target)[0] != c'/' and not self.take_authority():
-            return self.refuse(400)
+            return self.refuse("TARGET")
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
         self.head = None
         self.is_dispatch_due = True
         if shim.is_message_complete:
             if self.body_kind == CHUNKED:
-                return self.refuse(400)     # an offer of another protocol, for which the parser ends here: where does its body?
+                return self.refuse("UPGRADE_WITH_CHUNKS")     # an offer of another protocol, for which the parser ends here: where does its body?
             self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
             if not self.is_body_raw:
                 return self.message_complete()
         elif self.body_kind == NO_BODY:
-            return self.refuse(400)         # the parser waits for a body that no header announces
+            return self.refuse("FRAMING")         # the parser waits for a body that no header announces
         if self.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
         self.advance(BODY_FOLLOWS)
@@ -292,9 +292,9 @@ cdef class Connection(Wire):
         cdef bint has_length = False
         cdef bint wants_close = False
         cdef bint wants_more = not is_1_0
-        cdef int status = 431 if len(fields) > self.server.fields_max else 0
+        cdef str fault = "TOO_MANY_FIELDS" if len(fields) > self.server.fields_max else None
         for name, value in fields:
-            if status:
+            if fault is not None:
                 break
             field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
             if field == OTHER_FIELD or field == DATE:
@@ -302,32 +302,32 @@ cdef class Connection(Wire):
             if field == HOST:
                 hosts += 1
                 if not is_host(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)):
-                    status = 400
+                    fault = "HOST"
             elif field == CONNECTION:
                 wants_close = wants_close or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"close", 5)
                 wants_more = wants_more or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10)
             elif field == CONTENT_LENGTH:
                 self.body_left = parse_length(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
                 if self.body_left < 0 or has_length or self.body_kind == CHUNKED:
-                    status = 400
+                    fault = "LENGTH"
                 has_length = True
                 self.body_kind = COUNTED
             elif field == TRANSFER_ENCODING:
                 if is_1_0 or has_length or self.body_kind == CHUNKED:
-                    status = 400
+                    fault = "LENGTH" if has_length else "TRANSFER_CODING"
                 elif value.lower() != b"chunked":
-                    status = 501 if value.lower().endswith(b"chunked") else 400
+                    fault = "UNKNOWN_CODING" if value.lower().endswith(b"chunked") else "TRANSFER_CODING"
                 self.body_kind = CHUNKED
             elif field == UPGRADE:
                 self.is_upgrade_offered = True      # the parser takes what follows for the new protocol: it is not used again
             elif field == EXPECT:
                 if value.lower() != b"100-continue":
-                    status = 417
+                    fault = "EXPECTATION"
                 request.expects_continue = not is_1_0
-        if status == 0 and (hosts > 1 or (hosts == 0 and not is_1_0)):
-            status = 400
-        if status:
-            self.refuse(status)
+        if fault is None and (hosts > 1 or (hosts == 0 and not is_1_0)):
+            fault = "HOST"
+        if fault is not None:
+            self.refuse(fault)
             return True
         request.keeps_alive = wants_more and not wants_close
         return False
@@ -343,7 +343,7 @@ cdef class Connection(Wire):
         else:
             fault = scan_chunks(&self.chunks, data, size, &part)
             if fault != CHUNK_FINE:
-                self.refuse(fault)
+                self.refuse("CHUNK" if fault == CHUNK_MALFORMED else "TRAILERS_TOO_LARGE")
                 return size
             is_last = self.chunks.state == CHUNKS_ENDED
         self.request.expects_continue = False
@@ -355,14 +355,14 @@ cdef class Connection(Wire):
         if self.shim is None:                   # refused
             return size
         if is_last != self.shim.is_message_complete:
-            self.refuse(400)                # the parser counts otherwise
+            self.refuse("FRAMING")                # the parser counts otherwise
             return size
         if is_last:
             if self.request.trailers is not None and self.has_forbidden_trailer():
-                self.refuse(400)
+                self.refuse("TRAILER_FIELD")
             elif self.request.trailers is not None and (
                     len(self.request.raw_headers) + len(self.request.trailers) > self.server.fields_max):
-                self.refuse(431)
+                self.refuse("TOO_MANY_FIELDS")
             else:
                 self.message_complete()
         elif self.request.is_dropped:
@@ -393,8 +393,8 @@ cdef class Connection(Wire):
             self.shim.feed(data)
         except HttpParserUpgrade:
             pass                            # the offer is not taken up, as RFC 9110 section 7.8 allows
-        except HttpParserError:
-            self.refuse(400)
+        except HttpParserError as error:
+            self.refuse("SYNTAX", str(error))
         return 0
 
     cdef int message_complete(self) except -1:
@@ -478,7 +478,7 @@ cdef class Connection(Wire):
 
     # ---- ends
 
-    cdef int refuse(self, int status) except -1:
+    cdef int refuse(self, str reason, str detail=None) except -1:
         # The message under way is not acceptable: one answer, and the connection closes behind it.
         cdef ResponseCore response = self.response
         cdef bint may_answer = response is not None and not response.finished and (
@@ -487,7 +487,7 @@ cdef class Connection(Wire):
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
-        answer = self.server.refusal(status)
+        answer = self.server.refusal(reason, detail)
         self.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if response.is_head_only else answer)
         return self.linger()
 
@@ -526,11 +526,11 @@ cdef class Connection(Wire):
 
     cdef int expired(self) except -1:
         if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
-            return self.refuse(408)
+            return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
         if self.phase == LINGERING:
             return self.end_now(None)
-        if self.phase == ANSWERING:         # a handler may take its time
-            return 0
+        if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
+            return self.end_now(None) if self.has_peer_ended else 0
         return self.close_after_flush()
 
     cdef int on_end(self) except -1:
@@ -539,7 +539,7 @@ cdef class Connection(Wire):
         if self.phase == ANSWERING or self.unparsed is not None:
             if self.request is not None:
                 self.request.on_over()
-            return 0
+            return self.set_deadline(self.server.request_ms)
         if self.phase == BODY and self.request is not None:
             self.request.abort()
             if self.response is not None and self.response.headers_sent:

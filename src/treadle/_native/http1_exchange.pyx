@@ -27,12 +27,12 @@ cdef class Site:
         """Raise the error with this code and these data."""
         raise NotImplementedError
 
-    def refusal(self, status):
-        """The whole answer, as bytes, to a message refused with this status."""
+    def refusal(self, reason, detail):
+        """The whole answer, as bytes, to a message refused for this reason (a name), with what a parser said, or None."""
         raise NotImplementedError
 
     def drained(self):
-        """The last connection has closed."""
+        """The last connection has closed; or, without any, the last handler has ended."""
 
     cdef HeadWriter take_writer(self):
         # An empty one. Give it back when it is empty again; one that an exception leaves behind is garbage.

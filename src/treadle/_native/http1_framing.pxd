@@ -16,9 +16,9 @@ cdef enum ChunkState:
 
 
 cdef enum ChunkFault:
-    CHUNK_FINE = 0
-    CHUNK_MALFORMED = 400
-    TRAILERS_TOO_LARGE = 431
+    CHUNK_FINE
+    CHUNK_MALFORMED
+    TRAILERS_TOO_LARGE
 
 
 cdef struct ChunkScanner:

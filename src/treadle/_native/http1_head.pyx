@@ -26,6 +26,19 @@ cdef enum:
     WRITER_BYTES = 4 * 1024         # first room; doubled as needed, for the life of the server
 
 
+# Names of RFC 9110 that HTTPStatus of an older Python does not know yet.
+cdef dict PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+cdef str phrase_of(int status):
+    if status in PHRASES:
+        return PHRASES[status]
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
 cdef class HeadWriter:
     def __cinit__(self):
         self.data = <char *>PyMem_Malloc(WRITER_BYTES)
@@ -64,11 +77,7 @@ cdef class HeadWriter:
         if message is None:
             line = self.status_lines.get(status)
             if line is None:
-                try:
-                    phrase = HTTPStatus(status).phrase
-                except ValueError:
-                    phrase = ""
-                line = self.status_lines[status] = f" {status} {phrase}\r\n".encode("ascii")
+                line = self.status_lines[status] = f" {status} {phrase_of(status)}\r\n".encode("ascii")
         else:
             line = f" {status} {message}\r\n".encode("latin-1")
         self.add(b"HTTP/1.1", 8)    # a 1.0 client gets it too: RFC 9110 section 2.5

@@ -29,6 +29,7 @@ cdef class ResponseCore:
 
     cdef int check_name(self, name) except -1
     cdef int check_value(self, name, value) except -1
+    cdef bytes as_bytes(self, chunk)
     cdef bytes latin_1(self, name, value)
     cdef HeadWriter begin_head(self)
     cdef int write_field(self, HeadWriter writer, name, value) except -1

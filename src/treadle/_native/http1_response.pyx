@@ -139,8 +139,8 @@ cdef class ResponseCore:
     def write(self, chunk):
         """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent; wait for ready().
 
-        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH."""
-        cdef bytes data = as_bytes(chunk)
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
+        cdef bytes data = self.as_bytes(chunk)
         if self.writable_ended:
             self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
         if PyBytes_GET_SIZE(data):
@@ -150,8 +150,8 @@ cdef class ResponseCore:
     def end(self, chunk=None):
         """Send the last piece, if any, and complete the answer. A second call without a chunk is no harm.
 
-        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH."""
-        cdef bytes data = b"" if chunk is None else as_bytes(chunk)
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
+        cdef bytes data = b"" if chunk is None else self.as_bytes(chunk)
         if self.writable_ended:
             if chunk is not None:
                 self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
@@ -200,6 +200,17 @@ cdef class ResponseCore:
             return (<str?>value).encode("latin-1")
         except (UnicodeEncodeError, TypeError):
             self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
+
+    cdef bytes as_bytes(self, chunk):
+        if type(chunk) is bytes:
+            return <bytes>chunk
+        if isinstance(chunk, str):
+            return (<str>chunk).encode()
+        try:
+            return bytes(memoryview(chunk))
+        except TypeError:
+            self.server.fault(
+                "ERR_INVALID_ARG_TYPE", {"name": "chunk", "expected": "bytes-like or str", "received": type(chunk).__name__})
 
     cdef HeadWriter begin_head(self):
         # A writer with the status line and what set_header collected. It is this answer's alone until take() or give_writer().
@@ -408,11 +419,3 @@ cdef class ResponseCore:
                     else:
                         waiter.set_result(None)
         return 0
-
-
-cdef bytes as_bytes(chunk):
-    if type(chunk) is bytes:
-        return <bytes>chunk
-    if isinstance(chunk, str):
-        return (<str>chunk).encode()
-    return bytes(memoryview(chunk))

@@ -10,7 +10,8 @@ cdef class ServerCore(Site):
     cdef object task_type
     cdef set tasks                      # OWNER: of every async handler that is suspended
 
-    cdef int handler_over(self, RequestCore request) except -1
+    cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
+    cdef int let_go(self, RequestCore request) except -1
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
 
 

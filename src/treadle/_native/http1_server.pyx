@@ -9,7 +9,7 @@ from asyncio import iscoroutine
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
-from treadle._native.http1_phases cimport IDLE
+from treadle._native.http1_phases cimport IDLE, LINGERING
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
@@ -18,6 +18,7 @@ from treadle._native.tcp cimport Listener, sockaddr_in6
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
     bint PyCoro_CheckExact(object candidate)
+    Py_ssize_t Py_REFCNT(object counted)
 
 cdef extern from *:
     """
@@ -55,12 +56,25 @@ cdef class ServerCore(Site):
         """A handler raised; `response` may still be answered when nothing of it has been sent."""
         raise NotImplementedError
 
+    def unanswered(self, request, response, result):
+        """A handler has returned `result`, and nobody is left who could answer its request."""
+        raise NotImplementedError
+
     # ---- for the subclass
 
     @property
     def connection_count(self):
         """Open connections."""
         return len(self.connections)
+
+    @property
+    def request_count(self):
+        """Requests under way: those of which something has arrived, and whose answer is not complete."""
+        cdef Connection connection
+        cdef Py_ssize_t count = 0
+        for connection in self.connections:
+            count += connection.phase != IDLE and connection.phase != LINGERING
+        return count
 
     @property
     def task_count(self):
@@ -80,6 +94,11 @@ cdef class ServerCore(Site):
         for connection in list(self.connections):
             connection.end_now(None)
 
+    def cancel_tasks(self):
+        """Cancel the handlers that are suspended."""
+        for task in list(self.tasks):
+            task.cancel()
+
     def abort_message(self, ResponseCore response):
         """Cut the answer: the peer sees that it is incomplete."""
         if response.connection is not None:
@@ -95,17 +114,17 @@ cdef class ServerCore(Site):
         try:
             result = call_handler(context, self.handler, request, response)
             if result is None:
-                self.handler_over(request)
+                self.handler_over(request, response, None)
             elif PyCoro_CheckExact(result) or iscoroutine(result):
                 self.start_task(request, response, result, context)
             elif hasattr(result, "__await__"):      # a future, a task: whatever else a handler may return to be waited for
                 self.start_task(request, response, wait_for(result), context)
             else:
-                self.handler_over(request)
+                self.handler_over(request, response, result)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
-            self.handler_over(request)
+            self.let_go(request)
             self.handler_failed(exception, request, response)
         return 0
 
@@ -114,7 +133,6 @@ cdef class ServerCore(Site):
         if HAS_EAGER_TASKS:
             task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
             if task.done():
-                self.handler_over(request)
                 self.task_ended(task, request, response)
                 return 0
         else:
@@ -123,7 +141,14 @@ cdef class ServerCore(Site):
         task.add_done_callback(HandlerEnd(self, request, response))
         return 0
 
-    cdef int handler_over(self, RequestCore request) except -1:
+    cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
+        # It has returned. Who could still answer must hold the response: two references are the connection's and our own.
+        self.let_go(request)
+        if not response.finished and response.connection is not None and Py_REFCNT(response) <= 2:
+            self.unanswered(request, response, result)
+        return 0
+
+    cdef int let_go(self, RequestCore request) except -1:
         request.is_handler_over = True
         if request.connection is not None:
             request.connection.handler_over(request)
@@ -131,14 +156,14 @@ cdef class ServerCore(Site):
 
     def task_ended(self, task, request, response):
         """The Task of an async handler is done."""
-        if task.cancelled():
-            self.handler_failed(None, request, response)
-        else:
-            exception = task.exception()
-            if exception is not None:
-                if isinstance(exception, (SystemExit, KeyboardInterrupt)):
-                    raise exception
-                self.handler_failed(exception, request, response)
+        exception = None if task.cancelled() else task.exception()
+        if exception is None and not task.cancelled():
+            self.handler_over(request, response, task.result())
+            return
+        self.let_go(request)
+        if isinstance(exception, (SystemExit, KeyboardInterrupt)):
+            raise exception
+        self.handler_failed(exception, request, response)
 
 
 cdef class HandlerEnd:
@@ -151,8 +176,9 @@ cdef class HandlerEnd:
 
     def __call__(self, task):
         self.server.tasks.discard(task)
-        self.server.handler_over(self.request)
         self.server.task_ended(task, self.request, self.response)
+        if not self.server.tasks and not self.server.connections:
+            self.server.drained()
 
 
 cdef class HTTPListener(Listener):

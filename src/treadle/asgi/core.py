@@ -29,7 +29,18 @@ class ASGIServer(Policy, ASGICore):
         on_drained: Callable[[], None],
     ) -> None:
         ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        self._has_told_of_upgrades = False
         self.adopt(limits, timeouts, on_drained)
+
+    def upgrade_ignored(self, request: RequestCore) -> None:
+        """Say once that what follows is no WebSocket."""
+        if not self._has_told_of_upgrades:
+            self._has_told_of_upgrades = True
+            self.logger.warning(
+                "%s %s: the client asks to upgrade; WebSockets are not served yet, the application sees a plain request",
+                request.method,
+                request.url,
+            )
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

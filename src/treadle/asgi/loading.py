@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -25,13 +26,17 @@ def load_app(target: str, *, app_dir: str = "", factory: bool = False) -> Applic
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
         raise AppLoadError(f'"{target}" does not name an application: write module:attribute, such as main:app')
+    if app_dir and not os.path.isdir(app_dir):
+        raise AppLoadError(f'--app-dir "{app_dir}" is no folder')
     sys.path.insert(0, app_dir)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            where = f"in {app_dir}" if app_dir else "here"
-            raise AppLoadError(f'no module "{module_name}" {where}: check the name, or say --app-dir') from None
+            if module_name.endswith(".py"):
+                raise AppLoadError(f'"{module_name}" is a file: write {module_name[:-3]}:{attribute}') from None
+            hint = f"in {app_dir}: check the name" if app_dir else "here: check the name, or say --app-dir"
+            raise AppLoadError(f'no module "{module_name}" {hint}') from None
         raise
     app: Any = module
     for name in attribute.split("."):
@@ -40,7 +45,7 @@ def load_app(target: str, *, app_dir: str = "", factory: bool = False) -> Applic
         except AttributeError:
             raise AppLoadError(f'module "{module_name}" has no attribute "{attribute}"') from None
     if not callable(app):
-        raise AppLoadError(f'"{target}" is a {type(app).__name__}, which cannot be called: not an ASGI application')
+        raise AppLoadError(f'"{target}" is no ASGI application: a {type(app).__name__} cannot be called')
     return _made_by(app, target) if factory else _checked(app, target)
 
 

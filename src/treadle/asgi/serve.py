@@ -1,6 +1,7 @@
 """Serving one application in one process, from its start to a graceful end.
 
-    start-up of the application -> listen -> a signal -> stop accepting -> answers under way -> shutdown of the application
+    start-up of the application -> listen -> a signal -> stop accepting -> requests under way, and what their handlers still do
+        -> the time is over: cut and cancel -> shutdown of the application
 
 Not here: flags and logging set-up (treadle.cli).
 """
@@ -31,6 +32,8 @@ from treadle.loop.program import run
 
 logger = logging.getLogger("treadle")
 
+CANCEL_S = 5.0  # for handlers to clean up once they are cancelled
+
 
 class StartupError(Exception):
     """Nothing was served; the text says why."""
@@ -54,6 +57,10 @@ class ServeConfig:
 def serve(app: Application, config: ServeConfig, *, name: str = "application") -> None:
     """Serve app until SIGINT or SIGTERM; a second one leaves at once. Raises StartupError."""
     run(_Serving(app, config, name).main)
+
+
+def _counted(requests: int) -> str:
+    return f"{requests} request{'s' if requests != 1 else ''}"
 
 
 @contextlib.contextmanager
@@ -99,9 +106,11 @@ class _Serving:
                 on_drained=self._drained.set,
             )
             server.state = lifespan.state
-            if not self._stop.is_set():
-                await self._listen(server, sock)
-            await lifespan.shutdown()
+            try:
+                if not self._stop.is_set():
+                    await self._listen(server, sock)
+            finally:  # also when a handler has ended the program by SystemExit
+                await lifespan.shutdown()
         logger.info("ended")
 
     async def _listen(self, server: ASGIServer, sock: socket.socket) -> None:
@@ -114,14 +123,27 @@ class _Serving:
         listener.close()
         server.is_closing = True
         server.close_idle_connections()
-        if server.connection_count:
-            logger.info("waiting up to %g s for %d connections", self._config.graceful_s, server.connection_count)
+        busy = max(server.request_count, server.task_count)
+        if busy:
+            logger.info("waiting up to %g s for %s under way", self._config.graceful_s, _counted(busy))
+        if not await self._drain(server, self._config.graceful_s):
+            busy = max(server.request_count, server.task_count)
+            logger.warning("cutting %s that did not end in time", _counted(busy))
+            server.close_all_connections()
+            server.cancel_tasks()
+            if not await self._drain(server, CANCEL_S):
+                logger.error("%s did not end %g s after being cancelled", _counted(server.task_count), CANCEL_S)
+
+    async def _drain(self, server: ASGIServer, timeout_s: float) -> bool:
+        """Wait until no connection and no handler is left, background tasks of the application included."""
+        end_s = get_loop().time() + timeout_s
+        while server.connection_count or server.task_count:
             self._drained.clear()
             try:
-                await asyncio.wait_for(self._drained.wait(), self._config.graceful_s)
+                await asyncio.wait_for(self._drained.wait(), end_s - get_loop().time())
             except TimeoutError:
-                logger.warning("cutting %d connections that did not end in time", server.connection_count)
-                server.close_all_connections()
+                return False
+        return True
 
     def _url(self, sock: socket.socket) -> str:
         if self._config.uds is not None:

@@ -18,10 +18,12 @@ def show(error: BaseException) -> None:
 
 def _from_users_code(first: TracebackType | None) -> TracebackType | None:
     frame = first
-    while frame is not None and _is_ours(frame.tb_frame.f_code.co_filename):
+    while frame is not None and _leads_in(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next
     return frame or first
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(PACKAGE) or "treadle/_native/" in filename or "/click/" in filename
+def _leads_in(filename: str) -> bool:
+    return filename.startswith((PACKAGE, "<frozen importlib")) or any(
+        part in filename for part in ("treadle/_native/", "/click/", "/importlib/")
+    )

@@ -13,8 +13,8 @@ LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
 def set_up(level: str | None, config: str | None) -> None:
-    """The level for treadle's loggers, "info" unless given, to stderr; with config the file's own set-up, JSON (dictConfig) or INI,
-    and the level on top of it if one was given."""
+    """The level for treadle's loggers, "info" unless given, to stderr. With config the file's own set-up, JSON (dictConfig)
+    or INI, and the level on top of it, if one was given."""
     if config is None:
         logging.basicConfig(format=FORMAT, level=logging.WARNING)
     else:
@@ -24,6 +24,8 @@ def set_up(level: str | None, config: str | None) -> None:
 
 
 def _apply_file(path: Path) -> None:
+    if not path.is_file():
+        raise click.ClickException(f"--log-config {path}: there is no such file")
     try:
         if path.suffix == ".json":
             logging.config.dictConfig(json.loads(path.read_text()))

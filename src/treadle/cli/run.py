@@ -20,7 +20,10 @@ def run(file: str, arguments: tuple[str, ...], log_level: str | None, log_config
 
     Its module code may start servers, timers and tasks; it ends when nothing is left that can call back.
     """
+    if file.startswith("-"):
+        raise click.NoSuchOption(file)
     logs.set_up(log_level, log_config)
+    file = os.path.abspath(file)  # as python itself does: it must stay true after a chdir
     code = _compiled(file)
     main = ModuleType("__main__")
     main.__dict__.update(__file__=file, __builtins__=__builtins__)

@@ -11,14 +11,19 @@ from treadle._base.errors import TreadleError
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
-    """A socket bound to the first address of host. Raises OSError, and TreadleError (ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE) for the port."""
-    if not isinstance(port, int) or isinstance(port, bool):
+    """A socket bound to the first address of host.
+
+    Raises OSError, and TreadleError (ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE) for the port."""
+    if type(port) is not int:
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="port", expected="an int", received=type(port).__name__)
     if not 0 <= port <= 65535:
         raise TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=port)
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"{error.strerror}: cannot listen on {host}:{port}") from None
     sock = socket.socket(family, kind, protocol)
     with _closed_on_error(sock, f"{host}:{port}"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

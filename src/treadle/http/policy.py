@@ -11,11 +11,14 @@ from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle._native.http1_server import ServerCore
 from treadle.http.limits import Limits, Timeouts
-from treadle.http.refusals import refusal
+from treadle.http.refusals import REFUSALS, refusal
+
+__all__ = ["Policy", "is_departure"]
 
 
 class Policy(ServerCore):
-    """Mixed into a native server core. `on_drained` is called whenever the last connection has closed."""
+    """Mixed into a native server core. `on_drained` is called whenever the last connection has closed, and when the last handler
+    has ended without one."""
 
     logger: logging.Logger
     _on_drained: Callable[[], None]
@@ -37,27 +40,52 @@ class Policy(ServerCore):
         """Raise the error with this code."""
         raise TreadleError(code, **data)
 
-    def refusal(self, status: int) -> bytes:
+    def refusal(self, reason: str, detail: str | None) -> bytes:
         """The whole answer to a message that is refused."""
-        return refusal(status)
+        self.logger.debug("refused with %d: %s %s", REFUSALS[reason].status, REFUSALS[reason].text, detail or "")
+        return refusal(reason, detail)
 
     def drained(self) -> None:
-        """The last connection has closed."""
+        """The last connection has closed, or the last handler has ended."""
         self._on_drained()
+
+    # ---- handlers
 
     def handler_failed(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """A handler raised, or its task was cancelled (None): 500 when nothing was sent, else the connection is cut."""
-        if response.is_lost and (exception is None or isinstance(exception, ConnectionError)):
-            self.logger.debug("%s %s: the peer left before the answer", request.method, request.url)
+        if response.is_lost and (exception is None or is_departure(exception)):
+            level = logging.DEBUG if exception is None or isinstance(exception, OSError) else logging.INFO
+            self.logger.log(level, "%s %s: the peer left before the answer (%r)", request.method, request.url, exception)
+            return
+        if isinstance(exception, TreadleError) and exception.code == "ERR_BODY_TOO_LARGE":
+            self.logger.info("%s %s: %s", request.method, request.url, exception.message)
+            self.give_up(response, "BODY_TOO_LARGE")
             return
         self.logger.error("%s %s: the handler failed", request.method, request.url, exc_info=exception)
         self.give_up(response)
 
-    def give_up(self, response: ResponseCore) -> None:
-        """Answer 500 when nothing was sent, else cut the connection, so that the answer does not look whole."""
+    def unanswered(self, request: RequestCore, response: ResponseCore, result: object) -> None:
+        """A handler returned, and nobody is left who could answer."""
+        hint = "" if result is None else f"; the {type(result).__name__} that it returned is not one: say res.end(...)"
+        self.logger.error("%s %s: the handler returned without an answer%s", request.method, request.url, hint)
+        self.give_up(response)
+
+    def give_up(self, response: ResponseCore, reason: str = "HANDLER_FAILED") -> None:
+        """Answer with an error when nothing was sent, else cut the connection, so that the answer does not look whole."""
         if response.is_lost or response.finished:
             return
         if response.is_unsent:
-            response.replace_by(refusal(500))
+            response.replace_by(refusal(reason))
         else:
             self.abort_message(response)
+
+
+def is_departure(exception: BaseException) -> bool:
+    """Whether an exception says no more than that the peer has left: an OSError, what was raised while one was handled
+    (Starlette's ClientDisconnect), or a group of such."""
+    if isinstance(exception, BaseExceptionGroup):
+        return all(is_departure(one) for one in exception.exceptions)
+    if isinstance(exception, OSError):
+        return True
+    source = exception.__cause__ or exception.__context__
+    return source is not None and is_departure(source)

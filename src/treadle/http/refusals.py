@@ -1,25 +1,57 @@
-"""The answers to messages that are refused before any handler sees them. Not here: when they are (_native.http1_connection)."""
+"""The answers to messages that are refused before any handler sees them, and to those that a handler failed at: what, and why.
+
+`REFUSALS` is the one table; the native side names its rows. Not here: when a row applies (_native.http1_connection).
+"""
 
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Final, NamedTuple
 
-REASONS = {
-    400: "The request does not follow RFC 9112.",
-    408: "The request did not arrive in time.",
-    414: "The request line is too long.",
-    417: "The only expectation that can be met is 100-continue.",
-    431: "The header fields are too large, or too many.",
-    500: "The server failed to answer.",
-    501: "The method or transfer coding is not implemented.",
-    503: "The server is not able to answer now.",
-    505: "The version of HTTP is not supported.",
+__all__ = ["REFUSALS", "Refusal", "refusal"]
+
+
+class Refusal(NamedTuple):
+    """A status, and a sentence for whoever wrote the client."""
+
+    status: int
+    text: str
+
+
+REFUSALS: Final[dict[str, Refusal]] = {
+    "BLANK_LINES": Refusal(400, "Too many empty lines, or a bare CR, before the request line (RFC 9112 section 2.2)."),
+    "BODY_TIMEOUT": Refusal(408, "The body did not arrive in time."),
+    "BODY_TOO_LARGE": Refusal(413, "The body is larger than this resource takes."),
+    "CHUNK": Refusal(400, "A chunk is malformed, or its extension too long (RFC 9112 section 7.1)."),
+    "CONNECT": Refusal(501, "CONNECT is not implemented."),
+    "EXPECTATION": Refusal(417, "The only expectation that can be met is 100-continue."),
+    "FRAMING": Refusal(400, "Where the body ends is ambiguous (RFC 9112 section 6)."),
+    "HANDLER_FAILED": Refusal(500, "The server failed to answer."),
+    "HEAD_TIMEOUT": Refusal(408, "The head of the request did not arrive in time."),
+    "HEAD_TOO_LARGE": Refusal(431, "Request line and fields are too large together."),
+    "HOST": Refusal(400, "Host is missing, given twice, or malformed (RFC 9112 section 3.2)."),
+    "LENGTH": Refusal(400, "Content-Length is malformed, given twice, or beside Transfer-Encoding (RFC 9112 section 6.3)."),
+    "LINE_TOO_LONG": Refusal(414, "The request line is too long."),
+    "REQUEST_LINE": Refusal(400, "The request line is malformed (RFC 9112 section 3)."),
+    "SYNTAX": Refusal(400, "The request does not follow RFC 9112, or its method is not known."),
+    "TARGET": Refusal(400, "The request target has none of the forms of RFC 9112 section 3.2."),
+    "TOO_MANY_FIELDS": Refusal(431, "There are too many fields."),
+    "TRAILERS_TOO_LARGE": Refusal(431, "The trailers are too large."),
+    "TRAILER_FIELD": Refusal(400, "A trailer frames or routes the message (RFC 9110 section 6.5.1)."),
+    "TRANSFER_CODING": Refusal(400, "Transfer-Encoding does not end in chunked, or stands in HTTP/1.0 (RFC 9112 section 6.1)."),
+    "UNKNOWN_CODING": Refusal(501, "The only transfer coding implemented is chunked."),
+    "UPGRADE_WITH_CHUNKS": Refusal(400, "An offer to upgrade with a chunked body is not understood."),
+    "VERSION": Refusal(505, "The versions spoken here are HTTP/1.1 and HTTP/1.0."),
 }
 
+#: Names of RFC 9110 that older versions of Python do not know yet.
+PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long"}
 
-def refusal(status: int) -> bytes:
-    """A whole HTTP/1.1 answer that ends its connection."""
-    phrase = HTTPStatus(status).phrase
-    body = f"{status} {phrase}: {REASONS[status]}\n".encode("ascii")
+
+def refusal(name: str, detail: str | None = None) -> bytes:
+    """A whole HTTP/1.1 answer that ends its connection. detail: what exactly, where a parser said so."""
+    status, text = REFUSALS[name]
+    phrase = PHRASES.get(status) or HTTPStatus(status).phrase
+    body = f"{status} {phrase}: {text}{f' {detail}.' if detail else ''}\n".encode("latin-1", "replace")
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
         f"Date: {formatdate(usegmt=True)}\r\n"
