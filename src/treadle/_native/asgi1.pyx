@@ -59,15 +59,15 @@ cdef class ASGICore(ServerCore):
             self.asgi_fault(exception, request, response)
         return 0
 
-    def task_ended(self, task, request, response):
-        """The application has returned."""
-        cdef ASGIResponse answer = response
-        self.let_go(request)
+    cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
+        # The application has returned.
         exception = None if task.cancelled() else task.exception()
+        self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
-            raise exception
-        if exception is not None or not answer.finished:
+            return 0        # the task's step has raised it already, and so ended the program
+        if exception is not None or not response.finished:
             self.asgi_fault(exception, request, response)
+        return 0
 
     cdef dict scope_of(self, ASGIRequest request):
         cdef dict scope = self.template.copy()

@@ -154,16 +154,16 @@ cdef class ServerCore(Site):
             request.connection.handler_over(request)
         return 0
 
-    def task_ended(self, task, request, response):
-        """The Task of an async handler is done."""
+    cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
+        # The Task of an async handler is done.
         exception = None if task.cancelled() else task.exception()
         if exception is None and not task.cancelled():
-            self.handler_over(request, response, task.result())
-            return
+            return self.handler_over(request, response, task.result())
         self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
-            raise exception
+            return 0        # the task's step has raised it already, and so ended the program
         self.handler_failed(exception, request, response)
+        return 0
 
 
 cdef class HandlerEnd:
@@ -175,10 +175,14 @@ cdef class HandlerEnd:
         self.response = response
 
     def __call__(self, task):
-        self.server.tasks.discard(task)
-        self.server.task_ended(task, self.request, self.response)
-        if not self.server.tasks and not self.server.connections:
-            self.server.drained()
+        cdef ServerCore server = self.server
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
+        server.tasks.discard(task)
+        server.task_ended(task, request, response)
+        if not server.tasks and not server.connections:
+            server.drained()
 
 
 cdef class HTTPListener(Listener):

@@ -57,6 +57,7 @@ class _Program:
         self._loop = EventLoop()
         self._result: Any = None
         self._error: BaseException | None = None
+        self._is_over = False  # set once, before what is left of it is cleaned up
 
     def run(self, debug: bool | None) -> Any:
         loop = self._loop
@@ -76,6 +77,7 @@ class _Program:
             raise
         finally:
             _Program.current = outer
+            self._is_over = True
             try:
                 _wind_up(loop)
             finally:
@@ -119,6 +121,8 @@ class _Program:
 
     def _main_ended(self, task: asyncio.Future[Any]) -> None:
         self._loop.unref_request()
+        if self._is_over:  # cancelled with all that was left: no longer a reason to stop
+            return
         if task.cancelled():
             self._error = asyncio.CancelledError()
         elif task.exception() is not None:
