@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -20,7 +21,8 @@ from tests.integration.support import RawClient, eventually
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "examples"
 MIB = 1024 * 1024
 BLOCK = bytes(range(256)) * 256
 
@@ -34,12 +36,26 @@ def free_ports(count: int) -> list[int]:
 
 
 class Launched:
+    """`make run` with the interpreter of these tests, in a session of its own."""
+
     def __init__(self) -> None:
         self.gateway, self.api, self.upstream = free_ports(3)
-        env = dict(
-            os.environ, GATEWAY_PORT=str(self.gateway), API_PORT=str(self.api), UPSTREAM_PORT=str(self.upstream)
-        )
-        self.process = subprocess.Popen([sys.executable, str(EXAMPLES / "launch.py")], env=env, stdout=subprocess.PIPE)
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        env.update(GATEWAY_PORT=str(self.gateway), API_PORT=str(self.api), UPSTREAM_PORT=str(self.upstream))
+        command = ["make", "run", f"PYTHON={os.path.realpath(sys._base_executable)}"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, start_new_session=True)
+
+    def interrupt(self) -> None:
+        """What Ctrl-C in a terminal does: make and all that it started get SIGINT."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        for child in self.children() if self.process.poll() is None else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def wait_ready(self) -> None:
         assert self.process.stdout is not None
@@ -58,7 +74,12 @@ class Launched:
             connection.close()
 
     def children(self) -> list[int]:
-        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        """The three servers: what the launcher started, which make started."""
+        return [server for launcher in children_of(self.process.pid) for server in children_of(launcher)]
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +89,22 @@ def launched() -> Iterator[Launched]:
         launched.wait_ready()
         yield launched
     finally:
-        launched.process.send_signal(signal.SIGINT)
+        launched.interrupt()
         try:
             launched.process.wait(20)
         finally:
-            launched.process.kill()
-            launched.process.wait()
+            launched.kill()
 
 
 def test_the_page_says_what_to_try(launched: Launched) -> None:
     status, body = launched.call("GET", "/")
     assert status == 200
     assert f"curl -i http://127.0.0.1:{launched.gateway}/json".encode() in body
+    assert f"curl http://127.0.0.1:{launched.api}/items/3".encode() in body
+
+
+def test_an_upload_past_the_limit_is_the_clients_fault(launched: Launched) -> None:
+    assert launched.call("POST", "/echo", body=b"x" * (MIB + 1))[0] == 413
 
 
 def test_json_file_and_echo(launched: Launched) -> None:
@@ -144,12 +169,11 @@ def test_ctrl_c_ends_all_of_it() -> None:
         launched.wait_ready()
         children = launched.children()
         assert len(children) == 3
-        launched.process.send_signal(signal.SIGINT)
-        assert launched.process.wait(20) == 0
+        launched.interrupt()
+        launched.process.wait(20)
         assert not any(Path(f"/proc/{pid}").exists() for pid in children)
     finally:
-        launched.process.kill()
-        launched.process.wait()
+        launched.kill()
 
 
 def test_a_port_that_is_taken_is_one_clear_line() -> None:
@@ -159,3 +183,30 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     assert done.returncode == 1
     assert "GATEWAY_PORT" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_program_of_the_readme_serves() -> None:
+    """examples/hello.py is the example of the README, on a port of its own."""
+    readme = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    program = (EXAMPLES / "hello.py").read_text().partition("\n\n")[2]
+    assert readme == program
+    (port,) = free_ports(1)
+    source = program.replace("listen(8000)", f"listen({port})")
+    process = subprocess.Popen([sys.executable, "-m", "treadle", "run", "/dev/stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(source.encode())
+        process.stdin.close()
+        with eventually(lambda: connected(port), "it listens") as client:
+            client.send(b"GET /me HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert client.response().body == b"Hello from /me\n"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def connected(port: int) -> RawClient | None:
+    try:
+        return RawClient(("127.0.0.1", port))
+    except ConnectionRefusedError:
+        return None
