@@ -15,10 +15,16 @@ cdef extern from *:
         ['!']=1, ['#']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, ['^']=1, ['_']=1, ['`']=1,
         ['|']=1, ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1,
     };
+    /* what a reg-name may have: unreserved, pct-encoded, sub-delims but the comma, and bytes above ASCII */
+    static const unsigned char treadle_hchar[256] = {
+        ['!']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['(']=1, [')']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, [';']=1, ['=']=1, ['_']=1,
+        ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1, [0x80 ... 0xff]=1,
+    };
     /* field-vchar, SP and HTAB */
     static const unsigned char treadle_vchar[256] = { ['\\t']=1, [0x20 ... 0x7e]=1, [0x80 ... 0xff]=1 };
     """
     const unsigned char treadle_tchar[256]
+    const unsigned char treadle_hchar[256]
     const unsigned char treadle_vchar[256]
 
 
@@ -130,7 +136,6 @@ cdef const char *authority_of(const char *target, Py_ssize_t size, Py_ssize_t *a
 cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:
     # RFC 9112 section 3.2: uri-host with an optional port, or nothing. No comma: that is how two of them are joined.
     cdef Py_ssize_t i = 0
-    cdef char c
     if size and value[0] == c'[':                       # IP-literal
         i = 1
         while i < size and (c'0' <= value[i] <= c':' or c'a' <= (value[i] | 32) <= c'z' or value[i] == c'.' or value[i] == c'%'):
@@ -140,8 +145,7 @@ cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:
         i += 1
     else:
         while i < size and value[i] != c':':
-            c = value[i]
-            if c <= c' ' or c == 0x7f or memchr(b'",/<>?@#[\\]^`{|}', c, 16) is not NULL:
+            if not treadle_hchar[<unsigned char>value[i]]:
                 return False
             i += 1
     if i == size:

@@ -16,10 +16,12 @@ from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWr
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
+    long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
     JOIN_MAX = 16 * 1024            # a piece this small is copied behind its framing, a larger one sent beside it
-    LENGTH_MAX = 999_999_999_999_999_999    # what parse_length takes: 18 digits
+
+cdef long long LENGTH_MAX = 999_999_999_999_999_999     # what parse_length takes: 18 digits
 
 
 cdef class ResponseCore:
@@ -237,6 +239,8 @@ cdef class ResponseCore:
         cdef Py_ssize_t name_size, value_size
         cdef bytes name_bytes, value_bytes
         cdef Field field
+        cdef long long length
+        cdef int overflow
         if isinstance(value, (list, tuple)):
             for one in value:
                 self.write_field(writer, name, one)
@@ -249,8 +253,10 @@ cdef class ResponseCore:
             name_size = PyBytes_GET_SIZE(name_bytes)
         field = field_of(name_text, name_size)
         if type(value) is int:
-            if field == CONTENT_LENGTH and 0 <= value <= LENGTH_MAX:
-                return self.set_length(value)
+            if field == CONTENT_LENGTH:
+                length = PyLong_AsLongLongAndOverflow(value, &overflow)
+                if not overflow and 0 <= length <= LENGTH_MAX:
+                    return self.set_length(length)
             value = str(value)
         if type(value) is str and PyUnicode_IS_ASCII(value):
             value_text = PyUnicode_AsUTF8AndSize(value, &value_size)

@@ -192,7 +192,8 @@ def test_the_program_of_the_readme_serves() -> None:
     assert readme == program
     (port,) = free_ports(1)
     source = program.replace("listen(8000)", f"listen({port})")
-    process = subprocess.Popen([sys.executable, "-m", "treadle", "run", "/dev/stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "treadle", "run", "/dev/stdin"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdin is not None
         process.stdin.write(source.encode())
