@@ -18,6 +18,7 @@ ROUNDS = 20  # interpreters made and destroyed, two at a time
 PROGRAM = """
 import os, sys
 sys.path[:0] = PATHS
+from treadle._native.file_jobs import read_file
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
 
@@ -40,7 +41,7 @@ def on_data(error, data):
 
 def on_timeout():
     log.append("timeout of the read")
-    loop.pool.read_file(LARGE, LARGE, lambda error, data: log.append(error or len(data)))
+    read_file(loop.pool, LARGE, LARGE, lambda error, data: log.append(error or len(data)))
 
 def start():
     loop.set_immediate(on_immediate)
@@ -50,7 +51,7 @@ def start():
 
 def on_immediate():
     meet(b"b")
-    loop.pool.read_file(FILE, FILE, on_data)
+    read_file(loop.pool, FILE, FILE, on_data)
 
 loop.next_tick(start)
 loop.run_turns(True)

@@ -1,5 +1,5 @@
 """The native pool of a loop, and how many threads it may have. Invariant: a loop has one pool, made when it is first
-needed and closed with the loop. Not here: what runs in it (_native.pool)."""
+needed and closed with the loop. Not here: what runs in it (_native.file_jobs)."""
 
 import os
 from typing import Final

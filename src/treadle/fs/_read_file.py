@@ -7,8 +7,9 @@ from typing import Any, overload
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
+from treadle._native import file_jobs
 from treadle._native.loop import LoopCore
-from treadle._native.pool import FileRead, PoolSaturated
+from treadle._native.pool import PoolSaturated
 from treadle.fs._pool import pool_of
 from treadle.loop.current import get_loop
 
@@ -46,11 +47,11 @@ def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[by
     return None
 
 
-def _start(loop: LoopCore, path: Path, callback: Callback) -> FileRead:
+def _start(loop: LoopCore, path: Path, callback: Callback) -> file_jobs.FileRead:
     filename = os.fspath(path)
     pool = pool_of(loop)
     try:
-        return pool.read_file(os.fsencode(filename), filename, callback)
+        return file_jobs.read_file(pool, os.fsencode(filename), filename, callback)
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
 
@@ -58,7 +59,7 @@ def _start(loop: LoopCore, path: Path, callback: Callback) -> FileRead:
 class _ReadFuture(asyncio.Future[bytes]):
     """What is awaited. Invariant: once it is done, it and its request know nothing of each other."""
 
-    request: FileRead | None = None
+    request: file_jobs.FileRead | None = None
 
     def settle(self, error: OSError | None, data: bytes | None) -> None:
         self.request = None

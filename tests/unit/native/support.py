@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from treadle._native.file_jobs import FileRead, read_file
 from treadle._native.loop import LoopCore
-from treadle._native.pool import FileRead, Pool
+from treadle._native.pool import Pool
 
 DEADLINE_S = 20.0  # for what takes ms; two busy cores are slow at times
 
@@ -54,7 +55,7 @@ class Room:
 
     def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:
         """Without a callback, data or error go to the log."""
-        return self.pool.read_file(os.fsencode(path), str(path), callback or self.note)
+        return read_file(self.pool, os.fsencode(path), str(path), callback or self.note)
 
     def note(self, error: OSError | None, data: bytes | None) -> None:
         self.log.append(data if error is None else error)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.native.support import Door, Room, eventually, open_fds
+from treadle._native.file_jobs import read_file
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -178,8 +179,8 @@ def test_a_path_of_any_bytes(room: Room, tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\xfe"
     with open(path, "wb") as file:
         file.write(b"content")
-    room.pool.read_file(path, path, room.note)
-    room.pool.read_file(path + b"x", path + b"x", room.note)
+    read_file(room.pool, path, path, room.note)
+    read_file(room.pool, path + b"x", path + b"x", room.note)
     data, error = sorted(room.run(), key=lambda item: not isinstance(item, bytes))
     assert data == b"content"
     assert isinstance(error, FileNotFoundError)
@@ -188,7 +189,7 @@ def test_a_path_of_any_bytes(room: Room, tmp_path: Path) -> None:
 
 def test_a_nul_in_a_path(room: Room) -> None:
     with pytest.raises(ValueError, match="embedded null byte"):
-        room.pool.read_file(b"a\0b", "a\0b", room.note)
+        read_file(room.pool, b"a\0b", "a\0b", room.note)
     assert not room.loop.is_alive()
 
 

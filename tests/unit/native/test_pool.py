@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.native.support import Door, Room, Trace, eventually, open_fds, pool_threads
+from treadle._native.file_jobs import read_file
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool, PoolSaturated, Request
 
@@ -379,7 +380,7 @@ def test_a_loop_that_goes_unclosed_takes_its_pool_along(file: Path) -> None:
     loop = LoopCore()
     loop.pool = Pool(loop, 2)
     log: Trace = []
-    loop.pool.read_file(os.fsencode(file), str(file), lambda _error, data: log.append(data))
+    read_file(loop.pool, os.fsencode(file), str(file), lambda _error, data: log.append(data))
     loop.run_turns(True)
     del loop
     gc.collect()
@@ -391,11 +392,11 @@ def test_a_pool_that_outlives_its_loop_is_of_no_use_and_no_harm(file: Path) -> N
     before = open_fds()
     loop = LoopCore()
     pool = Pool(loop, 2)
-    request = pool.read_file(os.fsencode(file), str(file), print)
+    request = read_file(pool, os.fsencode(file), str(file), print)
     del loop
     gc.collect()
     with pytest.raises(RuntimeError):
-        pool.read_file(os.fsencode(file), str(file), print)
+        read_file(pool, os.fsencode(file), str(file), print)
     assert "requests=1" in repr(pool)
     request.cancel()
     pool.close()

@@ -1,0 +1,283 @@
+"""Reading whole files on the threads of a pool.
+
+A file of up to HEAD_BYTES_MAX is one job: open, fstat, read and close without the loop, then a copy into a bytes object. Of a
+larger one the first job reads so much; then the loop's thread makes a bytes object of the size that the file tells, and
+the job goes on into its memory, in turns.
+
+Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
+not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
+Source: Node, fs.readFile, lib/internal/fs/read/context.js. Not here: threads (pool_threads), requests (pool).
+"""
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from libc.errno cimport EFBIG, EINTR, ENOMEM, errno
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy
+from posix.fcntl cimport O_RDONLY, open
+from posix.stat cimport S_ISREG, fstat, struct_stat
+from posix.unistd cimport close, read
+
+from treadle._native.pool cimport Pool, Request, os_error
+from treadle._native.pool_threads cimport (
+    DONE, MORE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock,
+)
+from treadle._native.queues cimport Handle, disown
+
+cdef extern from "<fcntl.h>" nogil:
+    int O_CLOEXEC
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
+    Py_ssize_t PY_SSIZE_T_MAX
+    int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
+
+cdef enum:
+    HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
+    UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
+    STEP_BYTES = 128 * 1024                 # one read of a larger file; it stays in a core's cache
+    TURN_BYTES = 4 * 1024 * 1024            # read in one go, then jobs that wait go first: some 3 ms
+    GROWTH_BYTES_MAX = 2_147_483_647        # past the size it told, or in all; Node, kIoMaxLength
+
+
+# ---- on a thread
+
+
+cdef struct FileJob:
+    Job job
+    pthread_mutex_t lock    # around is_abandoned, and every write to the target
+    bint is_abandoned       # set by abandon, never cleared: the target is gone
+    bint is_at_end          # everything is read
+    int fd                  # -1: not open
+    int error               # errno; 0: none so far
+    Py_ssize_t told         # its size, by fstat; 0: it does not tell
+    char *head              # what is read, while there is no target
+    char *target            # where the rest goes, in memory of the request, which has `room` from here on
+    char *step              # one read. OWNER of head and step: the job
+    Py_ssize_t filled
+    Py_ssize_t room
+    Py_ssize_t wanted       # the room that it needs to go on
+    # the path follows
+
+
+cdef inline bint is_abandoned(FileJob *job) noexcept nogil:
+    pthread_mutex_lock(&job.lock)
+    cdef bint abandoned = job.is_abandoned
+    pthread_mutex_unlock(&job.lock)
+    return abandoned
+
+
+cdef inline char *path_of(FileJob *job) noexcept nogil:
+    return <char *>(job + 1)
+
+
+cdef Outcome run_file_job(Job *base) noexcept nogil:
+    # DONE with neither is_at_end nor an error: it goes on once it is given `wanted` bytes of room.
+    cdef FileJob *job = <FileJob *>base
+    if job.fd < 0 and not open_file(job):
+        return DONE
+    if job.target is NULL:
+        read_head(job)
+        return DONE
+    return read_on(job)
+
+
+cdef void abandon_file_job(Job *base) noexcept nogil:
+    cdef FileJob *job = <FileJob *>base
+    pthread_mutex_lock(&job.lock)
+    job.is_abandoned = True
+    pthread_mutex_unlock(&job.lock)
+
+
+cdef void discard_file_job(Job *base) noexcept nogil:
+    cdef FileJob *job = <FileJob *>base
+    end_file(job, 0)
+    pthread_mutex_destroy(&job.lock)
+    free(job.head)
+    free(job.step)
+    free(job)
+
+
+cdef bint end_file(FileJob *job, int error) noexcept nogil:
+    # Nothing is read from it any more. Always False.
+    if job.fd >= 0:
+        close(job.fd)       # frees the descriptor whatever it returns, see close(2)
+        job.fd = -1
+    job.error = error
+    return False
+
+
+cdef bint open_file(FileJob *job) noexcept nogil:
+    # False: it has failed, or nobody wants it any more.
+    cdef struct_stat status
+    while True:
+        job.fd = open(path_of(job), O_RDONLY | O_CLOEXEC)   # may take for ever: a FIFO, a file server that is gone
+        if job.fd >= 0:
+            break
+        if errno != EINTR:
+            return end_file(job, errno)
+    if fstat(job.fd, &status) < 0:
+        return end_file(job, errno)
+    if S_ISREG(status.st_mode):
+        job.told = status.st_size
+        if job.told > PY_SSIZE_T_MAX - GROWTH_BYTES_MAX:
+            return end_file(job, EFBIG)
+    # One byte more than it tells: so the read that ends it needs no more room.
+    job.wanted = job.told + 1 if job.told else UNSIZED_BYTES
+    return not is_abandoned(job)
+
+
+cdef Py_ssize_t read_some(FileJob *job, char *to, Py_ssize_t room) noexcept nogil:
+    # 0: it is at its end, or has failed.
+    cdef Py_ssize_t count
+    while True:
+        count = read(job.fd, to, room)
+        if count > 0:
+            return count
+        if count == 0:
+            job.is_at_end = True
+            end_file(job, 0)
+            return 0
+        if errno != EINTR:
+            end_file(job, errno)
+            return 0
+
+
+cdef void read_head(FileJob *job) noexcept nogil:
+    # Up to HEAD_BYTES_MAX and one more, into memory of the job.
+    cdef Py_ssize_t count
+    cdef char *head
+    while job.wanted <= HEAD_BYTES_MAX + 1:
+        head = <char *>realloc(job.head, job.wanted)
+        if head is NULL:
+            end_file(job, ENOMEM)
+            return
+        job.head = head
+        job.room = job.wanted
+        while job.filled < job.room:
+            count = read_some(job, job.head + job.filled, job.room - job.filled)
+            if count == 0:
+                return
+            job.filled += count
+        job.wanted = 2 * job.room
+
+
+cdef Outcome read_on(FileJob *job) noexcept nogil:
+    # Until the target is full. Each read goes to `step` first: the target may be taken away while a read hangs.
+    cdef Py_ssize_t limit = job.told + GROWTH_BYTES_MAX
+    cdef Py_ssize_t turn_end = job.filled + TURN_BYTES
+    cdef Py_ssize_t count
+    cdef bint abandoned
+    if job.step is NULL:
+        job.step = <char *>malloc(STEP_BYTES)
+        if job.step is NULL:
+            end_file(job, ENOMEM)
+            return DONE
+    while job.filled < job.room:
+        if job.filled >= turn_end:
+            return MORE
+        count = read_some(job, job.step, min(job.room - job.filled, <Py_ssize_t>STEP_BYTES))
+        if count == 0:
+            return DONE
+        pthread_mutex_lock(&job.lock)
+        abandoned = job.is_abandoned
+        if not abandoned:
+            memcpy(job.target + job.filled, job.step, count)
+        pthread_mutex_unlock(&job.lock)
+        if abandoned:
+            return DONE
+        job.filled += count
+    if job.room >= limit:
+        end_file(job, EFBIG)
+    job.wanted = min(job.room + (job.room >> 1), limit)
+    return DONE
+
+
+# ---- on the loop's thread
+
+
+def read_file(Pool pool not None, bytes path not None, filename, callback):
+    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
+    FileRead, under way already.
+
+    Raises ValueError (a NUL in the path), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can
+    be started).
+    """
+    cdef FileRead request
+    cdef Job *job
+    if b"\0" in path:
+        raise ValueError("embedded null byte")
+    request = FileRead.__new__(FileRead)
+    request.filename = filename
+    request.set_callback(callback)
+    job = new_file_job(path)
+    if job is NULL:
+        raise MemoryError()
+    pool.submit(request, job)
+    return request
+
+
+cdef Job *new_file_job(bytes path) except? NULL:
+    # NULL without an exception: no memory.
+    cdef Py_ssize_t path_bytes = len(path)
+    cdef FileJob *job = <FileJob *>calloc(1, sizeof(FileJob) + path_bytes + 1)
+    if job is not NULL:
+        memcpy(path_of(job), PyBytes_AS_STRING(path), path_bytes)
+        pthread_mutex_init(&job.lock, NULL)
+        job.fd = -1
+        job.job.run = run_file_job
+        job.job.abandon = abandon_file_job
+        job.job.discard = discard_file_job
+    return <Job *>job
+
+
+@cython.no_gc       # see Handle
+cdef class FileRead(Request):
+    """One read_file under way."""
+
+    def __dealloc__(self):
+        self.release_target()
+
+    cdef bint settle(self, Job *base) except -1:
+        cdef FileJob *job = <FileJob *>base
+        if job.error:
+            self.args = (os_error(job.error, self.filename), None)
+        elif not job.is_at_end:
+            try:
+                self.make_room(job)
+                return False
+            except MemoryError:
+                self.args = (os_error(ENOMEM, self.filename), None)
+        elif self.target is NULL:
+            self.args = (None, PyBytes_FromStringAndSize(job.head, job.filled))
+        else:
+            _PyBytes_Resize(&self.target, job.filled)
+            self.args = (None, disown(self.target))
+            self.target = NULL
+        return True
+
+    cdef int make_room(self, FileJob *job) except -1:
+        # No thread has the job: the target may move.
+        if self.target is NULL:
+            self.target = new_bytes(NULL, job.wanted)
+            if job.filled:
+                memcpy(PyBytes_AS_STRING(<object>self.target), job.head, job.filled)
+            free(job.head)
+            job.head = NULL
+        else:
+            _PyBytes_Resize(&self.target, job.wanted)
+        job.target = PyBytes_AS_STRING(<object>self.target)
+        job.room = job.wanted
+        return 0
+
+    cdef void release_target(self) noexcept:
+        cdef PyObject *target = self.target
+        self.target = NULL
+        if target is not NULL:
+            disown(target)
+
+    cdef void release(self) noexcept:
+        self.release_target()
+        self.filename = None
+        Handle.release(self)

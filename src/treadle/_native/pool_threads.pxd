@@ -1,0 +1,85 @@
+"""Declarations of pool_threads.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes)
+    int pthread_mutex_destroy(pthread_mutex_t *mutex)
+    int pthread_mutex_lock(pthread_mutex_t *mutex)
+    int pthread_mutex_unlock(pthread_mutex_t *mutex)
+
+
+cdef enum Place:
+    QUEUED      # in shared.queued
+    RUNNING     # in shared.running: a thread has it
+    FINISHED    # in shared.finished, or in the list that take_finished filled
+
+cdef enum Outcome:
+    DONE        # back to the loop
+    MORE        # to the end of the queue: others go first
+
+cdef enum:
+    QUEUE_FULL = -1
+
+cdef struct Job
+ctypedef Outcome (*RunJob)(Job *job) noexcept nogil
+ctypedef void (*EndJob)(Job *job) noexcept nogil
+
+cdef struct Job:
+    # The first member of whatever a thread works on. From malloc, since it may outlive the interpreter.
+    Job *before         # its neighbours in the list that `place` names
+    Job *after
+    Place place         # under shared.lock
+    int64_t since_ns    # when it came to that place; not kept for FINISHED
+    RunJob run          # on a thread, without any GIL: it touches nothing of Python
+    EndJob abandon      # while it runs, under shared.lock: nobody waits for it any more
+    EndJob discard      # free it and all that it holds; on any thread
+    PyObject *request   # borrowed; NULL: nobody waits for it. The loop's thread only
+
+cdef struct Jobs:
+    Job *first
+    Job *last
+    Py_ssize_t size
+
+cdef struct ThreadCounters:
+    Py_ssize_t queued_max   # how long the queue has been at most
+    uint64_t waits          # times that a thread took a job from the queue, and how long they had stood there
+    uint64_t wait_total_ns
+    uint64_t wait_max_ns
+
+cdef struct Shared:
+    # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
+    pthread_mutex_t lock    # around everything here
+    pthread_cond_t work     # something is queued, or is_closed
+    Jobs queued
+    Jobs running            # in the order in which they began
+    Jobs finished
+    ThreadCounters counters
+    int owners
+    int threads
+    int idle                # threads that wait for `work`
+    int event_fd            # -1 once closed; written to when `finished` is no longer empty
+    bint is_closed
+
+cdef struct ThreadFigures:
+    # How it stands now.
+    ThreadCounters counters
+    int threads
+    Py_ssize_t queued
+    Py_ssize_t active
+    int64_t oldest_queued_ns    # how long the first in the queue has stood there; 0: the queue is empty
+    int64_t oldest_active_ns    # how long a thread has had the same job at most; 0: all are idle
+
+cdef Shared *new_shared(int event_fd) noexcept nogil    # NULL: no memory
+cdef void close_shared(Shared *shared) noexcept nogil
+cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil
+cdef bint forsake(Shared *shared, Job *job) noexcept nogil
+cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
+cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil
+
+cdef Job *take_first(Jobs *jobs) noexcept nogil         # NULL: there is none
+cdef void discard_all(Jobs *jobs) noexcept nogil
