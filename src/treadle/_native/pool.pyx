@@ -25,6 +25,7 @@ cdef extern from "<sys/eventfd.h>" nogil:
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
     object PyContext_CopyCurrent()
+    object PyDictProxy_New(object mapping)
     object PyUnicode_DecodeLocale(const char *text, const char *errors)
 
 cdef enum:
@@ -99,8 +100,11 @@ cdef class Pool(PollHandle):
         name = type(self).__name__
         if self.shared is NULL:
             return f"<{name} closed>"
+        if getpid() != self.pid:
+            return f"<{name} inherited>"
         look(self.shared, &now)
-        return f"<{name} requests={len(self.requests)} threads={now.threads}/{self.size}>"
+        return (f"<{name} threads={now.threads}/{self.size} active={now.active} queued={now.queued:_}/{self.queue_max:_}"
+                f" requests={len(self.requests):_}>")
 
     def cancel(self, Request request not None):
         """Keep the request's callback from running. True: its job still waited for a thread, and will not run."""
@@ -115,7 +119,8 @@ cdef class Pool(PollHandle):
         return has_waited
 
     def statistics(self):
-        """A dict: threads, jobs by where they are, and how long they have waited for a thread so far."""
+        """How it stands now, read-only: threads; jobs by where they are, and for how long the oldest; how long jobs have waited
+        for a thread so far."""
         cdef ThreadFigures now
         self.renew_if_forked()
         memset(&now, 0, sizeof(now))
@@ -123,8 +128,9 @@ cdef class Pool(PollHandle):
             look(self.shared, &now)
         result = dict(now.counters)
         result.update(size=self.size, threads=now.threads, active=now.active, queued=now.queued, queue_max=self.queue_max,
-                      requests=len(self.requests), completed=self.completed)
-        return result
+                      requests=len(self.requests), completed=self.completed,
+                      oldest_active_ns=now.oldest_active_ns, oldest_queued_ns=now.oldest_queued_ns)
+        return PyDictProxy_New(result)
 
     def close(self):
         """Let go of every request, without its callback, and of the threads. Waits for none; twice is no harm."""

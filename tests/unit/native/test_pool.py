@@ -1,9 +1,12 @@
 """The pool of native threads: order, bounds, cancellation, and its end. Not here: what is read (test_file_jobs.py)."""
 
 import contextvars
+import errno
 import gc
 import os
 import signal
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +169,109 @@ def test_a_full_queue_takes_no_more(make_room: MakeRoom, door: Door, file: Path)
     assert room.run() == [b"door", b"content", b"content"]
     room.read(file)
     assert room.run() == [b"door", b"content", b"content", b"content"]
+
+
+@pytest.mark.slow
+def test_the_queue_takes_65_536(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    waiting = [room.read(file) for _ in range(65_536)]
+    with pytest.raises(PoolSaturated) as raised:
+        room.read(file)
+    assert raised.value.args == (65_536,)
+    assert all(room.pool.cancel(request) for request in waiting)
+    room.read(file)
+    door.open(b"door")
+    assert room.run() == [b"door", b"content"]
+
+
+def test_a_request_that_is_not_taken_leaves_nothing(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1, queue_max=1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    room.read(file)
+    reference = weakref.ref(callback := note_name(room, "never"))
+    with pytest.raises(PoolSaturated):
+        room.read(file, callback)
+    del callback
+    assert reference() is None
+    assert (room.loop.request_refs, room.pool.statistics()["requests"]) == (2, 2)
+    door.open()
+    room.run()
+
+
+NO_THREAD = """
+import resource
+from pathlib import Path
+from tests.unit.native.support import Room
+
+room = Room()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, limits[1]))    # too little for the stack of a thread
+try:
+    room.read(__file__)
+except OSError as error:
+    print(error.errno, room.loop.request_refs, room.pool)
+resource.setrlimit(resource.RLIMIT_AS, limits)
+room.read(__file__)
+print([len(data) > 0 for data in room.run()])
+room.close()
+"""
+
+
+@pytest.mark.slow
+def test_not_even_one_thread_can_be_started(repository: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(NO_THREAD)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "src")])}
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"{errno.EAGAIN} 0 <Pool threads=0/4 active=0 queued=0/65_536 requests=0>",
+        "[True]",
+    ]
+
+
+# ---- wake-ups
+
+
+def test_every_idle_thread_takes_a_job(make_room: MakeRoom, tmp_path: Path) -> None:
+    room = make_room(4)
+    doors = [Door(tmp_path / str(number)) for number in range(4)]
+    for _ in range(50):
+        for door in doors:
+            room.read(door.path)
+        eventually(lambda: room.has_active(4), "each thread is at a door")
+        for door in doors:
+            door.open()
+        room.run()
+    assert room.log == [b""] * 200
+    assert room.pool.statistics()["waits"] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 2, 4, 32])
+def test_no_wake_up_is_lost(make_room: MakeRoom, file: Path, size: int) -> None:
+    """Jobs come one by one from the callbacks of others, so that threads and loop fall asleep at any moment."""
+    room = make_room(size)
+    left = [2_000]
+
+    def on_data(_error: object, _data: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            room.read(file, on_data)
+        else:
+            room.log.append("one chain ended")
+
+    for _ in range(size):
+        room.read(file, on_data)
+    assert room.run() == ["one chain ended"] * size
+    assert room.pool.statistics()["completed"] == 2_000 + size
+
+
+# ---- threads
 
 
 def test_threads_start_when_they_are_needed(make_room: MakeRoom, tmp_path: Path, file: Path) -> None:
@@ -397,7 +503,7 @@ def test_a_pool_that_outlives_its_loop_is_of_no_use_and_no_harm(file: Path) -> N
     gc.collect()
     with pytest.raises(RuntimeError):
         read_file(pool, os.fsencode(file), str(file), print)
-    assert "requests=1" in repr(pool)
+    assert repr(pool).endswith("requests=1>")
     request.cancel()
     pool.close()
     del pool
@@ -479,8 +585,9 @@ def test_statistics_count_what_waits_and_what_is_done(make_room: MakeRoom, door:
     for _ in range(3):
         room.read(file)
     statistics = room.pool.statistics()
-    times = {name: statistics.pop(name) for name in ("wait_total_ns", "wait_max_ns")}
-    assert statistics == {
+    times = {name: ns for name, ns in statistics.items() if name.endswith("_ns")}
+    assert sorted(times) == ["oldest_active_ns", "oldest_queued_ns", "wait_max_ns", "wait_total_ns"]
+    assert {name: count for name, count in statistics.items() if name not in times} == {
         "size": 1,
         "threads": 1,
         "active": 1,
@@ -492,10 +599,49 @@ def test_statistics_count_what_waits_and_what_is_done(make_room: MakeRoom, door:
         "waits": 1,
     }
     assert 0 < times["wait_max_ns"] <= times["wait_total_ns"]
-    assert repr(room.pool) == "<Pool requests=4 threads=1/1>"
+    assert 0 < times["oldest_queued_ns"] < times["oldest_active_ns"]
     door.open()
     room.run()
     statistics = room.pool.statistics()
     counted = {name: statistics[name] for name in ("active", "queued", "requests", "completed", "waits")}
     assert counted == {"active": 0, "queued": 0, "requests": 0, "completed": 4, "waits": 4}
     assert statistics["wait_max_ns"] < statistics["wait_total_ns"]
+    assert statistics["oldest_active_ns"] == statistics["oldest_queued_ns"] == 0
+
+
+def test_statistics_are_a_picture_that_stays(room: Room, file: Path) -> None:
+    before = room.pool.statistics()
+    room.read(file)
+    room.run()
+    assert before["completed"] == 0
+    with pytest.raises(TypeError):
+        before["completed"] = 1  # type: ignore[index]
+
+
+def test_the_oldest_in_the_queue_grows_older(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    room.read(file)
+    first = room.pool.statistics()["oldest_queued_ns"]
+    room.read(file)  # a younger one changes nothing
+    assert room.pool.statistics()["oldest_queued_ns"] > first
+    door.open()
+    room.run()
+
+
+def test_its_repr_tells_how_full_it_is(make_room: MakeRoom, tmp_path: Path, file: Path) -> None:
+    room = make_room(2)
+    doors = [Door(tmp_path / str(number)) for number in range(2)]
+    assert repr(room.pool) == "<Pool threads=0/2 active=0 queued=0/65_536 requests=0>"
+    for door in doors:
+        room.read(door.path)
+    eventually(lambda: room.has_active(2), "both threads are at a door")
+    for _ in range(1_000):
+        room.read(file)
+    assert repr(room.pool) == "<Pool threads=2/2 active=2 queued=1_000/65_536 requests=1_002>"
+    for door in doors:
+        door.open()
+    room.run()
+    room.close()
+    assert repr(room.pool) == "<Pool closed>"
