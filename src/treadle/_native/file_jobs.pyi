@@ -11,5 +11,10 @@ from treadle._native.pool import Pool, Request
 class FileRead(Request): ...
 
 def read_file(
-    pool: Pool, path: bytes, filename: Any, callback: Callable[[OSError | None, bytes | None], object]
+    pool: Pool,
+    path: bytes,
+    filename: Any,
+    callback: Callable[[OSError | None, bytes | None], object],
+    *,
+    is_awaited: bool = False,
 ) -> FileRead: ...

@@ -23,7 +23,7 @@ from treadle._native.pool_threads cimport (
     DONE, MORE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock,
 )
-from treadle._native.queues cimport Handle, disown
+from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 
 cdef extern from "<fcntl.h>" nogil:
     int O_CLOEXEC
@@ -197,12 +197,12 @@ cdef Outcome read_on(FileJob *job) noexcept nogil:
 # ---- on the loop's thread
 
 
-def read_file(Pool pool not None, bytes path not None, filename, callback):
+def read_file(Pool pool not None, bytes path not None, filename, callback, *, bint is_awaited=False):
     """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
     FileRead, under way already.
 
-    Raises ValueError (a NUL in the path), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can
-    be started).
+    is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in the path),
+    PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef FileRead request
     cdef Job *job
@@ -210,7 +210,7 @@ def read_file(Pool pool not None, bytes path not None, filename, callback):
         raise ValueError("embedded null byte")
     request = FileRead.__new__(FileRead)
     request.filename = filename
-    request.set_callback(callback)
+    request.set_callback(SOON if is_awaited else COMPLETION, callback)
     job = new_file_job(path)
     if job is NULL:
         raise MemoryError()

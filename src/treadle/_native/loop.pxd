@@ -62,7 +62,7 @@ cdef class LoopCore:
     cdef object current_task        # asyncio.current_task
     cdef object task_type           # asyncio.Task
     cdef object task_ended          # the done-callback every held task gets
-    cdef public object pool         # the native pool, once something asked for it
+    cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
 
     cdef int run_handle(self, Handle handle) except -1

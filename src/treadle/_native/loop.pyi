@@ -25,7 +25,7 @@ class LoopCore:
     starvation_guard: bool
     uncaught_hook: Callable[[BaseException], bool] | None
     starvation_hook: Callable[[Any, int], object] | None  # (callback, flood_ns)
-    pool: Any  # a treadle._native.pool.Pool, which this layer does not know, or None
+    pool: Any  # a treadle._native.pool.Pool, or None; this layer knows drop_waiting() and close() of it
 
     @property
     def timers(self) -> Timers: ...

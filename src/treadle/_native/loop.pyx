@@ -320,8 +320,8 @@ cdef class LoopCore:
         return self.counters.turns
 
     def drop_waiting(self):
-        """Let go of all ticks, microtasks, immediates and timers of Node's kind, unrun: the program has ended. What asyncio
-        scheduled stays: tasks that are cancelled still want to clean up."""
+        """Let go of all ticks, microtasks, immediates, timers and requests of Node's kind, unrun: the program has ended. What
+        asyncio scheduled stays: tasks that are cancelled still want to clean up."""
         cdef Ring kept = Ring()
         cdef Handle handle
         cdef Timer timer
@@ -339,6 +339,8 @@ cdef class LoopCore:
             while (<TimerList>timers).first is not NULL:
                 timer = <Timer>(<TimerList>timers).first
                 timer.stop()
+        if self.pool is not None:
+            self.pool.drop_waiting()
 
     def statistics(self):
         """A dict of counters and of what waits now."""

@@ -5,7 +5,7 @@ from posix.types cimport pid_t
 
 from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.pool_threads cimport Job, Jobs, Shared
-from treadle._native.queues cimport Handle
+from treadle._native.queues cimport Handle, Kind
 
 cdef object os_error(int error, filename)
 
@@ -14,7 +14,7 @@ cdef class Request(Handle):
     cdef Job *job           # NULL: it is through, or was never submitted
     cdef PyObject *pool     # borrowed; valid while there is a job
 
-    cdef int set_callback(self, callback) except -1
+    cdef int set_callback(self, Kind kind, callback) except -1
     cdef bint settle(self, Job *job) except -1  # the job is back: fill args. False: it has to go on
 
 

@@ -16,7 +16,7 @@ from treadle._native.poll_epoll cimport READABLE, PollHandle
 from treadle._native.pool_threads cimport (
     QUEUE_FULL, Job, ThreadFigures, close_shared, discard_all, enqueue, forsake, look, new_shared, take_finished, take_first,
 )
-from treadle._native.queues cimport COMPLETION, Handle
+from treadle._native.queues cimport COMPLETION, Handle, Kind
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int EFD_NONBLOCK, EFD_CLOEXEC
@@ -56,9 +56,9 @@ cdef class Request(Handle):
         else:
             self.release()
 
-    cdef int set_callback(self, callback) except -1:
-        # Before it is submitted.
-        self.kind = COMPLETION
+    cdef int set_callback(self, Kind kind, callback) except -1:
+        # Before it is submitted. COMPLETION: the program's end lets go of it; SOON: it is asyncio's, and stays.
+        self.kind = kind
         self.callback = callback
         self.context = PyContext_CopyCurrent()
         return 0
@@ -117,6 +117,15 @@ cdef class Pool(PollHandle):
         request.is_cancelled = True
         request.release()
         return has_waited
+
+    def drop_waiting(self):
+        """Let go of every request of Node's kind, without its callback: the program has ended. Those that a future waits for
+        stay: tasks that are cancelled still want to clean up."""
+        cdef Request request
+        self.renew_if_forked()
+        for request in list(self.requests):     # a copy: what is let go of may be code that cancels another
+            if request.kind == COMPLETION:
+                request.cancel()
 
     def statistics(self):
         """How it stands now, read-only: threads; jobs by where they are, and for how long the oldest; how long jobs have waited

@@ -27,9 +27,9 @@ def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[by
     """Read a whole file as bytes, from its start to its end, on a thread of the pool. It begins at once.
 
     With a callback: callback(error, data) in the poll phase and in the caller's context; either error is None, or data
-    is. Without: a future of the data, to be awaited or not; cancelling it drops the data, and the job too if no thread
-    has taken it yet. Until then the read holds the program. Reads may end in another order than they began. Use it on
-    the loop's thread only.
+    is. It runs no more once the program has ended. Without: a future of the data, to be awaited or not; cancelling it
+    drops the data, and the job too if no thread has taken it yet. Until then the read holds the program. Reads may end in
+    another order than they began. Use it on the loop's thread only.
 
     The error is an OSError (FileNotFoundError and the like) with errno, strerror and filename. Raised at once are
     ValueError (a NUL in the path), TypeError (no path), and TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE,
@@ -40,18 +40,18 @@ def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[by
     loop = get_loop()
     if callback is None:
         future = _ReadFuture(loop=loop)
-        future.request = _start(loop, path, future.settle)
+        future.request = _start(loop, path, future.settle, is_awaited=True)
         return future
     require_callable(callback, "callback")
-    _start(loop, path, callback)
+    _start(loop, path, callback, is_awaited=False)
     return None
 
 
-def _start(loop: LoopCore, path: Path, callback: Callback) -> file_jobs.FileRead:
+def _start(loop: LoopCore, path: Path, callback: Callback, *, is_awaited: bool) -> file_jobs.FileRead:
     filename = os.fspath(path)
     pool = pool_of(loop)
     try:
-        return file_jobs.read_file(pool, os.fsencode(filename), filename, callback)
+        return file_jobs.read_file(pool, os.fsencode(filename), filename, callback, is_awaited=is_awaited)
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
 

@@ -276,6 +276,32 @@ def test_what_is_no_path_is_refused_as_open_refuses_it(path: str) -> None:
 # ---- bounds, and the end
 
 
+def test_a_program_that_has_ended_runs_no_callback_but_its_tasks_still_read(door: Path, file: Path) -> None:
+    log: Trace = []
+
+    async def clean_up() -> None:
+        begun_before = read_file(door)
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            open_door(door)
+            log.append(await begun_before)
+            log.append(await read_file(file))
+
+    async def main() -> None:
+        pool = narrow_pool(get_loop())
+        task = asyncio.create_task(clean_up())
+        while pool.statistics()["active"] == 0:
+            await asyncio.sleep(0)
+        read_file(file, lambda error, data: log.append("callback"))  # would be through before what the task reads last
+        assert not task.done()
+        raise ValueError("the end")
+
+    with pytest.raises(ValueError, match="the end"):
+        treadle.run(main)
+    assert log == [b"", b"content"]
+
+
 def test_a_full_queue(door: Path, file: Path) -> None:
     async def main() -> bytes:
         pool = narrow_pool(get_loop(), queue_max=1)

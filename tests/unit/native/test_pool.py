@@ -399,7 +399,47 @@ def test_requests_are_made_by_the_pool_only() -> None:
         Request()
 
 
-# ---- the end
+# ---- the end of a program
+
+
+def test_the_end_of_a_program_lets_go_of_callbacks_but_not_of_futures(make_room: MakeRoom, door: Door, file: Path) -> None:
+    room = make_room(1)
+    reference = weakref.ref(callback := note_name(room, "never"))
+    finished = room.read(file, callback)
+    eventually(room.is_idle, "the first is read")
+    running = room.read(door.path, callback)
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    waiting = room.read(file, callback)
+    read_file(room.pool, os.fsencode(file), str(file), room.note, is_awaited=True)
+    del callback
+    room.loop.drop_waiting()
+    assert reference() is None
+    assert [request.cancelled() for request in (finished, running, waiting)] == [True] * 3
+    assert (room.loop.request_refs, room.pool.statistics()["requests"], room.pool.statistics()["queued"]) == (1, 1, 1)
+    door.open()
+    assert room.run() == [b"content"]
+
+
+def test_what_is_let_go_of_may_cancel_another(make_room: MakeRoom, door: Door) -> None:
+    room = make_room(1)
+    requests: list[Request] = []
+
+    class Canceller:
+        def __call__(self, error: object, data: object) -> None: ...
+
+        def __del__(self) -> None:
+            for request in requests:
+                request.cancel()
+
+    for _ in range(3):
+        requests.append(room.read(door.path, Canceller()))
+    eventually(lambda: room.has_active(1), "the thread is at the door")
+    room.loop.drop_waiting()
+    assert room.loop.request_refs == 0
+    door.open()
+
+
+# ---- the end of the pool
 
 
 def test_closing_does_not_wait_for_a_thread_that_is_stuck(make_room: MakeRoom, door: Door, file: Path) -> None:
