@@ -24,6 +24,7 @@ MAIN_ONLY = "main_only"  # only ever loaded by the main interpreter: module stat
 
 UNITS = {
     "queues": OWN_GIL,
+    "forks": OWN_GIL,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,
     "loop": OWN_GIL,

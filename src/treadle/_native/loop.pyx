@@ -11,15 +11,11 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
-from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller
+from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
     ALARM, COMPLETION, IMMEDIATE, MICROTASK, READY, SOON, TICK, Handle, HeapEntry, Kind, Ring, disown, new_handle,
 )
 from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers, clock_ns
-
-cdef extern from "<sys/eventfd.h>" nogil:
-    int EFD_NONBLOCK, EFD_CLOEXEC
-    int eventfd(unsigned int value, int flags)
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -90,6 +86,12 @@ cdef class Waker(PollHandle):
         self.is_set = False
         return 0
 
+    cdef int on_fork(self) except -1:
+        # The parent would sleep for ever if its wake-up were read here.
+        open_eventfd(self.fd)
+        self.is_set = False
+        return 0
+
 
 cdef class FdWatcher(PollHandle):
     """The reader and the writer callback of one descriptor. Invariant: watched exactly while it has one of them."""
@@ -134,9 +136,7 @@ cdef class LoopCore:
         self.poller = Poller()
         self.waker = Waker()
         self.waker.is_refed = False
-        self.waker.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        if self.waker.fd < 0:
-            raise OSError("eventfd: no descriptor left")
+        self.waker.fd = open_eventfd(-1)
         self.poller.watch(self.waker, READABLE)
 
     def __dealloc__(self):
@@ -695,8 +695,9 @@ cdef class LoopCore:
     cdef int poll(self) except -1:
         cdef PollHandle handle
         cdef int ready
+        cdef bint is_new_child = self.poller.renew_if_forked()  # then what held the program may be gone: no wait
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
-        self.poller.wait(self.poll_timeout_ms())
+        self.poller.wait(0 if is_new_child else self.poll_timeout_ms())
         self.is_polling = False
         while True:
             handle = self.poller.take(&ready)

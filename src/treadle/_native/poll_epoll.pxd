@@ -17,6 +17,9 @@ cdef enum:
     FAILED = 4
 
 
+cdef int open_eventfd(int at) except -1
+
+
 cdef class PollHandle:
     # A descriptor the loop watches. Subclasses say what happens when it is ready.
     cdef int fd                 # -1: closed
@@ -28,10 +31,12 @@ cdef class PollHandle:
     cdef int on_ready(self, int ready) except -1    # in the poll phase
     cdef int on_pending(self) except -1             # in the pending phase, once per LoopCore.defer()
     cdef int on_close(self) except -1               # in the close phase, once per LoopCore.end()
+    cdef int on_fork(self) except -1                # in a forked child, once, while it is watched
 
 
 cdef class Poller:
     cdef int epoll_fd
+    cdef unsigned int forks     # fork_count() where epoll_fd was made
     cdef PyObject **watched     # by fd; one owned reference each
     cdef int room
     cdef uint32_t generation
@@ -42,6 +47,9 @@ cdef class Poller:
 
     cdef int watch(self, PollHandle handle, int interest) except -1
     cdef int unwatch(self, PollHandle handle) except -1
+    cdef bint renew_if_forked(self) except -1
+    cdef int renew(self) except -1
+    cdef int tell_kernel(self, PollHandle handle, int interest, int operation) noexcept
     cdef void count(self, PollHandle handle) noexcept
     cdef int make_room(self, int fd) except -1
     cdef int forget(self, PollHandle handle) except -1

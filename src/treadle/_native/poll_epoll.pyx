@@ -1,18 +1,21 @@
 """The poller for Linux: which descriptors are ready, by epoll, level-triggered.
 
-Another system's poller is one more unit with these functions: watch, unwatch, wait, take, close. Invariants: a watched handle is
-owned by the poller; an event is delivered only to the handle that was watched when it was asked for, although its
-descriptor may have been closed and handed out again by an earlier callback of the same poll.
+Another system's poller is one more unit with these functions: watch, unwatch, wait, take, renew_if_forked, close. Invariants: a
+watched handle is owned by the poller; an event is delivered only to the handle that was watched when it was asked for, although
+its descriptor may have been closed and handed out again by an earlier callback of the same poll; an epoll instance is
+changed only by the process that made it: a forked child that goes on with its parent's loop has the same one, so it makes
+its own on first use, and watches there what was watched.
 Source: epoll(7); "stale events" there are what `generation` answers.
 """
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
-from libc.errno cimport EEXIST, EINTR, ENOENT, errno
+from libc.errno cimport EBUSY, EEXIST, EINTR, ENOENT, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 from posix.unistd cimport close
 
+from treadle._native.forks cimport fork_count
 from treadle._native.queues cimport disown, own
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -21,8 +24,48 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event *event)
     int epoll_wait(int epoll_fd, epoll_event *events, int room, int timeout_ms)
 
+cdef extern from "<sys/eventfd.h>" nogil:
+    int EFD_NONBLOCK, EFD_CLOEXEC
+    int eventfd(unsigned int value, int flags)
+
+cdef extern from "<unistd.h>" nogil:
+    int dup3(int fd, int to, int flags)     # declared with _GNU_SOURCE, which Python.h defines
+
+cdef extern from "<fcntl.h>" nogil:
+    int O_CLOEXEC
+
 cdef enum:
     EVENTS_PER_WAIT = 1024     # 12 KiB; what is not taken now is taken in the next turn (libuv 1024, asyncio unlimited)
+
+
+cdef int open_eventfd(int at) except -1:
+    # A new one. at >= 0: under this number, in place of what had it. Raises OSError.
+    cdef int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    cdef int error
+    if fd < 0:
+        PyErr_SetFromErrno(OSError)
+    if at < 0:
+        return fd
+    while dup3(fd, at, O_CLOEXEC) < 0:
+        if errno != EINTR and errno != EBUSY:
+            error = errno
+            close(fd)
+            raise_errno(error)
+    close(fd)
+    return at
+
+
+cdef int open_epoll() except -1:
+    cdef int fd = epoll_create1(EPOLL_CLOEXEC)
+    if fd < 0:
+        PyErr_SetFromErrno(OSError)
+    return fd
+
+
+cdef int raise_errno(int error) except -1:
+    global errno
+    errno = error
+    PyErr_SetFromErrno(OSError)
 
 
 cdef class PollHandle:
@@ -40,6 +83,10 @@ cdef class PollHandle:
     cdef int on_close(self) except -1:
         return 0
 
+    cdef int on_fork(self) except -1:
+        # Replace what must not be shared with the parent, under the same fd.
+        return 0
+
     def fileno(self):
         """The descriptor, or -1 once closed."""
         return self.fd
@@ -51,9 +98,8 @@ cdef class Poller:
         self.events = <epoll_event *>PyMem_Malloc(EVENTS_PER_WAIT * sizeof(epoll_event))
         if self.events is NULL:
             raise MemoryError()
-        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
-        if self.epoll_fd < 0:
-            PyErr_SetFromErrno(OSError)
+        self.forks = fork_count()
+        self.epoll_fd = open_epoll()
 
     def __dealloc__(self):
         self.close()
@@ -61,11 +107,12 @@ cdef class Poller:
 
     cdef int watch(self, PollHandle handle, int interest) except -1:
         # Watch handle.fd for interest (at least one of READABLE, WRITABLE), or change what it is watched for. Raises OSError.
-        cdef epoll_event event
-        cdef int operation
-        cdef bint is_new = handle.interest == 0
+        cdef bint is_new
+        cdef int error
+        self.renew_if_forked()
         if handle.interest == interest:
             return 0
+        is_new = handle.interest == 0
         if is_new:
             self.make_room(handle.fd)
             if self.watched[handle.fd] is not NULL:
@@ -73,30 +120,63 @@ cdef class Poller:
                 self.forget(<PollHandle>self.watched[handle.fd])
             self.generation += 1
             handle.generation = self.generation
-        event.events = ((EPOLLIN | EPOLLRDHUP) if interest & READABLE else 0) | (EPOLLOUT if interest & WRITABLE else 0)
-        event.data.u64 = (<uint64_t>handle.generation << 32) | <uint32_t>handle.fd
-        operation = EPOLL_CTL_ADD if is_new else EPOLL_CTL_MOD
-        if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) < 0:
-            if errno == EEXIST:
-                operation = EPOLL_CTL_MOD
-            elif errno == ENOENT:
-                operation = EPOLL_CTL_ADD
-            else:
-                PyErr_SetFromErrno(OSError)
-            if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) < 0:
-                PyErr_SetFromErrno(OSError)
+        error = self.tell_kernel(handle, interest, EPOLL_CTL_ADD if is_new else EPOLL_CTL_MOD)
+        if error:
+            raise_errno(error)
         if is_new:
             self.watched[handle.fd] = own(handle)
         handle.interest = interest
         self.count(handle)
         return 0
 
+    cdef int tell_kernel(self, PollHandle handle, int interest, int operation) noexcept:
+        # EPOLL_CTL_ADD or _MOD, or the other one where the fd was closed and handed out behind our back. 0, or the errno.
+        cdef epoll_event event
+        event.events = ((EPOLLIN | EPOLLRDHUP) if interest & READABLE else 0) | (EPOLLOUT if interest & WRITABLE else 0)
+        event.data.u64 = (<uint64_t>handle.generation << 32) | <uint32_t>handle.fd
+        if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) == 0:
+            return 0
+        if errno == EEXIST:
+            operation = EPOLL_CTL_MOD
+        elif errno == ENOENT:
+            operation = EPOLL_CTL_ADD
+        else:
+            return errno
+        return 0 if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) == 0 else errno
+
     cdef int unwatch(self, PollHandle handle) except -1:
         # Before its fd is closed. Events of this poll that were not taken yet are dropped with it.
         cdef epoll_event unused     # the kernel before 2.6.9 wanted one
         if handle.interest:
-            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, handle.fd, &unused)     # fails where the user closed the fd: no matter
+            if self.forks == fork_count():
+                epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, handle.fd, &unused)     # fails where the user closed the fd: no matter
             self.forget(handle)
+        return 0
+
+    cdef bint renew_if_forked(self) except -1:
+        # True: this is a forked child, and on_fork has let go of what came from its parent.
+        if self.forks == fork_count():
+            return False
+        self.renew()
+        return True
+
+    cdef int renew(self) except -1:
+        # In a forked child. on_fork may run code of the user, which watches and unwatches.
+        cdef PollHandle handle
+        cdef int fd = -1
+        cdef int mine = open_epoll()
+        close(self.epoll_fd)
+        self.epoll_fd = mine
+        self.forks = fork_count()
+        self.next_event = self.event_count = 0      # nothing is lost: the new instance tells of them again
+        while fd + 1 < self.room:
+            fd += 1
+            if self.watched[fd] is NULL:
+                continue
+            handle = <PollHandle>self.watched[fd]
+            handle.on_fork()
+            if handle.interest and self.tell_kernel(handle, handle.interest, EPOLL_CTL_ADD):
+                self.forget(handle)     # it was closed behind our back
         return 0
 
     cdef int forget(self, PollHandle handle) except -1:
@@ -137,7 +217,8 @@ cdef class Poller:
         return 0
 
     cdef int wait(self, int timeout_ms) except -1:
-        # Wait for events, without the GIL, at most timeout_ms (-1: for ever). Returns at once when a signal came.
+        # After renew_if_forked(). Wait for events, without the GIL, at most timeout_ms (-1: for ever). Returns at once when a
+        # signal came.
         cdef int count
         if timeout_ms == 0:
             count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, 0)

@@ -1,7 +1,6 @@
 """Declarations of pool.pyx: what other native units may touch."""
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
-from posix.types cimport pid_t
 
 from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.pool_threads cimport Job, Jobs, Shared
@@ -23,12 +22,11 @@ cdef class Pool(PollHandle):
     cdef Shared *shared     # NULL once closed
     cdef Jobs taken         # finished jobs whose turn comes in this poll phase
     cdef set requests       # OWNER: every request that has a job
-    cdef pid_t pid          # whose threads they are
+    cdef unsigned int forks     # fork_count() where its threads are
     cdef int size           # threads at most
     cdef uint64_t completed     # requests whose callback had its turn
     cdef Py_ssize_t queue_max
 
-    cdef int begin(self) except -1
     cdef int submit(self, Request request, Job *job) except -1
     cdef int finish(self, Job *job) except -1
     cdef bint drop(self, Request request) except -1

@@ -5,22 +5,18 @@ phase, or never. What a job does is not known here: native units above submit on
 Not here: the threads and their lists (pool_threads), how many threads (treadle.fs), threads for callables of the user.
 """
 cimport cython
-from cpython.exc cimport PyErr_SetFromErrno
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.string cimport memset, strerror
-from posix.unistd cimport close, getpid, read, write
+from posix.unistd cimport close, read, write
 
+from treadle._native.forks cimport fork_count
 from treadle._native.loop cimport LoopCore
-from treadle._native.poll_epoll cimport READABLE, PollHandle
+from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.pool_threads cimport (
     QUEUE_FULL, Job, ThreadFigures, close_shared, discard_all, enqueue, forsake, look, new_shared, take_finished, take_first,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind
-
-cdef extern from "<sys/eventfd.h>" nogil:
-    int EFD_NONBLOCK, EFD_CLOEXEC
-    int eventfd(unsigned int value, int flags)
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -88,7 +84,12 @@ cdef class Pool(PollHandle):
         self.queue_max = queue_max
         self.requests = set()
         self.is_refed = False
-        self.begin()
+        self.forks = fork_count()
+        self.fd = open_eventfd(-1)
+        self.shared = new_shared(self.fd)
+        if self.shared is NULL:
+            raise MemoryError()
+        loop.poller.watch(self, READABLE)
 
     def __dealloc__(self):
         self.end()
@@ -100,7 +101,7 @@ cdef class Pool(PollHandle):
         name = type(self).__name__
         if self.shared is NULL:
             return f"<{name} closed>"
-        if getpid() != self.pid:
+        if self.forks != fork_count():
             return f"<{name} inherited>"
         look(self.shared, &now)
         return (f"<{name} threads={now.threads}/{self.size} active={now.active} queued={now.queued:_}/{self.queue_max:_}"
@@ -150,26 +151,12 @@ cdef class Pool(PollHandle):
         if self.interest:
             loop = <LoopCore>self.loop
             loop.request_refs -= len(requests)
-            if getpid() == self.pid:
-                loop.poller.unwatch(self)
-            else:
-                loop.poller.forget(self)    # the kernel's side of it is the parent's, too
+            loop.poller.unwatch(self)
         self.requests = set()
         self.end()
         release_all(requests)
 
     # ---- inside
-
-    cdef int begin(self) except -1:
-        self.pid = getpid()
-        self.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        if self.fd < 0:
-            PyErr_SetFromErrno(OSError)
-        self.shared = new_shared(self.fd)
-        if self.shared is NULL:
-            raise MemoryError()
-        (<LoopCore>self.loop).poller.watch(self, READABLE)
-        return 0
 
     cdef int submit(self, Request request, Job *job) except -1:
         # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, RuntimeError, OSError.
@@ -200,7 +187,7 @@ cdef class Pool(PollHandle):
         read(self.fd, &count, 8)    # ORDER: before the jobs are taken, so that none is overlooked
         take_finished(self.shared, &self.taken)
         try:
-            while self.taken.size:
+            while self.taken.size and not self.renew_if_forked():   # a callback may fork: its child has other threads
                 self.finish(take_first(&self.taken))
         finally:
             if self.taken.size:     # an exception has come out: the others have their turn in the next poll
@@ -243,29 +230,37 @@ cdef class Pool(PollHandle):
         return 0
 
     cdef bint renew_if_forked(self) except -1:
-        # In a forked child there are no threads, and the lock may be held by one that is not there: all they have in
-        # common is left as it is, untouched. True: so it was.
-        cdef set requests = self.requests
-        cdef bint is_of_use
-        if self.shared is NULL or getpid() == self.pid:
+        # True: this is a forked child, and what came from its parent is gone.
+        if self.shared is NULL or self.forks == fork_count():
             return False
-        self.requests = set()
-        discard_all(&self.taken)
-        self.shared = NULL
-        is_of_use = self.interest != 0
-        if is_of_use:
-            (<LoopCore>self.loop).request_refs -= len(requests)
-            (<LoopCore>self.loop).poller.forget(self)   # ORDER: it goes by the descriptor
-        close(self.fd)
-        self.fd = -1
-        if is_of_use:
-            self.begin()
-        release_all(requests)
+        if self.interest:
+            (<LoopCore>self.loop).poller.renew_if_forked()      # it calls on_fork
+        if self.forks != fork_count():
+            self.on_fork()
         return True
+
+    cdef int on_fork(self) except -1:
+        # There are no threads here, and the lock may be held by one that is not there: all they have in common is left as it
+        # is, untouched.
+        cdef set requests = self.requests
+        self.forks = fork_count()
+        self.requests = set()
+        self.shared = NULL
+        discard_all(&self.taken)
+        try:
+            if self.interest:
+                (<LoopCore>self.loop).request_refs -= len(requests)
+                open_eventfd(self.fd)
+                self.shared = new_shared(self.fd)
+                if self.shared is NULL:
+                    raise MemoryError()
+        finally:
+            release_all(requests)
+        return 0
 
     cdef void end(self) noexcept:
         # Nothing of Python runs here.
-        if self.shared is not NULL and getpid() == self.pid:
+        if self.shared is not NULL and self.forks == fork_count():
             close_shared(self.shared)
         self.shared = NULL
         discard_all(&self.taken)

@@ -130,6 +130,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     # ---- wake-ups and signals
 
     def _pipe(self) -> SignalPipe:
+        if self._signal_pipe is not None and self._signal_pipe.is_inherited():
+            self._close_self_pipe()  # what a forked child writes into it would be its parent's signals
         if self._signal_pipe is None:
             self._signal_pipe = SignalPipe(self)
             self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer

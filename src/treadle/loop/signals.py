@@ -6,6 +6,7 @@ just before the poll would wait for the next event. Not here: what a signal does
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
 
 
 class SignalPipe:
-    """Owned by one loop. Invariant: both ends are open and watched until close()."""
+    """Owned by one loop, in the process that made it. Invariant: both ends are open and watched until close()."""
 
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
+        self._pid = os.getpid()
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
         loop._add_reader(self.reader.fileno(), loop._read_from_self)
         loop.set_fd_ref(self.reader.fileno(), False)
+
+    def is_inherited(self) -> bool:
+        """True in a forked child, which shares it with the process that made it."""
+        return self._pid != os.getpid()
 
     @contextmanager
     def armed(self) -> Iterator[None]:

@@ -1,10 +1,12 @@
-"""What the tests of native units stand on: a bare loop with a pool, a FIFO as a door that threads wait at, what /proc
-counts. Invariant: no wait without a deadline."""
+"""What the tests of native units stand on: a bare loop with a pool, a FIFO as a door that threads wait at, forked children,
+what /proc counts. Invariant: no wait without a deadline."""
 
 import errno
 import os
 import select
+import signal
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,21 @@ def pool_threads() -> list[str]:
         except (FileNotFoundError, ProcessLookupError):  # it has ended since
             pass
     return found
+
+
+def in_child(act: Callable[[], bool]) -> int:
+    """Run act in a forked child; 0 if it says yes."""
+    child = os.fork()
+    if child == 0:
+        status = 2
+        try:
+            signal.alarm(int(DEADLINE_S))
+            status = 0 if act() else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Room:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.native.support import Door, Room, Trace, eventually, open_fds, pool_threads
+from tests.unit.native.support import Door, Room, Trace, eventually, in_child, open_fds, pool_threads
 from treadle._native.file_jobs import read_file
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool, PoolSaturated, Request
@@ -555,19 +555,6 @@ def test_a_pool_that_outlives_its_loop_is_of_no_use_and_no_harm(file: Path) -> N
 # ---- forks
 
 
-def in_child(act: Callable[[], bool]) -> int:
-    """Run act in a forked child; 0 if it says yes."""
-    child = os.fork()
-    if child == 0:
-        status = 2
-        try:
-            signal.alarm(20)
-            status = 0 if act() else 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_starts_afresh(make_room: MakeRoom, door: Door, file: Path) -> None:
     room = make_room(1)
@@ -576,6 +563,7 @@ def test_a_forked_child_starts_afresh(make_room: MakeRoom, door: Door, file: Pat
     eventually(lambda: room.has_active(1), "the thread is at the door")
 
     def child() -> bool:
+        assert repr(room.pool) == "<Pool inherited>"
         assert not room.pool.cancel(inherited)
         assert room.loop.request_refs == 0
         assert room.pool.statistics()["threads"] == 0
@@ -591,7 +579,7 @@ def test_a_forked_child_starts_afresh(make_room: MakeRoom, door: Door, file: Pat
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("act", ["close", "statistics", "read", "drop"])
+@pytest.mark.parametrize("act", ["close", "statistics", "read", "drop", "end", "run", "watch", "repr"])
 def test_nothing_hangs_in_a_forked_child(make_room: MakeRoom, door: Door, file: Path, act: str) -> None:
     room = make_room(1)
     room.read(door.path)
@@ -606,6 +594,15 @@ def test_nothing_hangs_in_a_forked_child(make_room: MakeRoom, door: Door, file: 
         elif act == "read":
             room.read(file)
             room.close()
+        elif act == "end":
+            room.loop.drop_waiting()
+        elif act == "run":
+            assert room.run() == []  # only the parent's request held it
+        elif act == "watch":
+            room.loop._add_reader(os.pipe()[0], print)
+            assert room.loop.request_refs == 0
+        elif act == "repr":
+            repr(room.pool)
         else:
             room.pool.statistics()
         return True
@@ -613,6 +610,52 @@ def test_nothing_hangs_in_a_forked_child(make_room: MakeRoom, door: Door, file: 
     assert in_child(child) == 0
     door.open(b"door")
     assert room.run() == [b"door"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_a_timer(room: Room, door: Door) -> None:
+    """In the child the parent's request holds the program no longer, also when the poll is next."""
+    children: list[int] = []
+
+    def fork() -> None:
+        children.append(os.fork())
+        if children[0] == 0:
+            signal.alarm(20)
+        else:
+            assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+            door.open(b"door")
+
+    room.read(door.path)
+    room.loop.set_timeout(fork, 1)
+    try:
+        room.run()
+    finally:
+        if children == [0]:
+            os._exit(0 if room.log == [] else 1)
+    assert room.log == [b"door"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_a_callback(make_room: MakeRoom, file: Path) -> None:
+    """The other callbacks of this poll are the parent's; the child goes on with a pool of its own."""
+    room = make_room(1)
+    children: list[int] = []
+
+    def on_data(_error: object, _data: object) -> None:
+        children.append(os.fork())
+        if children[0] == 0:
+            room.read(file, note_name(room, "in the child"))
+
+    room.read(file, on_data)
+    room.read(file, note_name(room, "in the parent"))
+    eventually(room.is_idle, "both are read")
+    try:
+        room.run()
+    finally:
+        if children == [0]:
+            os._exit(0 if room.log == ["in the child"] and room.loop.request_refs == 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    assert room.log == ["in the parent"]
 
 
 # ---- statistics
