@@ -1,0 +1,38 @@
+"""A loop for each test. Invariant: after a test nothing waits in it that the test did not leave on purpose, and no
+descriptor is left."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import treadle
+from tests.unit.loop.support import Pipe, open_fds
+
+
+@pytest.fixture
+def loop() -> Iterator[treadle.EventLoop]:
+    """Closed at the end; leaks of descriptors fail the test."""
+    before = open_fds()
+    loop = treadle.new_event_loop()
+    yield loop
+    loop.close()
+    assert open_fds() == before
+
+
+@pytest.fixture
+def idle_loop(loop: treadle.EventLoop) -> Iterator[treadle.EventLoop]:
+    """A loop that has to be idle again when the test is through."""
+    yield loop
+    waiting = {
+        name: count
+        for name, count in loop.statistics().items()
+        if count and (name.endswith(("_queued", "_refed", "_waiting", "_lists")) or name in ("requests", "tasks"))
+    }
+    assert waiting == {}
+
+
+@pytest.fixture
+def pipe(loop: treadle.EventLoop) -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
