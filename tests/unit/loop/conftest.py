@@ -1,12 +1,14 @@
 """A loop for each test. Invariant: after a test nothing waits in it that the test did not leave on purpose, and no
 descriptor is left."""
 
+import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 import treadle
-from tests.unit.loop.support import Pipe, open_fds
+from tests.unit.loop.support import LOOPS, Pipe, open_fds
 
 
 @pytest.fixture
@@ -31,8 +33,20 @@ def idle_loop(loop: treadle.EventLoop) -> Iterator[treadle.EventLoop]:
     assert waiting == {}
 
 
+@pytest.fixture(params=LOOPS.values(), ids=LOOPS)
+def either_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """asyncio's own loop, then treadle's. Closed at the end; leaks of descriptors fail the test."""
+    gc.collect()
+    before = open_fds()
+    loop = request.param()
+    yield loop
+    loop.close()
+    gc.collect()
+    assert open_fds() == before
+
+
 @pytest.fixture
-def pipe(loop: treadle.EventLoop) -> Iterator[Pipe]:
+def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
     pipe.close()

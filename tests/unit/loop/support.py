@@ -7,10 +7,37 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import treadle
 from tests.unit.native.support import DEADLINE_S, Trace, open_fds
 
-__all__ = ["DEADLINE_S", "Pipe", "Trace", "boom", "contexts_of", "in_io", "open_fds", "run", "run_for_ever", "spin"]
+__all__ = [
+    "DEADLINE_S",
+    "LOOPS",
+    "Pipe",
+    "Trace",
+    "boom",
+    "contexts_of",
+    "in_io",
+    "known_bug",
+    "open_fds",
+    "run",
+    "run_for_ever",
+    "spin",
+]
+
+#: A test that asks asyncio's contract runs on asyncio's own loop too: what that loop does is what is right.
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "treadle": treadle.new_event_loop,
+}
+
+
+def known_bug(request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop, reason: str) -> None:
+    """Of treadle, not of asyncio: a strict xfail of this test where it runs on treadle's loop."""
+    if isinstance(loop, treadle.EventLoop):
+        request.applymarker(pytest.mark.xfail(reason=reason))
 
 
 def spin(ms: float) -> None:
