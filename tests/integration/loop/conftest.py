@@ -17,7 +17,6 @@ LOOPS = {"asyncio": asyncio.SelectorEventLoop, "treadle": treadle.new_event_loop
 
 @pytest.fixture(params=LOOPS.values(), ids=LOOPS)
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    gc.collect()
     before = open_fds()
     loop = request.param()
     asyncio.set_event_loop(loop)
@@ -40,8 +39,9 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
         }
     asyncio.set_event_loop(None)
     loop.close()
-    gc.collect()
-    assert open_fds() == before
+    if open_fds() - before:
+        gc.collect()  # slow, and what a closed loop leaves in a cycle is no leak
+    assert open_fds() - before == set()
     assert contexts == []
 
 

@@ -36,13 +36,13 @@ def idle_loop(loop: treadle.EventLoop) -> Iterator[treadle.EventLoop]:
 @pytest.fixture(params=LOOPS.values(), ids=LOOPS)
 def either_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
     """asyncio's own loop, then treadle's. Closed at the end; leaks of descriptors fail the test."""
-    gc.collect()
     before = open_fds()
     loop = request.param()
     yield loop
     loop.close()
-    gc.collect()
-    assert open_fds() == before
+    if open_fds() - before:
+        gc.collect()  # slow, and what a closed loop leaves in a cycle is no leak
+    assert open_fds() - before == set()
 
 
 @pytest.fixture
