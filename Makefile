@@ -12,10 +12,10 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint format types stubtest docs fuzz dist clean
+.PHONY: help setup run test bench lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "PYTHON=python3.13 picks another interpreter; ARGS='...' is passed on."
 
 setup: ## environment, dependencies, native core; nothing else
@@ -49,8 +49,14 @@ docs: ## links between the Markdown files, and the Python code in them
 fuzz: ## random and mutated byte streams through the server
 	$(IN_ENVIRONMENT) fuzz/run.py $(ARGS)
 
+sanitize: ## the native core under the address and undefined-behaviour sanitizers (some 3 minutes)
+	@env PYTHON='$(PYTHON)' tools/sanitize.sh $(ARGS)
+
 dist: ## source distribution and wheel, in dist/
 	$(IN_ENVIRONMENT) -m build $(ARGS)
+
+check-dist: ## whether a wheel built from here installs and serves
+	@venv=$$($(SETUP)) && exec tools/check_dist.sh "$$venv/bin/python"
 
 clean: ## everything that was built, the environments included
 	rm -rf .venv .venv-* .bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
