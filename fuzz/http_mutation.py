@@ -226,7 +226,8 @@ class Run:
         began = time.monotonic()
         response = self.program.get("/facts")
         if response.status != 200 or time.monotonic() - began > PROBE_S:
-            self.violate(f"a good request got {response.status} after {time.monotonic() - began:.1f} s")
+            self.violate(f"a good request got {response.status} after {time.monotonic() - began:.1f} s: {response.body[:200]!r}")
+            return -1
         return int(json.loads(response.body)["connections"])
 
     def go(self) -> None:

@@ -50,6 +50,7 @@ cdef class Connection(Wire):
     cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_upgrade_offered    # by the current message
+    cdef bint is_parser_spent       # it may think that the connection ends behind the current message: not used again
     cdef bint is_body_raw           # the parser stopped at such an offer: the body passes it by
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 

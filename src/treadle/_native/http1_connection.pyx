@@ -19,8 +19,8 @@ from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
 from treadle._native.http1_grammar cimport (
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, TRANSFER_ENCODING, UPGRADE, Field, authority_of, field_of,
-    has_token, is_host, is_target, parse_length,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, Field,
+    authority_of, field_of, has_token, is_host, is_same, is_target, parse_length,
 )
 from treadle._native.http1_phases cimport (
     ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
@@ -187,7 +187,7 @@ cdef class Connection(Wire):
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
         self.body_kind = NO_BODY
-        self.is_head_timed = self.is_upgrade_offered = self.is_body_raw = False
+        self.is_head_timed = self.is_upgrade_offered = self.is_parser_spent = self.is_body_raw = False
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -231,6 +231,8 @@ cdef class Connection(Wire):
         cdef const char *line_end = <const char *>memchr(head, c'\r', PyBytes_GET_SIZE(self.head))
         cdef bint is_1_0
         if request.target is None or line_end is NULL or line_end - head < 12 or head[0] == c'\n':
+            return self.refuse("REQUEST_LINE")
+        if line_end[-9] != c' ':                # "GET /indexHTTP/1.1": to the parser a target, and HTTP/0.9
             return self.refuse("REQUEST_LINE")
         request.method = method_of(head, line_end - head)
         response.is_head_only = request.method is HEAD_METHOD
@@ -306,6 +308,10 @@ cdef class Connection(Wire):
             elif field == CONNECTION:
                 wants_close = wants_close or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"close", 5)
                 wants_more = wants_more or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10)
+                if not is_same(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10):
+                    self.is_parser_spent = True
+            elif field == PROXY_CONNECTION:         # nothing to us, but the parser takes it for Connection
+                self.is_parser_spent = True
             elif field == CONTENT_LENGTH:
                 self.body_left = parse_length(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
                 if self.body_left < 0 or has_length or self.body_kind == CHUNKED:
@@ -319,7 +325,7 @@ cdef class Connection(Wire):
                     fault = "UNKNOWN_CODING" if value.lower().endswith(b"chunked") else "TRANSFER_CODING"
                 self.body_kind = CHUNKED
             elif field == UPGRADE:
-                self.is_upgrade_offered = True      # the parser takes what follows for the new protocol: it is not used again
+                self.is_upgrade_offered = self.is_parser_spent = True   # it takes what follows for the new protocol
             elif field == EXPECT:
                 if value.lower() != b"100-continue":
                     fault = "EXPECTATION"
@@ -330,6 +336,7 @@ cdef class Connection(Wire):
             self.refuse(fault)
             return True
         request.keeps_alive = wants_more and not wants_close
+        self.is_parser_spent = self.is_parser_spent or is_1_0
         return False
 
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1:
@@ -401,7 +408,7 @@ cdef class Connection(Wire):
         cdef RequestCore request = self.request
         request.complete = True
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
-        self.release_parser(request.keeps_alive and not self.is_upgrade_offered)
+        self.release_parser(not self.is_parser_spent)
         request.wake_readers()
         return self.next_message() if self.phase == IDLE else 0
 

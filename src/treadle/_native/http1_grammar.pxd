@@ -8,6 +8,7 @@ cdef enum Field:
     DATE
     EXPECT
     HOST
+    PROXY_CONNECTION
     TRANSFER_ENCODING
     UPGRADE
 

@@ -47,6 +47,9 @@ cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil:
     elif size == 14:
         if strncasecmp(name, b"content-length", 14) == 0:
             return CONTENT_LENGTH
+    elif size == 16:
+        if strncasecmp(name, b"proxy-connection", 16) == 0:
+            return PROXY_CONNECTION
     elif size == 17:
         if strncasecmp(name, b"transfer-encoding", 17) == 0:
             return TRANSFER_ENCODING

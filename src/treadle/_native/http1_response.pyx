@@ -36,8 +36,8 @@ cdef class ResponseCore:
 
     @property
     def is_lost(self):
-        """The connection has gone, or refused its message, before the answer was complete."""
-        return self.connection is None and not self.finished
+        """The connection has gone or is going, or has refused its message, before the answer was complete."""
+        return not self.finished and (self.connection is None or self.connection.closing)
 
     @property
     def is_unsent(self):

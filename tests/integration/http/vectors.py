@@ -96,6 +96,7 @@ def _good() -> list[Vector]:
         # Bounded is all that counts: taken or refused.
         _vector("leading-crlf-flood", b"\r\n" * 50_000 + GOOD, (200, 400, 431), rule="RFC 9112 2.2", ends=EITHER),
         _vector("head", _message("HEAD / HTTP/1.1", "Host: test"), 200, rule="RFC 9110 9.3.2"),
+        _vector("proxy-connection-close", _get("Proxy-Connection: close") + GOOD, 200, 200, rule="RFC 9110: no field of ours"),
         _vector("head-then-get", _message("HEAD / HTTP/1.1", "Host: test") + GOOD, 200, 200, rule="RFC 9110 9.3.2: no body"),
         _vector("options-asterisk", _message("OPTIONS * HTTP/1.1", "Host: test"), 200, rule="RFC 9112 3.2.4"),
         _vector("absolute-form", _get(target="http://test/x?y=1"), 200, rule="RFC 9112 3.2.2: a server MUST accept it"),
@@ -333,6 +334,7 @@ def _request_line() -> list[Vector]:
 
     version, method, target = "RFC 9112 2.3", "RFC 9110 9.1", "RFC 9112 3.2, RFC 3986"
     return [
+        line("version-glued-to-the-target", "GET /goodHTTP/1.1", 400, "RFC 9112 3: a space between target and version"),
         line("version-2.0", "GET / HTTP/2.0", BAD_VERSION, version),
         line("version-3.0", "GET / HTTP/3.0", BAD_VERSION, version),
         line("version-0.9", "GET / HTTP/0.9", BAD_VERSION, version),
