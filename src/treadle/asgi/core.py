@@ -12,6 +12,8 @@ from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
 from treadle.loop.event_loop import EventLoop
 
+__all__ = ["ASGIServer"]
+
 
 class ASGIServer(Policy, ASGICore):
     """Of one application."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from treadle.asgi.loading import Application, Message
 
+__all__ = ["Lifespan", "LifespanError", "Mode"]
+
 logger = logging.getLogger("treadle.asgi")
 
 Mode = Literal["auto", "on", "off"]

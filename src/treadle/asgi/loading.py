@@ -10,6 +10,8 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+__all__ = ["AppLoadError", "Application", "Message", "load_app"]
+
 Message = MutableMapping[str, Any]
 Application = Callable[[dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any]
 

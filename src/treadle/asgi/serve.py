@@ -30,6 +30,8 @@ from treadle.http.server import BACKLOG
 from treadle.loop.current import get_loop
 from treadle.loop.program import run
 
+__all__ = ["ServeConfig", "StartupError", "serve"]
+
 logger = logging.getLogger("treadle")
 
 CANCEL_S = 5.0  # for handlers to clean up once they are cancelled

@@ -5,6 +5,8 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+__all__ = ["show"]
+
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+__all__ = ["FORMAT", "LEVELS", "set_up"]
+
 FORMAT = "%(asctime)s %(levelname)-8s %(name)s: %(message)s"
 LEVELS = ("critical", "error", "warning", "info", "debug")
 

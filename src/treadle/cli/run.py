@@ -9,6 +9,8 @@ import click
 
 from treadle.cli import failures, logs
 
+__all__ = ["run"]
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("file", type=click.Path(dir_okay=False))

@@ -7,6 +7,8 @@ import click
 
 from treadle.cli import failures, logs
 
+__all__ = ["serve"]
+
 
 @click.command()
 @click.argument("app", metavar="MODULE:ATTRIBUTE")

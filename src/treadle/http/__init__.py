@@ -2,6 +2,6 @@
 
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
-from treadle.http.server import Server, create_server
+from treadle.http.server import Server, ServerStatistics, create_server
 
-__all__ = ["IncomingMessage", "Limits", "Server", "ServerResponse", "Timeouts", "create_server"]
+__all__ = ["IncomingMessage", "Limits", "Server", "ServerResponse", "ServerStatistics", "Timeouts", "create_server"]

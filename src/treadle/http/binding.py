@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from treadle._base.errors import TreadleError
 
+__all__ = ["bind_tcp", "bind_unix"]
+
 
 def bind_tcp(host: str, port: int) -> socket.socket:
     """A socket bound to the first address of host.

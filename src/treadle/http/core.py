@@ -9,6 +9,8 @@ from treadle.http.message import IncomingMessage, ServerResponse
 from treadle.http.policy import Policy
 from treadle.loop.event_loop import EventLoop
 
+__all__ = ["Core"]
+
 
 class Core(Policy):
     """Of one server."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+__all__ = ["FIRST_WINS", "header_map"]
+
 #: Fields of which there may be one: the first stays, later ones are dropped.
 FIRST_WINS = frozenset(
     {

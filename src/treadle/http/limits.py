@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+__all__ = ["Limits", "Timeouts"]
+
 KIB = 1024
 
 

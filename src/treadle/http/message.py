@@ -13,6 +13,8 @@ from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.http.fields import header_map
 
+__all__ = ["IncomingMessage", "ServerResponse"]
+
 
 class IncomingMessage(RequestCore):
     """A request. Source: Node, http.IncomingMessage.

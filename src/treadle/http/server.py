@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from treadle._base.errors import TreadleError
@@ -25,11 +26,22 @@ from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
 from treadle.loop.current import get_loop
 
+__all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]
+
 logger = logging.getLogger("treadle.http")
 
 BACKLOG = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
 
 Handler = Callable[[IncomingMessage, ServerResponse], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatistics:
+    """A server at one moment."""
+
+    connections: int  # open ones
+    requests: int  # of which something has arrived, and whose answer is not complete
+    handlers: int  # coroutines that are suspended, background work behind an answer included
 
 
 def create_server(
@@ -70,7 +82,8 @@ class Server(EventEmitter):
 
     def __repr__(self) -> str:
         state = "closed" if self._listener is None else f"listening on {self.address()}"
-        return f"<{type(self).__name__} {state} connections={self.connections}>"
+        now = self.statistics()
+        return f"<{type(self).__name__} {state} connections={now.connections} requests={now.requests} handlers={now.handlers}>"
 
     # ---- requests
 
@@ -140,6 +153,10 @@ class Server(EventEmitter):
     def connections(self) -> int:
         """Open connections."""
         return self._core.connection_count
+
+    def statistics(self) -> ServerStatistics:
+        """How many connections, requests and handlers there are now."""
+        return ServerStatistics(self._core.connection_count, self._core.request_count, self._core.task_count)
 
     def ref(self) -> Server:
         """Let it hold the program while it listens (the default)."""
