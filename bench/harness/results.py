@@ -49,6 +49,12 @@ class Results:
         base = {s.round: s.total_us for s in self.of(peer)}
         return [s.total_us / base[s.round] for s in self.of(server) if s.round in base]
 
+    def user_ratio(self, server: str, peer: str) -> float:
+        """As ratio(), of the time in user mode alone: what a server's own code takes."""
+        base = {s.round: s.user_us for s in self.of(peer)}
+        values = [s.user_us / base[s.round] for s in self.of(server) if base.get(s.round)]
+        return statistics.median(values) if values else math.nan
+
     def ratio(self, server: str, peer: str) -> float:
         """Median of ratios(); nan without one."""
         values = self.ratios(server, peer)
