@@ -54,18 +54,22 @@ cdef class LoopCore:
     cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
     cdef bint flood_is_reported
     cdef public bint starvation_guard
+    cdef public bint is_debug           # asyncio's debug mode: calls are checked, and remember where they were made
 
     cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
     cdef public object starvation_hook  # (callback, flood_ns) -> None
     cdef object step_type           # what asyncio hands to call_soon for a task's next step
     cdef object python_step         # the same of a task in pure Python: the function of a bound method
     cdef object current_task        # asyncio.current_task
-    cdef object task_type           # asyncio.Task
     cdef object task_ended          # the done-callback every held task gets
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
+    cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
+    cdef int refuse(self, callback) except -1
+    cdef Handle push_checked(self, callback, tuple args, context, bint is_on_loop_thread)
     cdef int run_handle(self, Handle handle) except -1
+    cdef int run_timed(self, Kind kind, Handle handle) except -1
     cdef int run_watch(self, Handle handle) except -1
     cdef int failed(self, Kind kind, Handle handle) except -1
     cdef int uncaught(self, exception) except -1
@@ -91,6 +95,12 @@ cdef class LoopCore:
     cdef int complete(self, Handle handle) except -1    # run a finished request's callback, in the poll phase
     cdef int defer(self, PollHandle handle) except -1   # to the pending phase
     cdef int end(self, PollHandle handle) except -1     # to the close phase
+
+    cdef inline int admit(self, callback) except -1:
+        # Everything that is scheduled passes here.
+        if self.is_closed_native or callback is None:
+            self.refuse(callback)
+        return 0
 
     cdef inline bint is_step(self, callback):
         return (type_of(callback) == <PyObject *>self.step_type

@@ -1,10 +1,12 @@
 """The wheel: one turn is timers, pending, poll, check, close, and between any two callbacks the microtasks.
 
-`LoopCore` owns scheduling and polling and knows no asyncio: an isolate runs it as it is; `treadle.EventLoop` gives it asyncio's
-face. Invariants: callbacks run on one thread, never inside one another; ticks run before microtasks; nothing scheduled is
+`LoopCore` owns scheduling and polling, and imports no asyncio: an isolate runs it as it is. `treadle.EventLoop` gives it asyncio's
+face and tells it, by `adopt_asyncio`, what a task's step looks like. Invariants: callbacks run on one thread, never inside one another; ticks run before microtasks; nothing scheduled is
 dropped unless it was cancelled. The order is restated, with the reasons, in docs/design/loop.md and pinned by the recorded
 programs of Node in tests/conformance/. Not here: logging and other policy (treadle.loop), sockets (tcp.pyx).
 """
+from types import MappingProxyType
+
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.math cimport isnan
@@ -13,9 +15,9 @@ from posix.unistd cimport close, read, write
 
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
-    ALARM, COMPLETION, IMMEDIATE, MICROTASK, READY, SOON, TICK, Handle, HeapEntry, Kind, Ring, disown, new_handle,
+    ALARM, COMPLETION, IMMEDIATE, MICROTASK, READY, SOON, TICK, DebugHandle, Handle, HeapEntry, Kind, Ring, disown, new_handle,
 )
-from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers, clock_ns
+from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -27,11 +29,10 @@ cdef extern from *:
     object reraise "treadle_reraise"()
 
 cdef enum:
-    NS_PER_MS = 1_000_000
     DELAY_MS_MAX = 2_147_483_647          # longer ones become 1 ms; Node, TIMEOUT_MAX
     GUARD_CALLBACKS = 1_000                # ticks and microtasks in one drain before the clock is looked at
     GUARD_NS = 10 * NS_PER_MS          # ... and how long they may take together
-    GUARD_SOON = 128                       # asyncio's callbacks in one drain; bench/loop: 1.4 ns a callback
+    GUARD_SOON = 128                       # asyncio's callbacks in one drain: docs/design/loop.md, "Starvation"
     FLOOD_REPORT_NS = 100 * NS_PER_MS  # a flood this long is reported to starvation_hook
     IO_BUFFER_BYTES = 256 * 1024        # one receive; asyncio and uvloop alike
     POLL_MS_MAX = 24 * 3600 * 1000         # one wait; longer ones are cut, which is harmless
@@ -92,6 +93,17 @@ cdef class Waker(PollHandle):
         self.is_set = False
         return 0
 
+    cpdef int abandon(self) except -1:
+        if self.fd >= 0:
+            close(self.fd)
+            self.fd = -1
+        return 0
+
+    def __dealloc__(self):
+        # Where its loop was dropped unclosed.
+        if self.fd >= 0:
+            close(self.fd)
+
 
 cdef class FdWatcher(PollHandle):
     """The reader and the writer callback of one descriptor. Invariant: watched exactly while it has one of them."""
@@ -102,6 +114,15 @@ cdef class FdWatcher(PollHandle):
             self.loop.drain_if_any()
         if ready & WRITABLE and self.writer is not None:
             self.loop.run_watch(self.writer)
+        return 0
+
+    cpdef int abandon(self) except -1:
+        # The descriptor is its user's.
+        self.loop.poller.unwatch(self)
+        for handle in (self.reader, self.writer):
+            if handle is not None:
+                (<Handle>handle).cancel()
+        self.reader = self.writer = None
         return 0
 
     cdef int rewatch(self) except -1:
@@ -128,7 +149,9 @@ cdef class LoopCore:
         self.pending = Ring()
         self.closing = Ring()
         self.tasks = set()
+        self.listeners = set()
         self.starvation_guard = True
+        self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
         self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
         if self.io_buffer is NULL:
@@ -141,21 +164,27 @@ cdef class LoopCore:
 
     def __dealloc__(self):
         PyMem_Free(self.io_buffer)
-        if not self.is_closed_native and self.waker is not None and self.waker.fd >= 0:
-            close(self.waker.fd)
+
+    def __repr__(self):
+        state = "closed" if self.is_closed_native else "stopping" if self.is_stopping else "open"
+        return (f"<{type(self).__name__} {state} turns={self.counters.turns} ticks={self.ticks.size} "
+                f"microtasks={self.microtasks.size} immediates={self.immediates.size} {self.poller!r}>")
 
     # ---- scheduling: Node's face
 
     def next_tick(self, callback, *args):
         """Run callback(*args) before anything else, also before the microtasks. Phase: between any two callbacks."""
+        self.admit(callback)
         self.ticks.push(new_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
 
     def queue_microtask(self, callback):
         """Run callback() once the ticks are through. Phase: between any two callbacks."""
+        self.admit(callback)
         self.microtasks.push(new_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
 
     def set_immediate(self, callback, *args):
         """Run callback(*args) in the check phase: after the I/O of this turn. Returns an Immediate."""
+        self.admit(callback)
         return self.add_immediate(IMMEDIATE, callback, args if args else None, PyContext_CopyCurrent())
 
     def set_timeout(self, callback, delay_ms, *args):
@@ -171,9 +200,8 @@ cdef class LoopCore:
     def call_soon(self, callback, *args, context=None):
         """Run callback(*args) as a microtask; the step after a task's bare yield runs in the check phase. Returns a Handle."""
         cdef Handle handle
-        if self.is_closed_native:
-            self._check_closed()
-        if callback is self.task_ended:     # PERF: a held task is let go of at once, without a turn through the queue
+        self.admit(callback)
+        if callback is self.task_ended:     # a held task is let go of at once, without a turn through the queue
             self.tasks.discard(args[0])
             return None
         if context is None:
@@ -181,24 +209,30 @@ cdef class LoopCore:
         if self.is_step(callback) and callback.__self__ is self.current_task(self):
             # A task's next step, scheduled while that very task runs: a bare yield, or sleep(0). It asks to let I/O run.
             return self.add_immediate(SOON, callback, args if args else None, context)
+        if self.is_debug:
+            return self.push_checked(callback, args, context, True)
         handle = new_handle(SOON, callback, args if args else None, context)
         self.microtasks.push(handle)
         return handle
 
     def call_soon_threadsafe(self, callback, *args, context=None):
         """call_soon from any thread, or from a signal handler: in the same queue, and it wakes the poll."""
-        if self.is_closed_native:
-            self._check_closed()
-        cdef Handle handle = new_handle(
-            SOON, callback, args if args else None, PyContext_CopyCurrent() if context is None else context)
-        self.microtasks.push(handle)
+        cdef Handle handle
+        self.admit(callback)
+        if context is None:
+            context = PyContext_CopyCurrent()
+        if self.is_debug:
+            handle = self.push_checked(callback, args, context, False)
+        else:
+            handle = new_handle(SOON, callback, args if args else None, context)
+            self.microtasks.push(handle)
         self.wake()
         return handle
 
     def call_later(self, delay, callback, *args, context=None):
         """Run callback(*args) delay seconds from now, in the exact order of such times. Returns an Alarm (TimerHandle)."""
         if delay is None:
-            raise TypeError('delay must not be None')
+            raise TypeError("delay must not be None")
         return self.add_alarm(clock_ns() / 1e9 + <double>delay, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
@@ -212,7 +246,7 @@ cdef class LoopCore:
         return clock_ns() / 1e9
 
     def stop(self):
-        """End the run after what is queued now."""
+        """End the run after what is queued now. Before a run: that run makes one turn."""
         if not self.is_stopping:
             self.is_stopping = True
             self.stop_budget = self.microtasks.size
@@ -228,16 +262,18 @@ cdef class LoopCore:
     # ---- descriptors, under asyncio's private names: BaseSelectorEventLoop's code calls them
 
     def _add_reader(self, fd, callback, *args):
-        return self.watch_fd(fd, READABLE, callback, args)
+        self.admit(callback)
+        return self.watch_fd(fileno_of(fd), READABLE, callback, args)
 
     def _add_writer(self, fd, callback, *args):
-        return self.watch_fd(fd, WRITABLE, callback, args)
+        self.admit(callback)
+        return self.watch_fd(fileno_of(fd), WRITABLE, callback, args)
 
     def _remove_reader(self, fd):
-        return self.unwatch_fd(fd, READABLE)
+        return not self.is_closed_native and self.unwatch_fd(fileno_of(fd), READABLE)
 
     def _remove_writer(self, fd):
-        return self.unwatch_fd(fd, WRITABLE)
+        return not self.is_closed_native and self.unwatch_fd(fileno_of(fd), WRITABLE)
 
     def _check_closed(self):
         """Raises RuntimeError once closed."""
@@ -257,10 +293,9 @@ cdef class LoopCore:
 
     # ---- tasks
 
-    def adopt_asyncio(self, task_type, step_type, python_step, current_task, task_ended):
-        """Tell the loop how asyncio's tasks look: the class; the type of the callable that makes a step, and the function of
-        the bound method that does so in a pure-Python task; asyncio.current_task; and the done-callback that lets a task go."""
-        self.task_type = task_type
+    def adopt_asyncio(self, step_type, python_step, current_task, task_ended):
+        """Tell the loop how asyncio's tasks look: the type of the callable that makes a step, and the function of the bound
+        method that does so in a pure-Python task; asyncio.current_task; and the done-callback that lets a task go."""
         self.step_type = step_type
         self.python_step = python_step
         self.current_task = current_task
@@ -292,6 +327,8 @@ cdef class LoopCore:
         # ORDER: what is due runs before it is asked whether anything is left, and nothing is polled for when nothing is: a lone
         # unref'd immediate never runs.
         cdef bint is_first = True
+        if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
+            self.stop_budget = self.microtasks.size
         try:
             self.drain_if_any()
             while not (is_first and while_alive) or self.is_alive():
@@ -324,7 +361,6 @@ cdef class LoopCore:
         asyncio scheduled stays: tasks that are cancelled still want to clean up."""
         cdef Ring kept = Ring()
         cdef Handle handle
-        cdef Timer timer
         self.ticks.clear()
         for ring in (self.microtasks, self.immediates):
             while (<Ring>ring).size:
@@ -335,15 +371,17 @@ cdef class LoopCore:
                     handle.cancel()
             while kept.size:
                 (<Ring>ring).push(kept.pop())
-        for timers in list(self.timers.lists.values()):
-            while (<TimerList>timers).first is not NULL:
-                timer = <Timer>(<TimerList>timers).first
-                timer.stop()
+        self.timers.drop_timers()
         if self.pool is not None:
             self.pool.drop_waiting()
 
+    def stop_accepting(self):
+        """The program ends: listeners leave new connections in the kernel's backlog, for good."""
+        for listener in self.listeners:
+            (<PollHandle>listener).stop_accepting()
+
     def statistics(self):
-        """A dict of counters and of what waits now."""
+        """Counters, and what waits now: a read-only mapping."""
         result = dict(self.counters)
         result.update(
             ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
@@ -351,10 +389,11 @@ cdef class LoopCore:
             handles_refed=self.poller.refs, timers_refed=self.timers.refs, immediates_refed=self.immediate_refs,
             requests=self.request_refs, tasks=len(self.tasks),
         )
-        return result
+        return MappingProxyType(result)
 
     def close_core(self):
-        """Let go of everything that waits, and of the descriptors. Not while it runs; a second time is no harm."""
+        """Let go of everything that waits, and close the descriptors: listeners, and the connections that are watched or were
+        about to close. Not while it runs; a second time is no harm."""
         if self.is_closed_native:
             return
         self.is_closed_native = True
@@ -364,16 +403,41 @@ cdef class LoopCore:
         self.ticks.clear()
         self.microtasks.clear()
         self.immediates.clear()
-        self.pending.clear()
-        self.closing.clear()
-        self.timers.clear()
+        for handle in self.poller.handles() + list(self.listeners):
+            if handle is not self.waker:
+                (<PollHandle>handle).abandon()
+        for ring in (self.pending, self.closing):
+            while (<Ring>ring).size:
+                (<PollHandle>(<Ring>ring).pop()).abandon()
+        self.timers.close()
         self.poller.close()
-        close(self.waker.fd)
-        self.waker.fd = -1
+        self.waker.abandon()        # last: the poller has let go of it
         self.tasks.clear()
         self.uncaught_hook = self.starvation_hook = None
 
     # ---- inside
+
+    cdef int refuse(self, callback) except -1:
+        self._check_closed()
+        raise TypeError("a callback must be callable, not None")
+
+    cdef Handle push_checked(self, callback, tuple args, context, bint is_on_loop_thread):
+        # call_soon in debug mode.
+        cdef DebugHandle handle = DebugHandle.__new__(DebugHandle)
+        handle.origin = self.check_call(callback, "call_soon" if is_on_loop_thread else "call_soon_threadsafe", is_on_loop_thread)
+        handle.kind = SOON
+        handle.callback = callback
+        handle.args = args if args else None
+        handle.context = context
+        self.microtasks.push(handle)
+        return handle
+
+    def check_call(self, callback, method, is_on_loop_thread):
+        """Debug mode: raise what is wrong with a call of `method`, else return a traceback of where it was made. Here: nothing is
+        wrong, and None; `treadle.EventLoop` asks asyncio."""
+
+    def check_duration(self, callback, duration_s):
+        """Debug mode: callback ran that long. Here: nobody minds."""
 
     cdef Immediate add_immediate(self, Kind kind, callback, args, context):
         cdef Immediate immediate = Immediate.__new__(Immediate)
@@ -390,21 +454,29 @@ cdef class LoopCore:
     cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval):
         cdef double delay = delay_ms
         cdef Timeout timeout = Timeout.__new__(Timeout)
+        self.admit(callback)
         if isnan(delay) or delay < 1 or delay > DELAY_MS_MAX:
             delay = 1
         timeout.timers = self.timers
-        timeout.handle = new_handle(IMMEDIATE, callback, args, PyContext_CopyCurrent())
+        timeout.callback = callback
+        timeout.args = args
+        timeout.context = PyContext_CopyCurrent()
         timeout.is_interval = is_interval
         timeout.start(<int64_t>delay, clock_ns() // NS_PER_MS)
         return timeout
 
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context):
-        cdef Alarm alarm = Alarm.__new__(Alarm)
+        cdef Alarm alarm
         cdef double when_ns = when_s * 1e9
         if isnan(when_s):
             raise ValueError("a time must not be NaN")
-        if self.is_closed_native:
-            self._check_closed()
+        self.admit(callback)
+        if self.is_debug:
+            origin = self.check_call(callback, "call_at", True)
+            alarm = DebugAlarm.__new__(DebugAlarm)
+            (<DebugAlarm>alarm).origin = origin
+        else:
+            alarm = Alarm.__new__(Alarm)
         alarm.kind = ALARM
         alarm.callback = callback
         alarm.args = args if args else None
@@ -420,8 +492,6 @@ cdef class LoopCore:
         cdef FdWatcher watcher
         cdef Handle handle = new_handle(READY, callback, args if args else None, PyContext_CopyCurrent())
         cdef Handle replaced
-        if self.is_closed_native:
-            self._check_closed()
         if isinstance(known, FdWatcher):
             watcher = known
         else:
@@ -441,8 +511,6 @@ cdef class LoopCore:
         cdef PollHandle known
         cdef FdWatcher watcher
         cdef Handle removed
-        if self.is_closed_native:
-            return False
         known = self.poller.watcher_of(fd)
         if not isinstance(known, FdWatcher):
             return False
@@ -465,11 +533,25 @@ cdef class LoopCore:
         cdef PyObject *result
         if handle.callback is None:
             return True
+        if self.is_debug:
+            return self.run_timed(kind, handle)
         result = handle.call()
         if result is NULL:
             return self.failed(kind, handle)
         disown(result)
         handle.release()
+        return True
+
+    cdef int run_timed(self, Kind kind, Handle handle) except -1:
+        # run_handle in debug mode.
+        cdef object callback = handle.callback
+        cdef int64_t start_ns = clock_ns()
+        cdef PyObject *result = handle.call()
+        if result is NULL:
+            return self.failed(kind, handle)
+        disown(result)
+        handle.release()
+        self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
         return True
 
     cdef int run_watch(self, Handle handle) except -1:
@@ -488,8 +570,10 @@ cdef class LoopCore:
             raise
         except BaseException as exception:
             if kind == SOON or kind == ALARM or kind == READY:
-                self.call_exception_handler(
-                    {"message": f"Exception in callback {handle.callback!r}", "exception": exception, "handle": handle})
+                told = {"message": f"Exception in callback {handle.callback!r}", "exception": exception, "handle": handle}
+                if self.is_debug and handle._source_traceback is not None:
+                    told["source_traceback"] = handle._source_traceback
+                self.call_exception_handler(told)
             else:
                 self.uncaught(exception)
         if kind != READY:
@@ -748,6 +832,18 @@ cdef class LoopCore:
             (<PollHandle>self.closing.pop()).on_close()
             self.drain_if_any()
         return 0
+
+
+cdef int fileno_of(descriptor) except? -1:
+    # A number, or an object with fileno(). Raises ValueError where it is neither, or closed; as the selectors module.
+    cdef int fd
+    try:
+        fd = descriptor if isinstance(descriptor, int) else int(descriptor.fileno())
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"Invalid file object: {descriptor!r}") from None
+    if fd < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
+    return fd
 
 
 cdef inline bint is_sooner(HeapEntry *alarm, HeapEntry *timers) noexcept:

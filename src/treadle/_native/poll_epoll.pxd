@@ -23,7 +23,7 @@ cdef int open_eventfd(int at) except -1
 cdef class PollHandle:
     # A descriptor the loop watches. Subclasses say what happens when it is ready.
     cdef int fd                 # -1: closed
-    cdef int interest           # READABLE | WRITABLE as given to the kernel; 0: not watched
+    cdef readonly int interest  # READABLE | WRITABLE as given to the kernel; 0: not watched
     cdef uint32_t generation    # tells an event of this watch from one of an earlier holder of the same fd
     cdef bint is_refed          # it holds the program while it is watched
     cdef bint is_counted        # it is one of poller.refs
@@ -32,6 +32,9 @@ cdef class PollHandle:
     cdef int on_pending(self) except -1             # in the pending phase, once per LoopCore.defer()
     cdef int on_close(self) except -1               # in the close phase, once per LoopCore.end()
     cdef int on_fork(self) except -1                # in a forked child, once, while it is watched
+
+    cpdef int stop_accepting(self) except -1        # the program ends: take on nothing new
+    cpdef int abandon(self) except -1               # the loop is closed: close the descriptor, and call nobody any more
 
 
 cdef class Poller:
@@ -54,6 +57,7 @@ cdef class Poller:
     cdef int make_room(self, int fd) except -1
     cdef int forget(self, PollHandle handle) except -1
     cdef PollHandle watcher_of(self, int fd)
+    cdef list handles(self)
     cdef int wait(self, int timeout_ms) except -1
     cdef PollHandle take(self, int *ready)
     cdef void close(self) noexcept

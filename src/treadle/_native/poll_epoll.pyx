@@ -87,6 +87,12 @@ cdef class PollHandle:
         # Replace what must not be shared with the parent, under the same fd.
         return 0
 
+    cpdef int stop_accepting(self) except -1:
+        return 0
+
+    cpdef int abandon(self) except -1:
+        return 0
+
     def fileno(self):
         """The descriptor, or -1 once closed."""
         return self.fd
@@ -199,6 +205,15 @@ cdef class Poller:
         if 0 <= fd < self.room and self.watched[fd] is not NULL:
             return <PollHandle>self.watched[fd]
         return None
+
+    cdef list handles(self):
+        # All that are watched, in no order that means anything.
+        cdef int fd
+        return [<PollHandle>self.watched[fd] for fd in range(self.room) if self.watched[fd] is not NULL]
+
+    def __repr__(self):
+        state = "closed" if self.epoll_fd < 0 else f"watched={len(self.handles())} refed={self.refs}"
+        return f"<{type(self).__name__} {state}>"
 
     cdef int make_room(self, int fd) except -1:
         cdef int room = self.room

@@ -5,9 +5,19 @@ from cpython.object cimport PyObject
 cdef extern from *:
     """
     static inline PyObject *treadle_own(PyObject *o) { Py_INCREF(o); return o; }
+    /* One call in a context, without a bound method of Context.run in between. args: a tuple, or None. */
+    static inline PyObject *treadle_call(PyObject *context, PyObject *callback, PyObject *args) {
+        PyObject *result;
+        if (PyContext_Enter(context) < 0) return NULL;
+        if (args == Py_None) result = PyObject_CallNoArgs(callback);
+        else result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
+        if (PyContext_Exit(context) < 0) Py_CLEAR(result);
+        return result;
+    }
     """
     PyObject *own "treadle_own"(object item)
     object disown "(PyObject *)"(PyObject *item)     # the caller takes the reference over
+    PyObject *call_in_context "treadle_call"(PyObject *context, PyObject *callback, PyObject *args)  # NULL: it failed
 
 
 cdef enum Kind:
@@ -29,6 +39,11 @@ cdef class Handle:
 
     cdef PyObject *call(self) noexcept
     cdef void release(self) noexcept
+
+
+cdef class DebugHandle(Handle):
+    # What call_soon makes in debug mode.
+    cdef object origin          # asyncio's traceback of where it was scheduled
 
 
 cdef Handle new_handle(Kind kind, object callback, object args, object context)

@@ -8,25 +8,11 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 
-cdef extern from *:
-    """
-    /* One call in a context, without a bound method of Context.run in between. */
-    static inline PyObject *treadle_call(PyObject *context, PyObject *callback, PyObject *args) {
-        PyObject *result;
-        if (PyContext_Enter(context) < 0) return NULL;
-        if (args == Py_None) result = PyObject_CallNoArgs(callback);
-        else result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
-        if (PyContext_Exit(context) < 0) Py_CLEAR(result);
-        return result;
-    }
-    """
-    PyObject *call_in_context "treadle_call"(PyObject *context, PyObject *callback, PyObject *args)
-
 cdef enum:
     RING_SLOTS = 64     # a ring's first size: 512 bytes; doubled whenever it is full
 
 
-@cython.no_gc       # PERF: bench/loop. Safe because release() lets go of everything once the callback ran or was cancelled.
+@cython.no_gc       # safe because release() lets go of everything once the callback ran or was cancelled
 cdef class Handle:
     """One scheduled callback.
 
@@ -54,6 +40,10 @@ cdef class Handle:
         """The contextvars.Context it runs in; None once it has run or was cancelled."""
         return self.context
 
+    @property
+    def _source_traceback(self):        # COMPAT(asyncio): see DebugHandle
+        return None
+
     cdef PyObject *call(self) noexcept:
         # Run it in its context. The result is the caller's; NULL with the exception set where it failed.
         cdef object callback = self.callback    # all three held here: the callback may cancel its own handle
@@ -65,6 +55,15 @@ cdef class Handle:
         self.callback = None
         self.args = None
         self.context = None
+
+
+@cython.no_gc
+cdef class DebugHandle(Handle):
+    """A Handle that knows where it was scheduled, in debug mode."""
+
+    @property
+    def _source_traceback(self):        # COMPAT(asyncio): read by its exception handler
+        return self.origin
 
 
 cdef Handle new_handle(Kind kind, object callback, object args, object context):

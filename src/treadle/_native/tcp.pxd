@@ -19,6 +19,12 @@ cdef extern from "<netinet/in.h>" nogil:
         in6_addr sin6_addr
         uint32_t sin6_scope_id
 
+cdef enum:
+    MARK_DEFAULT = 64 * 1024        # bytes unsent before on_full(); asyncio and Node alike
+
+
+cdef void set_nodelay(int fd) noexcept
+
 
 cdef class Stream(PollHandle):
     cdef LoopCore loop
@@ -43,6 +49,7 @@ cdef class Stream(PollHandle):
     cdef int pause(self) except -1
     cdef int rewatch(self) except -1
     cdef int read_some(self) except -1
+    cdef int received_nothing(self, Py_ssize_t size) except -1
     cdef int send_bytes(self, bytes data) except -1
     cdef int queue_bytes(self, bytes data) except -1
     cdef int uncork(self) except -1
@@ -63,6 +70,7 @@ cdef class Stream(PollHandle):
     cdef int on_end(self) except -1         # the peer has ended its side
     cdef int on_full(self) except -1        # more than high_water_mark waits to be sent
     cdef int on_drained(self) except -1     # no more than low_water_mark waits
+    cdef int on_writable(self) except -1    # poll phase; flush() is due
     cdef int on_flushed(self) except -1     # nothing waits
     cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
@@ -71,35 +79,8 @@ cdef class Stream(PollHandle):
 cdef class Listener(PollHandle):
     cdef LoopCore loop
     cdef readonly object sock       # OWNER of the fd
-    cdef bint is_paused
+    cdef bint is_paused             # set by pause(), cleared by start()
+    cdef bint is_over               # set by stop_accepting(), never cleared
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1
-    cdef int on_exhausted(self, error) except -1    # no descriptor or memory left: accepting is paused
-
-
-cdef class Transport(Stream):
-    cdef object protocol
-    cdef object context
-    cdef object server
-    cdef dict extra
-    cdef object get_buffer          # of a BufferedProtocol, else None
-    cdef object buffer_updated
-    cdef object data_received
-    cdef bint is_connected          # connection_made was called
-    cdef bint is_reading_paused     # by the user
-    cdef object __weakref__
-
-    cdef int take_protocol(self, protocol) except -1
-    cdef int learn_addresses(self) except -1
-    cdef object get_socket(self)
-    cdef object transport_socket(self)
-    cdef int tell(self, callback, argument, str what) except -1
-    cdef int tell_bare(self, callback, str what) except -1
-    cdef int report(self, exception, str message) except -1
-
-
-cdef class TransportListener(Listener):
-    cdef object protocol_factory
-    cdef object exhausted           # called with (self, error)
-    cdef object server
-    cdef object context
+    cdef int on_exhausted(self, error) except -1    # no descriptor or memory left, or the socket failed: it is paused

@@ -4,6 +4,9 @@ from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.queues cimport Handle, Heap, HeapEntry
 
+cdef enum:
+    NS_PER_MS = 1_000_000
+
 
 cdef class TimerList:
     cdef int64_t duration_ms
@@ -32,9 +35,13 @@ cdef class Timer:
 
 
 cdef class Timeout(Timer):
-    cdef Handle handle
+    cdef object callback            # None once closed
+    cdef tuple args                 # None where there are none
+    cdef object context             # the contextvars.Context it runs in
     cdef bint is_interval
-    cdef bint is_closed             # set by close(), never cleared
+    cdef bint is_closed             # set by close() and by the end of the loop, never cleared
+
+    cdef void let_go(self) noexcept
 
 
 cdef class Alarm(Handle):
@@ -43,19 +50,26 @@ cdef class Alarm(Handle):
     cdef readonly double _when      # s on the loop's clock; asyncio's name for it
 
 
+cdef class DebugAlarm(Alarm):
+    # What call_later and call_at make in debug mode.
+    cdef object origin              # asyncio's traceback of where it was scheduled
+
+
 cdef class Timers:
     cdef dict lists                 # duration in ms -> TimerList
     cdef Heap due_lists
     cdef Heap due_alarms
     cdef uint64_t next_order
     cdef Py_ssize_t refs            # timers and alarms that hold the program
+    cdef bint is_closed             # set by close(), never cleared: nothing waits here any more
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1
     cdef void drop_if_empty(self, TimerList timers) noexcept
     cdef int add_alarm(self, Alarm alarm) except -1
     cdef Alarm take_alarm(self)
     cdef int64_t next_due_ns(self)
-    cdef void clear(self) noexcept
+    cdef void drop_timers(self) noexcept
+    cdef void close(self) noexcept
 
 
 cdef extern from *:

@@ -16,13 +16,10 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int64_t
 
-from treadle._native.queues cimport Handle, Heap, disown, own
+from treadle._native.queues cimport Handle, Heap, call_in_context, disown, own
 
 cdef extern from *:
     object take_result "(PyObject *)"(PyObject *result)     # owned; NULL: the exception is set
-
-cdef enum:
-    NS_PER_MS = 1_000_000
 
 
 cdef class TimerList:
@@ -97,7 +94,11 @@ cdef class Timer:
 
 
 cdef class Timeout(Timer):
-    """What set_timeout and set_interval return. Source: Node, class Timeout."""
+    """What set_timeout and set_interval return. Source: Node, class Timeout.
+
+    OWNER: it keeps its callback after it has fired, for refresh(), and so holds it where the garbage collector sees it: an
+    object whose method is the callback, and which keeps the Timeout, is no leak.
+    """
 
     def __init__(self):
         raise TypeError("made by set_timeout and set_interval")
@@ -108,8 +109,20 @@ cdef class Timeout(Timer):
         return f"<{type(self).__name__} {kind} {self.duration_ms} ms {state}>"
 
     cdef int fire(self) except -1:
-        take_result(self.handle.call())
+        cdef object callback = self.callback    # all three held here: the callback may close its own timer
+        cdef object args = self.args
+        cdef object context = self.context
+        take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
         return 0
+
+    cdef void stop(self) noexcept:
+        Timer.stop(self)
+        if self.timers.is_closed:
+            self.let_go()
+
+    cdef void let_go(self) noexcept:
+        self.is_closed = True
+        self.callback = self.args = self.context = None
 
     def ref(self):
         """Let it hold the program again while it waits (the default). Returns self."""
@@ -129,18 +142,18 @@ cdef class Timeout(Timer):
         return self.is_refed
 
     def refresh(self):
-        """Start it anew with the same duration, also after it has fired. No effect once closed. Returns self."""
-        if not self.is_closed:
+        """Start it anew with the same duration, also after it has fired. No effect once it, or its loop, is closed. Returns
+        self."""
+        if self.timers is not None and not self.is_closed and not self.timers.is_closed:
             self.start(self.duration_ms, clock_ns() // NS_PER_MS)
         return self
 
     def close(self):
         """Keep it from firing, for good: what clear_timeout and clear_interval do. Returns self."""
         cdef TimerList same_duration
-        if not self.is_closed:
-            self.is_closed = True
+        if not self.is_closed and self.timers is not None:
             self.stop()
-            self.handle.cancel()
+            self.let_go()
             # COMPAT(node): clearing the timer that fires right now also ends its emptied list, so that a timer of this
             # duration made next starts a list of its own.
             same_duration = self.timers.lists.get(self.duration_ms)
@@ -176,6 +189,15 @@ cdef class Alarm(Handle):
                 disown(<PyObject *>self)
 
 
+@cython.no_gc
+cdef class DebugAlarm(Alarm):
+    """An Alarm that knows where it was scheduled, in debug mode."""
+
+    @property
+    def _source_traceback(self):        # COMPAT(asyncio): read by its exception handler
+        return self.origin
+
+
 @cython.no_gc_clear    # OWNER: __dealloc__ needs its heaps to let go of what waits in them
 cdef class Timers:
     """All that waits for a time, of one loop."""
@@ -186,7 +208,7 @@ cdef class Timers:
         self.due_alarms = Heap()
 
     def __dealloc__(self):
-        self.clear()
+        self.close()
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1:
         # ORDER: a list that is not empty keeps its place; a new one goes where its first timer's expiry belongs.
@@ -233,13 +255,23 @@ cdef class Timers:
             due_ns = self.due_alarms.first().key
         return due_ns
 
-    cdef void clear(self) noexcept:
-        # Everything that waits is let go of, unfired.
-        cdef Timer timer
-        cdef Alarm alarm
+    cdef void drop_timers(self) noexcept:
+        # Node's are let go of, unfired.
+        cdef TimerList timers
+        cdef Timer timer        # held here: its list lets go of it
         while self.due_lists.size:
-            timer = <Timer>(<TimerList>self.due_lists.first().item).first
-            timer.stop()
+            timers = <TimerList>self.due_lists.first().item
+            if timers.first is NULL:
+                self.drop_if_empty(timers)
+            else:
+                timer = <Timer>timers.first
+                timer.stop()
+
+    cdef void close(self) noexcept:
+        # All are let go of, unfired, and what they would have called with them.
+        cdef Alarm alarm
+        self.is_closed = True
+        self.drop_timers()
         while self.due_alarms.size:
             alarm = self.take_alarm()
             alarm.is_cancelled = True

@@ -8,16 +8,22 @@ overridden here are the whole border: reading them tells what runs where. Not he
 from __future__ import annotations
 
 import asyncio
+import errno
+import selectors
 import socket
 import sys
 import threading
-from asyncio import SelectorEventLoop, base_events, constants, sslproto
+from asyncio import SelectorEventLoop, base_events, constants, format_helpers, sslproto
+from asyncio.log import logger
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from traceback import StackSummary
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from treadle._native.loop import LoopCore
-from treadle._native.tcp import Listener, Transport, TransportListener
+from treadle._native.tcp import Listener
+from treadle._native.transport import Transport, TransportListener
 from treadle.loop import task_steps
 from treadle.loop.signals import SignalPipe
 from treadle.loop.starvation import StarvationLog
@@ -25,8 +31,18 @@ from treadle.loop.starvation import StarvationLog
 _T = TypeVar("_T")
 
 
-class _NoSelector:
-    """Stands where BaseSelectorEventLoop keeps its selector: the core polls."""
+class _Watched:
+    """Stands where BaseSelectorEventLoop keeps its selector: the core polls, and asyncio's transports ask only in their repr."""
+
+    def __init__(self, core: LoopCore) -> None:
+        self._core = core
+
+    def get_key(self, fd: int) -> selectors.SelectorKey:
+        """What is waited for on fd. Raises KeyError where nothing is."""
+        watcher = self._core.watcher(fd)
+        if watcher is None:
+            raise KeyError(fd)
+        return selectors.SelectorKey(fd, fd, watcher.interest, None)
 
     def close(self) -> None: ...
 
@@ -42,17 +58,20 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         _debug: bool
         _thread_id: int | None
         _signal_handlers: dict[int, Any]
+        _internal_fds: int
+        _transports: WeakValueDictionary[int, Any]
         _check_running: Callable[[], None]
+        _check_thread: Callable[[], None]
+        _check_callback: Callable[[object, str], None]
+        _ensure_fd_no_transport: Callable[[Any], None]
         _read_from_self: Callable[[], None]
         _set_coroutine_origin_tracking: Callable[[bool], None]
         _asyncgen_firstiter_hook: Callable[[Any], None]
         _asyncgen_finalizer_hook: Callable[[Any], None]
 
     def __init__(self) -> None:
-        SelectorEventLoop.__init__(self, _NoSelector())  # type: ignore[arg-type]
-        self.adopt_asyncio(
-            asyncio.Task, task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended
-        )
+        SelectorEventLoop.__init__(self, _Watched(self))  # type: ignore[arg-type]
+        self.adopt_asyncio(task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended)
         self.starvation_hook = StarvationLog().report
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
@@ -92,13 +111,39 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             sys.set_asyncgen_hooks(*hooks)
 
     def close(self) -> None:
-        """Let go of everything. Not while it runs; a second time is no harm. Raises RuntimeError."""
+        """Let go of everything, listeners and connections too: nobody is told. Not while it runs; a second time is no harm.
+        Raises RuntimeError."""
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
         SelectorEventLoop.close(self)
+        for transport in list(self._transports.values()):  # also those that the core does not watch: paused, or about to end
+            if isinstance(transport, Transport):
+                transport.abandon()
+        self._listeners.clear()
         self.close_core()
+
+    # ---- debug mode
+
+    def set_debug(self, enabled: bool) -> None:
+        """asyncio's: calls are checked, and remember where they were made."""
+        super().set_debug(enabled)
+        self.is_debug = bool(enabled)
+
+    def check_call(self, callback: object, method: str, is_on_loop_thread: bool) -> StackSummary | None:
+        """What is wrong with a call, in asyncio's words, else a traceback of where it was made."""
+        if is_on_loop_thread:
+            self._check_thread()
+        self._check_callback(callback, method)
+        return format_helpers.extract_stack(sys._getframe(1))
+
+    def check_duration(self, callback: object, duration_s: float) -> None:
+        """Say so where a callback or a step of a task took slow_callback_duration or longer."""
+        if duration_s >= self.slow_callback_duration:
+            owner = getattr(callback, "__self__", None)
+            slow = owner if isinstance(owner, asyncio.Task) else callback
+            logger.warning("Executing %r took %.3f seconds", slow, duration_s)
 
     # ---- tasks, executors, errors
 
@@ -147,12 +192,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     def _make_self_pipe(self) -> None:
         self._ssock = self._csock = None  # type: ignore[assignment]  # made by _pipe() when somebody needs it
+        self._internal_fds = 1  # asyncio counts its pipe; here the core's own wake-up takes its place
 
     def _close_self_pipe(self) -> None:
         if self._signal_pipe is not None:
             self._signal_pipe.close()
             self._signal_pipe = None
         self._ssock = self._csock = None  # type: ignore[assignment]
+        self._internal_fds = 0
 
     def _write_to_self(self) -> None:
         self.wake()
@@ -201,19 +248,6 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         Transport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
 
-    def _ensure_fd_no_transport(self, fd: Any) -> None:
-        number = fd if isinstance(fd, int) else self._fileno_of(fd)
-        transport = self.watcher(number)
-        if isinstance(transport, Transport) and not transport.is_closing():
-            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
-
-    @staticmethod
-    def _fileno_of(fd: Any) -> int:
-        try:
-            return int(fd.fileno())
-        except (AttributeError, TypeError, ValueError):
-            raise ValueError(f"Invalid file object: {fd!r}") from None
-
     def _start_serving(
         self,
         protocol_factory: Callable[[], Any],
@@ -236,13 +270,16 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     def _stop_serving(self, sock: socket.socket) -> None:
         listener = self._listeners.pop(sock.fileno(), None)
         if listener is not None:
+            listener.stop_accepting()
+        super()._stop_serving(sock)  # type: ignore[misc]  # closes it, and from 3.13 on unlinks the path of a Unix socket
+        if listener is not None:
             listener.close()
-        else:
-            SelectorEventLoop._stop_serving(self, sock)  # type: ignore[attr-defined]
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        """No descriptor or memory is left: say so, and try again in a second."""
-        self.call_exception_handler({"message": "socket.accept() out of system resource", "exception": error})
+        """No descriptor or memory is left, or the socket is broken: say so, and try again in a second."""
+        is_exhausted = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+        message = "socket.accept() out of system resource" if is_exhausted else "socket.accept() failed"
+        self.call_exception_handler({"message": message, "exception": error})
         self.call_later(constants.ACCEPT_RETRY_DELAY, listener.start)
 
 

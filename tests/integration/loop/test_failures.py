@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.integration.loop.support import BIG, KeepsOpen, Recorder, boom, connected, known_bug, test_of_both, turns
+from tests.integration.loop.support import BIG, KeepsOpen, Recorder, boom, connected, test_of_both, turns
 from tests.integration.loop.test_transport import Buffered
 
 
@@ -64,9 +64,8 @@ async def test_a_buffer_that_is_none(loop, kind, tmp_path, buffer, errors) -> No
 
 
 @test_of_both
-async def test_an_os_error_of_the_protocol_is_not_reported(loop, kind, tmp_path, request) -> None:
+async def test_an_os_error_of_the_protocol_is_not_reported(loop, kind, tmp_path) -> None:
     """COMPAT(asyncio): it could as well be the socket's; the protocol learns it by connection_lost."""
-    known_bug(request, loop, "Transport.report() hands every exception to the exception handler")
     error = OSError("of the protocol")
     contexts = loop.contexts
     async with connected(loop, kind, tmp_path, Recorder, failing("data_received", error=error)) as (a, b):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import treadle
-from tests.integration.loop.support import BIG, Recorder, connected, known_bug, test_of_both, turns
+from tests.integration.loop.support import BIG, Recorder, connected, test_of_both, turns
 
 
 @test_of_both
@@ -108,9 +108,8 @@ async def test_lower_limits_pause_at_once(loop, kind, tmp_path) -> None:
 
 
 @test_of_both
-async def test_higher_limits_resume_with_the_next_byte_that_is_sent(loop, kind, tmp_path, request) -> None:
+async def test_higher_limits_resume_with_the_next_byte_that_is_sent(loop, kind, tmp_path) -> None:
     """COMPAT(asyncio): set_write_buffer_limits() itself resumes nothing."""
-    known_bug(request, loop, "set_write_buffer_limits() asks note_level(), which also resumes, from within the call")
     async with connected(loop, kind, tmp_path) as (a, b):
         b.transport.pause_reading()
         a.transport.write(BIG)
@@ -121,9 +120,8 @@ async def test_higher_limits_resume_with_the_next_byte_that_is_sent(loop, kind, 
 
 
 @test_of_both
-async def test_writelines_that_the_kernel_takes_at_once_does_not_pause(loop, kind, tmp_path, request) -> None:
+async def test_writelines_that_the_kernel_takes_at_once_does_not_pause(loop, kind, tmp_path) -> None:
     """The mark is about what waits after the attempt to send."""
-    known_bug(request, loop, "writelines() looks at the marks before it has tried to send")
     async with connected(loop, kind, tmp_path) as (a, b):
         a.transport.set_write_buffer_limits(high=10)
         a.transport.writelines([b"x" * 8, b"y" * 8])

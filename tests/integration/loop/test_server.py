@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.integration.loop.support import Echo, Recorder, known_bug, test_of_both, turns
+from tests.integration.loop.support import Echo, Recorder, test_of_both, turns
 from tests.unit.native.support import open_fds
 
 
@@ -301,10 +301,8 @@ async def test_a_unix_server(loop, tmp_path) -> None:
 
 
 @test_of_both
-async def test_the_path_of_a_closed_unix_server(loop, tmp_path, request) -> None:
+async def test_the_path_of_a_closed_unix_server(loop, tmp_path) -> None:
     """From CPython 3.13 on it is removed with the server; before that it stays."""
-    if sys.version_info >= (3, 13):
-        known_bug(request, loop, "EventLoop._stop_serving() does not do what _UnixSelectorEventLoop's does")
     path = str(tmp_path / "socket")
     server = await loop.create_unix_server(Echo, path)
     server.close()

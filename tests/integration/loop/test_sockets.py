@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.loop.support import BIG, Recorder, connected, known_bug, test_of_both, turns
+from tests.integration.loop.support import BIG, Recorder, connected, test_of_both, turns
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -150,13 +150,9 @@ async def test_a_file_to_a_socket(loop, pair, file) -> None:
     assert file.tell() == 1_000_010
 
 
-FLOW_CONTROL = "asyncio's fallback asks for _FlowControlMixin and its _protocol_paused, which treadle's Transport has not"
-
-
 @pytest.mark.parametrize(("offset", "count"), [(0, None), (10, 1_000_000), (len(BIG) - 5, None)])
 @test_of_both
-async def test_a_file_to_a_transport(loop, kind, tmp_path, file, offset, count, request) -> None:
-    known_bug(request, loop, FLOW_CONTROL)
+async def test_a_file_to_a_transport(loop, kind, tmp_path, file, offset, count) -> None:
     expected = BIG[offset:][:count]
     async with connected(loop, kind, tmp_path) as (a, b):
         a.transport.write(b"before ")
@@ -170,8 +166,7 @@ async def test_a_file_to_a_transport(loop, kind, tmp_path, file, offset, count, 
 
 
 @test_of_both
-async def test_a_file_to_a_transport_without_a_fallback(loop, kind, tmp_path, file, request) -> None:
-    known_bug(request, loop, "the transport says that it can do no better than the fallback")
+async def test_a_file_to_a_transport_without_a_fallback(loop, kind, tmp_path, file) -> None:
     async with connected(loop, kind, tmp_path) as (a, b):
         assert await loop.sendfile(a.transport, file, fallback=False) == len(BIG)
         assert await b.until_data(len(BIG)) == BIG

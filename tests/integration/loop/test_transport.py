@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.loop.support import BIG, Echo, KeepsOpen, Recorder, connected, known_bug, test_of_both, turns
+from tests.integration.loop.support import BIG, Echo, KeepsOpen, Recorder, connected, test_of_both, turns
 
 # -- the life of a connection
 
@@ -204,9 +204,8 @@ async def test_write_eof_then_close(loop, kind, tmp_path) -> None:
 
 
 @test_of_both
-async def test_eof_is_told_once_although_reading_is_resumed(loop, kind, tmp_path, request) -> None:
+async def test_eof_is_told_once_although_reading_is_resumed(loop, kind, tmp_path) -> None:
     """resume_reading() has no effect on a transport that was not paused."""
-    known_bug(request, loop, "resume_reading() starts reading anew at the end of input, also without a pause before it")
     async with connected(loop, kind, tmp_path, Recorder, KeepsOpen) as (a, b):
         a.transport.write_eof()
         await b.until(lambda: "eof" in b.trace)
@@ -353,9 +352,8 @@ async def test_writing_to_a_closed_transport_does_nothing(loop, kind, tmp_path) 
 
 
 @test_of_both
-async def test_writing_while_a_closed_transport_still_sends(loop, kind, tmp_path, request) -> None:
+async def test_writing_while_a_closed_transport_still_sends(loop, kind, tmp_path) -> None:
     """COMPAT(asyncio): close() ends reading; what is written before the buffer has drained still joins it."""
-    known_bug(request, loop, "send_bytes() drops what is written after close() although the buffer has not drained")
     async with connected(loop, kind, tmp_path) as (a, b):
         b.transport.pause_reading()
         a.transport.write(BIG)
@@ -396,12 +394,8 @@ async def test_the_socket(loop, kind, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["sockname", "peername", "socket"])
 @test_of_both
-async def test_it_is_known_after_the_end_too(loop, tmp_path, name, request) -> None:
+async def test_it_is_known_after_the_end_too(loop, tmp_path, name) -> None:
     """Of an accepted connection, and nobody has asked before."""
-    if name != "peername":
-        known_bug(
-            request, loop, "of an accepted connection it is looked up when first asked for, and the socket is closed by then"
-        )
     async with connected(loop, "tcp", tmp_path) as (a, b):
         expected = a.transport.get_extra_info({"sockname": "peername", "peername": "sockname"}.get(name, name))
         b.transport.close()
@@ -413,9 +407,8 @@ async def test_it_is_known_after_the_end_too(loop, tmp_path, name, request) -> N
 
 
 @test_of_both
-async def test_the_path_of_a_peer(loop, tmp_path, request) -> None:
+async def test_the_path_of_a_peer(loop, tmp_path) -> None:
     """A Unix socket that connects may have a name itself."""
-    known_bug(request, loop, "address_name() says '' for every Unix socket")
     accepted: asyncio.Future[Any] = loop.create_future()
 
     class Peer(Recorder):
@@ -476,9 +469,8 @@ async def test_another_protocol_takes_over(loop, kind, tmp_path) -> None:
 
 
 @test_of_both
-async def test_a_protocol_may_change_its_own_callbacks(loop, kind, tmp_path, request) -> None:
+async def test_a_protocol_may_change_its_own_callbacks(loop, kind, tmp_path) -> None:
     """A parser that rebinds data_received from state to state."""
-    known_bug(request, loop, "take_protocol() looks data_received up once")
 
     class Rebinds(Recorder):
         def __init__(self) -> None:
@@ -570,9 +562,7 @@ CALLBACKS = ["connection_made", "data_received", "eof_received", "pause_writing"
 
 @pytest.mark.parametrize("callback", CALLBACKS)
 @test_of_both
-async def test_callbacks_run_in_the_context_of_whoever_connected(loop, kind, tmp_path, callback, request) -> None:
-    if callback == "resume_writing":
-        known_bug(request, loop, "flush() calls resume_writing outside of any context")
+async def test_callbacks_run_in_the_context_of_whoever_connected(loop, kind, tmp_path, callback) -> None:
     seen: dict[str, str] = {}
 
     class Looks(KeepsOpen):
@@ -605,9 +595,7 @@ async def test_callbacks_run_in_the_context_of_whoever_connected(loop, kind, tmp
 
 @pytest.mark.parametrize("callback", ["get_buffer", "buffer_updated"])
 @test_of_both
-async def test_so_do_those_of_a_buffered_protocol(loop, kind, tmp_path, callback, request) -> None:
-    if callback == "get_buffer":
-        known_bug(request, loop, "read_some() calls get_buffer outside of any context")
+async def test_so_do_those_of_a_buffered_protocol(loop, kind, tmp_path, callback) -> None:
     seen: dict[str, str] = {}
 
     class Looks(Buffered):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.loop.support import DEADLINE_S, known_bug, spin
+from tests.unit.loop.support import DEADLINE_S, spin
 
 Loop = asyncio.AbstractEventLoop
 
@@ -31,8 +31,7 @@ def in_a_thread(function: Callable[..., object], *args: object) -> BaseException
 
 
 @pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at"])
-def test_a_call_from_another_thread_is_refused(either_loop: Loop, name: str, request: pytest.FixtureRequest) -> None:
-    known_bug(request, either_loop, "the core's call_soon, call_later and call_at do not ask for debug mode")
+def test_a_call_from_another_thread_is_refused(either_loop: Loop, name: str) -> None:
     either_loop.set_debug(True)
     call = getattr(either_loop, name)
     arguments = (int,) if name == "call_soon" else (0, int)
@@ -45,8 +44,7 @@ def test_a_call_from_another_thread_is_refused(either_loop: Loop, name: str, req
 
 @pytest.mark.parametrize("name", ["call_soon", "call_soon_threadsafe", "call_later", "call_at"])
 @pytest.mark.parametrize("wrong", [_coroutine_function, 1], ids=["coroutine function", "not callable"])
-def test_what_is_no_callback_is_refused(either_loop: Loop, name: str, wrong: object, request: pytest.FixtureRequest) -> None:
-    known_bug(request, either_loop, "the core's call_soon and its kin do not ask for debug mode")
+def test_what_is_no_callback_is_refused(either_loop: Loop, name: str, wrong: object) -> None:
     either_loop.set_debug(True)
     arguments = (wrong,) if name.startswith("call_soon") else (0, wrong)
     with pytest.raises(TypeError):
@@ -54,10 +52,7 @@ def test_what_is_no_callback_is_refused(either_loop: Loop, name: str, wrong: obj
 
 
 @pytest.mark.parametrize("kind", ["callback", "task", "timer"])
-def test_a_slow_callback_is_logged(
-    either_loop: Loop, kind: str, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
-) -> None:
-    known_bug(request, either_loop, "the core runs its handles itself and does not look at slow_callback_duration")
+def test_a_slow_callback_is_logged(either_loop: Loop, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     either_loop.set_debug(True)
     either_loop.slow_callback_duration = 0.01  # type: ignore[attr-defined]
 

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom, contexts_of, known_bug
+from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom, contexts_of
 
 Loop = asyncio.AbstractEventLoop
 Pair = tuple[socket.socket, socket.socket]
 
-OBJECTS = "_add_reader and its kin take a number only; asyncio's take whatever has a fileno()"
-UNWATCHED = "_ensure_fd_no_transport asks the poller, which knows no transport that is not watched right now"
 
 
 @pytest.fixture
@@ -211,8 +209,7 @@ def test_it_runs_in_the_context_in_which_it_was_added(either_loop: Loop, pipe: P
 
 
 @pytest.mark.parametrize("kind", ["reader", "writer"])
-def test_an_object_with_a_fileno(either_loop: Loop, pair: Pair, kind: str, request: pytest.FixtureRequest) -> None:
-    known_bug(request, either_loop, OBJECTS)
+def test_an_object_with_a_fileno(either_loop: Loop, pair: Pair, kind: str) -> None:
     add, remove = getattr(either_loop, f"add_{kind}"), getattr(either_loop, f"remove_{kind}")
     add(pair[0], either_loop.stop)
     pair[1].send(b"x")
@@ -271,10 +268,8 @@ def test_a_closed_loop_refuses(either_loop: Loop, pipe: Pipe) -> None:
 
 
 @pytest.mark.parametrize("state", ["reading", "paused", "datagram"])
-def test_the_descriptor_of_a_transport_is_taken(either_loop: Loop, state: str, request: pytest.FixtureRequest) -> None:
+def test_the_descriptor_of_a_transport_is_taken(either_loop: Loop, state: str) -> None:
     """A second watch would steal its bytes."""
-    if state != "reading":
-        known_bug(request, either_loop, UNWATCHED)
 
     async def main() -> list[type[BaseException] | None]:
         transport: Any

@@ -442,7 +442,6 @@ def test_stop_before_the_run_polls_once(loop: Loop, pipe: Pipe) -> None:
     assert trace == ["soon", "io"]
 
 
-@pytest.mark.xfail(reason="stop() counts the microtasks that may still run when it is called, not when the run begins")
 def test_what_is_scheduled_between_stop_and_the_run_is_run(loop: Loop) -> None:
     """CPython, loop.run_forever(): a stopped loop runs 'those that were already scheduled' when it is entered."""
     trace: Trace = []

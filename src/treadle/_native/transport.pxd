@@ -1,0 +1,34 @@
+"""Declarations of transport.pyx: what other native units may touch."""
+from treadle._native.tcp cimport Listener, Stream
+
+
+cdef class Transport(Stream):
+    cdef object protocol
+    cdef object context
+    cdef object server
+    cdef dict extra
+    cdef bint is_buffered           # the protocol is a BufferedProtocol
+    cdef bint is_connected          # connection_made was called
+    cdef object eof_told            # the protocol that was told the end of input, or None: none is told twice
+    cdef object empty_waiter        # asyncio's sendfile: a future, done once nothing waits to be sent; no write() meanwhile
+    cdef bint is_reading_paused     # by the user: set by pause_reading(), cleared by resume_reading()
+    cdef object __weakref__
+
+    cdef int take_protocol(self, protocol) except -1
+    cdef int learn_addresses(self) except -1
+    cdef object address(self, str kind)
+    cdef object get_socket(self)
+    cdef object transport_socket(self)
+    cdef int lose_sendfile(self) except -1
+    cdef int tell(self, str what, argument) except -1
+    cdef bytes checked(self, data)
+    cdef int tell_bare(self, callback, str what) except -1
+    cdef int report(self, exception, str message) except -1
+    cdef int tell_handler(self, exception, str message) except -1
+
+
+cdef class TransportListener(Listener):
+    cdef object protocol_factory
+    cdef object exhausted           # called with (self, error)
+    cdef object server
+    cdef object context
