@@ -6,8 +6,9 @@ Not here: exit codes and the process's events (treadle.process), which attach th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
+import os
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -31,8 +32,9 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
     Raises what main raises, what a callback of treadle's raises and nobody handles, and TreadleError (ERR_LOOP_RUNNING) when
     another loop runs on this thread.
     """
-    if _Program.current is not None and _Program.current.adopts:
-        _Program.current.adopt(main)
+    here = _here.program
+    if here is not None and here.adopts and here.pid == os.getpid():
+        here.adopt(main)
         return None
     if asyncio._get_running_loop() is not None:
         if asyncio.iscoroutine(main):
@@ -49,10 +51,9 @@ def run_script(script: Callable[[], Any]) -> None:
 class _Program:
     """One main and its loop."""
 
-    current: _Program | None = None  # of this process; set while it runs
-
     def __init__(self, main: Main, *, adopts: bool) -> None:
         self.adopts = adopts
+        self.pid = os.getpid()  # a forked child's `treadle.run` is no business of its parent's program
         self._main = main
         self._loop = EventLoop()
         self._result: Any = None
@@ -64,7 +65,7 @@ class _Program:
         if debug is not None:
             loop.set_debug(debug)
         loop.uncaught_hook = _uncaught
-        outer, _Program.current = _Program.current, self
+        outer, _here.program = _here.program, self
         try:
             loop.next_tick(self._start)
             self._turn()
@@ -76,7 +77,7 @@ class _Program:
             _tell_exit(loop, 1)
             raise
         finally:
-            _Program.current = outer
+            _here.program = outer
             self._is_over = True
             try:
                 _wind_up(loop)
@@ -133,6 +134,15 @@ class _Program:
         self._loop.stop()
 
 
+class _Here(threading.local):
+    """What runs on this thread."""
+
+    program: _Program | None = None
+
+
+_here = _Here()
+
+
 def _uncaught(error: BaseException) -> bool:
     return hooks.uncaught is not None and hooks.uncaught(error)  # looked up anew: treadle.process may be imported late
 
@@ -148,7 +158,9 @@ def _tell_exit(loop: EventLoop, code: int) -> None:
 
 
 def _wind_up(loop: EventLoop) -> None:
-    """What is left when a program ends: tasks are cancelled, async generators and the executor closed."""
+    """What is left when a program ends: no connection is accepted any more, tasks are cancelled, async generators and the
+    executor closed. The turns this takes may fail: what a callback raises there comes out."""
+    loop.stop_accepting()
     loop.drop_waiting()
     left = asyncio.all_tasks(loop)
     for task in left:
@@ -160,6 +172,5 @@ def _wind_up(loop: EventLoop) -> None:
             loop.call_exception_handler(
                 {"message": "unhandled exception while the program ended", "exception": task.exception(), "task": task}
             )
-    with contextlib.suppress(RuntimeError):
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())

@@ -1,0 +1,109 @@
+"""Whose program a `treadle.run` joins, and what a program that ends still takes on."""
+
+import asyncio
+import os
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+import treadle
+from treadle.loop.program import run_script
+
+
+async def _where() -> tuple[int, int]:
+    return (os.getpid(), threading.get_ident())
+
+
+def test_a_run_on_another_thread_is_a_program_of_its_own() -> None:
+    seen: list[Any] = []
+
+    def script() -> None:
+        thread = threading.Thread(target=lambda: seen.append(treadle.run(_where) == (os.getpid(), threading.get_ident())))
+        thread.start()
+        thread.join(10)
+
+    run_script(script)
+    assert seen == [True]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # threads of other tests
+def test_a_run_in_a_forked_child_is_a_program_of_its_own() -> None:
+    status: list[int] = []
+
+    def script() -> None:
+        child = os.fork()
+        if child == 0:
+            try:
+                asyncio._set_running_loop(None)
+                os._exit(0 if treadle.run(_where) == (os.getpid(), threading.get_ident()) else 1)
+            finally:
+                os._exit(2)
+        status.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    run_script(script)
+    assert status == [0]
+
+
+def test_a_run_on_the_programs_own_thread_joins_it() -> None:
+    seen: list[Any] = []
+
+    async def main() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    def script() -> None:
+        seen.append(asyncio.get_running_loop())
+        assert treadle.run(main) is None
+
+    run_script(script)
+    assert seen[0] is seen[1]
+
+
+def test_a_program_that_ends_accepts_no_connection() -> None:
+    made: list[str] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append("made")
+
+    async def cleans_up(address: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with socket.create_connection(address):
+                await asyncio.sleep(0.02)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Protocol, "127.0.0.1", 0)
+        loop.cleaner = asyncio.ensure_future(cleans_up(server.sockets[0].getsockname()))  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        treadle.run(main)
+    assert made == []
+
+
+def test_what_fails_while_a_program_ends_comes_out() -> None:
+    async def generator() -> Any:
+        try:
+            yield
+        finally:
+            loop = asyncio.get_running_loop()
+            loop.next_tick(_fail)  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+
+    kept: list[Any] = []
+
+    async def main() -> None:
+        kept.append(generator())
+        await anext(kept[0])
+
+    with pytest.raises(RuntimeError, match="while it ended"):
+        treadle.run(main)
+
+
+def _fail() -> None:
+    raise RuntimeError("while it ended")
