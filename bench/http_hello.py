@@ -156,7 +156,12 @@ def as_json(results: Results, env: Environment, plan: Plan, rounds: int) -> dict
         "samples": [s.as_json() for s in results.samples],
         "ratios": {f"{s}/{p}": v for s, ps in RIVALS.items() for p in ps if (v := results.ratios(s, p))},
         "goals": [
-            {"goal": str(g), "met": met(g, results), "floor": results.ratio(FLOOR, g.peer), "ratio": results.ratio(g.server, g.peer)}
+            {
+                "goal": str(g),
+                "met": met(g, results),
+                "ratio": results.ratio(g.server, g.peer),
+                "floor": results.ratio(FLOOR, g.peer),
+            }
             for g in GOALS
         ],
     }

@@ -29,7 +29,7 @@ from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.tcp cimport sockaddr_in6
-from treadle._native.timers cimport Timer, clock_ns
+from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
 
 cdef extern from *:
     """
@@ -38,7 +38,6 @@ cdef extern from *:
     object make "treadle_make"(object type, tuple nothing)      # a new object, without __init__
 
 cdef enum:
-    NS_PER_MS = 1_000_000
     READ_BYTES = 64 * 1024          # one receive; also what a pipelining peer can make us hold
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
@@ -578,7 +577,6 @@ cdef class Connection(Wire):
         return 0
 
     cdef int on_closed(self) except -1:
-        cdef Site server = self.server
         self.deadline.stop()
         self.deadline.connection = None
         if self.send_deadline is not None:
@@ -587,10 +585,7 @@ cdef class Connection(Wire):
         self.unparsed = None
         self.drop_message()
         self.release_parser(False)
-        server.connections.discard(self)
-        if not server.connections:
-            server.drained()
-        return 0
+        return self.server.drop_connection(self)
 
 
 cdef Deadline new_deadline(Connection connection, bint is_for_sending):
@@ -612,7 +607,7 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.server = server
     connection.read_size = READ_BYTES
     connection.deadline = new_deadline(connection, False)
-    server.connections.add(connection)
+    server.add_connection(connection)
     connection.set_deadline(server.headers_ms)
     connection.resume()
     return connection

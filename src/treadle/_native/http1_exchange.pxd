@@ -24,6 +24,8 @@ cdef class Site:
     cdef public int64_t linger_ms
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
 
+    cdef int add_connection(self, Wire connection) except -1
+    cdef int drop_connection(self, Wire connection) except -1
     cdef HeadWriter take_writer(self)
     cdef int give_writer(self, HeadWriter writer) except -1
     cdef int dispatch(self, Wire connection) except -1

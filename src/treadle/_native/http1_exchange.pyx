@@ -34,6 +34,25 @@ cdef class Site:
     def drained(self):
         """The last connection has closed; or, without any, the last handler has ended."""
 
+    def abandon(self):
+        """The loop is closed: so are all connections, and nobody is told."""
+        cdef Wire connection
+        for connection in self.connections:
+            connection.abandon()
+        self.connections.clear()
+
+    cdef int add_connection(self, Wire connection) except -1:
+        self.connections.add(connection)
+        self.loop.owners.add(self)      # one that is paused is not watched: the loop would not know of it
+        return 0
+
+    cdef int drop_connection(self, Wire connection) except -1:
+        self.connections.discard(connection)
+        if not self.connections:
+            self.loop.owners.discard(self)
+            self.drained()
+        return 0
+
     cdef HeadWriter take_writer(self):
         # An empty one. Give it back when it is empty again; one that an exception leaves behind is garbage.
         return <HeadWriter>self.free_writers.pop() if self.free_writers else HeadWriter.__new__(HeadWriter)

@@ -50,7 +50,7 @@ cdef class LoopCore:
     cdef bint is_stopping           # set by stop(), cleared when the run ends
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef readonly bint is_closed_native
-    cdef bint is_flooded            # the guard cut a drain short in this turn: drains are bounded until the turn ends
+    cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
     cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
     cdef bint flood_is_reported
     cdef public bint starvation_guard
@@ -64,6 +64,8 @@ cdef class LoopCore:
     cdef object task_ended          # the done-callback every held task gets
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
+    cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
+    cdef int64_t batch_ns           # the time whose alarms run now as one batch; -2: none
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
     cdef int refuse(self, callback) except -1
@@ -76,6 +78,7 @@ cdef class LoopCore:
     cdef int drain(self) except -1
     cdef int drain_bounded(self) except -1
     cdef int guard(self, suspect) except -1
+    cdef int flood_over(self) except -1
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
     cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)

@@ -150,6 +150,8 @@ cdef class LoopCore:
         self.closing = Ring()
         self.tasks = set()
         self.listeners = set()
+        self.owners = set()
+        self.batch_ns = -2
         self.starvation_guard = True
         self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
@@ -327,15 +329,17 @@ cdef class LoopCore:
         # ORDER: what is due runs before it is asked whether anything is left, and nothing is polled for when nothing is: a lone
         # unref'd immediate never runs.
         cdef bint is_first = True
+        cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
             self.stop_budget = self.microtasks.size
         try:
             self.drain_if_any()
             while not (is_first and while_alive) or self.is_alive():
                 is_first = False
-                self.is_flooded = False
                 self.counters.turns += 1
-                self.drain_if_any()
+                if not self.is_flooded:     # else this is the turn that a cut drain waits for
+                    self.drain_if_any()
+                is_forced = self.is_flooded
                 self.run_timers()
                 if while_alive and not self.is_stopping and not self.is_alive():
                     break
@@ -346,6 +350,8 @@ cdef class LoopCore:
                     self.run_check()
                 if self.closing.size:
                     self.run_close()
+                if is_forced:
+                    self.is_flooded = False
                 if self.is_stopping:
                     break
         finally:
@@ -403,6 +409,8 @@ cdef class LoopCore:
         self.ticks.clear()
         self.microtasks.clear()
         self.immediates.clear()
+        for owner in list(self.owners):
+            owner.abandon()
         for handle in self.poller.handles() + list(self.listeners):
             if handle is not self.waker:
                 (<PollHandle>handle).abandon()
@@ -484,6 +492,8 @@ cdef class LoopCore:
         alarm.timers = self.timers
         alarm._when = when_s
         alarm.due.key = INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
+        if alarm.due.key <= self.batch_ns:      # made by a batch for a time that is past: its turn comes after the batch
+            alarm.due.key = self.batch_ns + 1
         self.timers.add_alarm(alarm)
         return alarm
 
@@ -638,9 +648,7 @@ cdef class LoopCore:
                     others += 1
                     if others % 64 == 0 and self.is_too_long(others, &start_ns):
                         return self.guard(suspect)
-        self.flood_since_ns = 0
-        self.flood_is_reported = False
-        return 0
+        return self.flood_over()
 
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
         # Asked after every 64 ticks and microtasks of a drain; the clock is first read after the first 64.
@@ -652,6 +660,8 @@ cdef class LoopCore:
     cdef int guard(self, suspect) except -1:
         # A drain was cut short: the rest waits while one whole turn runs, in which every callback gets a bounded drain.
         cdef int64_t now_ns = clock_ns()
+        if not self.ticks.size and not self.microtasks.size:
+            return self.flood_over()        # that was the last one
         self.is_flooded = True
         self.counters.guard_turns += 1
         if self.flood_since_ns == 0:
@@ -678,6 +688,13 @@ cdef class LoopCore:
             microtasks -= 1
             self.counters.microtasks += 1
             self.run_handle(<Handle>self.microtasks.pop())
+        if not self.ticks.size and not self.microtasks.size:
+            self.flood_over()
+        return 0
+
+    cdef int flood_over(self) except -1:
+        self.flood_since_ns = 0
+        self.flood_is_reported = False
         return 0
 
     # ---- phases
@@ -713,20 +730,21 @@ cdef class LoopCore:
     cdef int run_alarms(self, int64_t now_ns) except -1:
         # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
         # one deadline depend on it. Those made by the batch wait for the next pass.
-        cdef uint64_t made_before = self.timers.next_order
         cdef HeapEntry *alarm
         cdef HeapEntry *timers
-        while True:
-            alarm = self.timers.due_alarms.first()
-            if alarm is NULL or alarm.key > now_ns:
-                return 0
-            timers = self.timers.due_lists.first()
-            if timers is not NULL and not is_sooner(alarm, timers):
-                return 0
-            if alarm.order >= made_before:
-                return 0
-            self.counters.timers += 1
-            self.run_handle(self.timers.take_alarm())
+        self.batch_ns = now_ns
+        try:
+            while True:
+                alarm = self.timers.due_alarms.first()
+                if alarm is NULL or alarm.key > now_ns:
+                    return 0
+                timers = self.timers.due_lists.first()
+                if timers is not NULL and not is_sooner(alarm, timers):
+                    return 0
+                self.counters.timers += 1
+                self.run_handle(self.timers.take_alarm())
+        finally:
+            self.batch_ns = -2      # before the time of any alarm
 
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1:
         cdef Timer timer

@@ -159,18 +159,7 @@ def test_alarms_run_by_time_and_then_by_creation(idle_loop: Loop) -> None:
     assert trace == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.parametrize(
-    "delay_s",
-    [
-        0,
-        pytest.param(
-            -1,
-            marks=pytest.mark.xfail(
-                reason="an alarm made by the batch for a time that is past heads the heap, and run_alarms ends the batch there"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("delay_s", [0, -1])
 def test_an_alarm_made_by_an_alarm_waits_for_the_next_pass(idle_loop: Loop, delay_s: float) -> None:
     """COMPAT(asyncio): the batch is what was due when it began, whatever its callbacks add."""
     trace: Trace = []
