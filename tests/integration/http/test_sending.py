@@ -1,0 +1,176 @@
+"""Answers and a peer that reads them slowly, in bits, or not at all: what it gets, what it costs, and when it is cut."""
+
+from __future__ import annotations
+
+import json
+import select
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.support import Program, RawClient, eventually, request
+
+pytestmark = pytest.mark.slow
+
+KIB = 1024
+MIB = 1024 * KIB
+SIZE_KIB = 4 * KIB  # far more than two kernels hold of it
+SNDBUF = 32 * KIB  # what that of the server takes
+LINGER_S, PROGRESS_S = 0.2, 0.3
+
+
+def sending(**timeouts: float) -> Program:
+    return Program.run("sending.py", env={"TIMEOUTS": json.dumps(timeouts), "SNDBUF": str(SNDBUF)})
+
+
+def read_steadily(client: RawClient, piece: int, pause_s: float) -> bytes:
+    """A piece, a pause, a piece, until the end. The pauses are the point: the peer is slow, but it never stops."""
+    received = bytearray()
+    while data := client.socket.recv(piece):
+        received += data
+        select.select([], [], [], pause_s)
+    return bytes(received)
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    """Short lingering, and all the time that a slow reader may need."""
+    with sending(linger_s=LINGER_S) as program:
+        yield program
+        assert program.is_alive
+
+
+LAST_ANSWERS = {
+    "close asked": b"GET /kib/%d HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+    "close asked, streamed": b"GET /stream/%d HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+    "http10": b"GET /kib/%d HTTP/1.0\r\n\r\n",
+    "http10, ended by the connection": b"GET /stream/%d HTTP/1.0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", LAST_ANSWERS)
+@pytest.mark.parametrize("is_half_closed", [False, True])
+def test_a_slow_reader_gets_all_of_the_last_answer(program: Program, kind: str, is_half_closed: bool) -> None:
+    """Lingering begins when all is sent, not when the handler is done: reading this takes several times linger_s."""
+    with program.client(rcvbuf=16 * KIB) as client:
+        client.send(LAST_ANSWERS[kind] % SIZE_KIB)
+        if is_half_closed:
+            client.half_close()
+        raw = read_steadily(client, 16 * KIB, 0.002)  # 256 pieces and more: half a second
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    if b"chunked" in head:
+        assert body.endswith(b"\r\n0\r\n\r\n")
+        assert body.count(b"x" * (KIB - 8) + b"\r\n") == SIZE_KIB
+    else:
+        assert len(body) == SIZE_KIB * KIB
+
+
+@pytest.fixture(scope="module")
+def fast() -> Iterator[Program]:
+    """Kernel buffers as they come: small ones, filled again and again, make loopback a slow link."""
+    with Program.run("sending.py") as program:
+        yield program
+        assert program.is_alive
+
+
+def test_a_peer_that_pipelines_and_does_not_read_is_not_worked_for(fast: Program) -> None:
+    """However many it asks for, the next is begun only while it takes what it has been answered; then all come, in order."""
+    count = 2_000
+    with fast.client() as warm_up:
+        for _ in range(3):
+            assert len(warm_up.request("GET", f"/kib/{KIB}").body) == MIB
+    memory, calls = fast.rss_bytes, int(fast.get("/calls").body)
+    with fast.client() as client:
+        stream = request("GET", f"/kib/{KIB}") * count
+        sent = client.send_until_blocked(stream)
+        answered = int(fast.get("/calls").body) - calls
+        assert 1 <= answered <= 16, "one that waits, and what two kernels took"
+        assert fast.rss_bytes - memory < 32 * MIB
+        answers = client.socket.makefile("rb", buffering=MIB)
+        for index in range(count):
+            while sent < len(stream) and (more := client.send_until_blocked(stream[sent : sent + 64 * KIB], quiet_s=0.0)):
+                sent += more
+            assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+            head = b"".join(iter(answers.readline, b"\r\n"))
+            assert b"Content-Length: %d\r\n" % MIB in head
+            assert b"x-index: %d\r\n" % (calls + index) in head.lower()
+            assert answers.read(MIB).startswith(b"%08d" % (calls + index))
+        answers.close()
+        assert client.request("GET", "/calls").body == b"%d" % (calls + count)
+    assert fast.rss_bytes - memory < 32 * MIB
+
+
+def test_a_pipelining_peer_that_ends_its_side_gets_all_its_answers(fast: Program) -> None:
+    count = 40
+    with fast.client() as client:
+        client.send(request("GET", f"/kib/{KIB}") * count)
+        client.half_close()
+        eventually(lambda: not client.is_quiet(0.0), "the first answer comes")
+        assert [len(client.response().body) for _ in range(count)] == [MIB] * count
+        client.expect_end()
+
+
+# the deadline of sending
+
+
+def ask(target: str, *headers: str) -> Callable[[RawClient], None]:
+    return lambda client: client.send(request("GET", target, *headers))
+
+
+def ask_and_half_close(client: RawClient) -> None:
+    client.send(request("GET", f"/kib/{SIZE_KIB}"))
+    client.half_close()
+
+
+def ask_with_half_a_body(client: RawClient) -> None:
+    client.send(request("POST", f"/kib/{SIZE_KIB}", "Content-Length: 10", body=b"hello"))
+
+
+STALLS: dict[str, Callable[[RawClient], None]] = {
+    "idle, unsent": ask(f"/kib/{SIZE_KIB}"),
+    "idle, a request waits": lambda client: client.send(request("GET", f"/kib/{SIZE_KIB}") * 2),
+    "answering": ask(f"/stream/{SIZE_KIB}"),
+    "half-closed": ask_and_half_close,
+    "its body unfinished": ask_with_half_a_body,
+    "lingering": ask(f"/kib/{SIZE_KIB}", "Connection: close"),
+    "answering for the last time": ask(f"/stream/{SIZE_KIB}", "Connection: close"),
+}
+
+
+@pytest.mark.parametrize("stall", STALLS)
+@pytest.mark.parametrize("is_closing", [False, True])
+def test_a_peer_that_stops_reading_is_cut(stall: str, is_closing: bool) -> None:
+    """Whatever the connection does meanwhile; the server can close then. All other deadlines are far longer than the test's."""
+    with sending(send_progress_s=PROGRESS_S, linger_s=100.0) as program, program.client(rcvbuf=16 * KIB) as client:
+        STALLS[stall](client)
+        assert client.socket.recv(1) == b"H"
+        if is_closing:
+            assert program.get("/close").body == b"closing"
+        else:
+            eventually(lambda: program.connection_count == 0, "the connection is cut")
+            assert program.get("/close").body == b"closing"
+        assert program.wait() == 0, "nothing holds it"
+        said = [line for line in program.stdout.lines if not line.startswith("LISTENING")]
+        assert sorted(said) == ["close", *(["told ERR_HTTP_REQUEST_ABORTED"] if "answering" in stall else [])]
+        assert len(client.rest()) < SIZE_KIB * KIB
+        assert "Traceback" not in program.stderr.text
+
+
+@pytest.mark.parametrize("target", [f"/kib/{SIZE_KIB}", f"/stream/{SIZE_KIB}"])
+@pytest.mark.parametrize("close", [(), ("Connection: close",)], ids=["persistent", "last"])
+def test_a_peer_that_reads_a_little_again_and_again_is_not_cut(target: str, close: tuple[str, ...]) -> None:
+    """The deadline is for progress, not for the whole: this takes longer than send_progress_s."""
+    progress_s = 1.0
+    with sending(send_progress_s=progress_s, linger_s=PROGRESS_S) as program, program.client(rcvbuf=16 * KIB) as client:
+        client.send(request("GET", target, *close))
+        received = bytearray()
+        for _ in range(50):  # at 0.04 s each that is two seconds
+            received += client.socket.recv(8 * KIB)
+            select.select([], [], [], 0.04)
+        client._reader.push(bytes(received))
+        assert len(client.response().body) == SIZE_KIB * KIB
+        if close:
+            client.expect_end()
+        else:
+            assert client.request("GET", "/kib/1").status == 200
