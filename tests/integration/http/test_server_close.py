@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +140,74 @@ def test_a_port_in_use_is_said_with_errno_and_address(tmp_path: Path) -> None:
         with Program.run(file) as program:
             assert program.wait() == 1
             assert "Address already in use" in program.stderr.text or "EADDRINUSE" in program.stderr.text
+
+
+def code_of(tmp_path: Path, expression: str) -> str:
+    """The code, or the errno's name, that it raises in a program with a `server`."""
+    file = tmp_path / "program.py"
+    file.write_text(
+        textwrap.dedent(f"""
+            import errno, pathlib, socket
+            from treadle import http
+            server = http.create_server()
+            try:
+                {expression}
+            except OSError as error:
+                print(errno.errorcode[error.errno], error)
+            except Exception as error:
+                print(getattr(error, "code", repr(error)))
+            else:
+                print("listens")
+            server.close()
+        """)
+    )
+    with Program.run(file) as program:
+        assert program.wait() == 0, program.stderr.text
+        return program.stdout.text
+
+
+@pytest.mark.parametrize("port", ['"8000"', "80.0", "None", "True", 'b"80"', "[80]"])
+def test_a_port_must_be_an_int(tmp_path: Path, port: str) -> None:
+    assert code_of(tmp_path, f"server.listen({port})") == "ERR_INVALID_ARG_TYPE"
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**20])
+def test_a_port_must_be_one(tmp_path: Path, port: int) -> None:
+    assert code_of(tmp_path, f"server.listen({port})") == "ERR_OUT_OF_RANGE"
+
+
+def test_a_server_listens_once(tmp_path: Path) -> None:
+    assert code_of(tmp_path, "server.listen(0).listen(0)") == "ERR_SERVER_ALREADY_LISTEN"
+
+
+@pytest.mark.parametrize("backlog", [0, 1, 128])
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_unix_socket_in_use_is_said_at_once(tmp_path: Path, backlog: int, is_full: bool) -> None:
+    """Also when the backlog of its listener is full: who asks whether it lives must not wait to be accepted."""
+    path = tmp_path / "taken.sock"
+    waiting: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as owner:
+        owner.bind(str(path))
+        owner.listen(backlog)
+        try:
+            while is_full:
+                client = socket.socket(socket.AF_UNIX)
+                waiting.append(client)
+                client.setblocking(False)
+                if client.connect_ex(str(path)) == errno.EAGAIN:
+                    break
+            said = code_of(tmp_path, f"server.listen(path={str(path)!r})")
+        finally:
+            for client in waiting:
+                client.close()
+        assert said.startswith("EADDRINUSE ")
+        assert str(path) in said
+        assert path.is_socket(), "it is the other's"
+
+
+def test_a_unix_socket_of_a_server_that_is_gone_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as owner:
+        owner.bind(str(path))
+    assert code_of(tmp_path, f"server.listen(path=pathlib.Path({str(path)!r}))") == "listens"
+    assert not path.exists(), "close() takes it away"
