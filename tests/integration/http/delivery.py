@@ -89,7 +89,7 @@ class Conversation:
 
     @property
     def is_settled(self) -> bool:
-        return self.is_ended or (self.vector.ends != CLOSED and len(self.responses) >= self.awaited)
+        return self.is_ended or (self.vector.ends_here != CLOSED and len(self.responses) >= self.awaited)
 
     def fail(self, problem: str) -> None:
         self.problem = self.problem or problem
@@ -102,11 +102,13 @@ class Conversation:
         fits = len(statuses) == len(expected) or (vector.or_silent and len(statuses) == len(expected) - 1)
         if not fits or any(status not in choice for status, choice in zip(statuses, expected, strict=False)):
             return self.fail(f"answers {statuses}, expected {[one[0] if len(one) == 1 else one for one in expected]}")
+        if vector.ours is not None and statuses[self.before :] != [*vector.ours]:
+            return self.fail(f"answers {statuses[self.before :]}, which the rule allows; but treadle gives {[*vector.ours]}")
         if any(response.truncated for response in self.responses):
             return self.fail("an answer was cut off")
-        if vector.ends == CLOSED and not self.is_ended:
+        if vector.ends_here == CLOSED and not self.is_ended:
             return self.fail("the connection stays open")
-        if vector.ends == OPEN and self.is_ended:
+        if vector.ends_here == OPEN and self.is_ended:
             return self.fail("the connection was closed")
         if self.is_ended and statuses and statuses[-1] >= 400 and not self.responses[-1].announces_close():
             return self.fail(f"the error closes without saying so: {self.responses[-1].headers}")
@@ -150,10 +152,10 @@ def _hold(address: Address, batch: list[Conversation]) -> None:
     for one in batch:
         one.receive()
         one.judge()
-    survivors = [one for one in batch if not one.is_ended and not one.problem and one.vector.ends == OPEN]
+    survivors = [one for one in batch if not one.is_ended and not one.problem and one.vector.ends_here == OPEN]
     for one in survivors:
         one.responses.clear()
-        one.vector = Vector(f"{one.vector.name}, then good", GOOD, (200,), "the connection goes on", OPEN)
+        one.vector = Vector(f"{one.vector.name}, then good", GOOD, (200,), "the connection goes on", OPEN, (200,))
         one.before = 0
         one.send(GOOD)
     _settle(survivors)

@@ -30,11 +30,12 @@ def test_it_serves_whom_it_has_and_takes_the_others_when_it_can(program: Program
     clients = [program.client() for _ in range(ROOM * 2)]  # the kernel's backlog takes those who do not fit
     try:
         eventually(lambda: program.connection_count >= ROOM, "it is full")
-        ticks = program.cpu_ticks
         for _ in range(5):
             for client in clients[:ROOM]:
                 assert client.request().status == 200
-        assert not clients[-1].is_quiet(0.5) or program.cpu_ticks - ticks < 30, "half a second of waiting is not work"
+        ticks = program.cpu_ticks
+        assert clients[-1].is_quiet(0.5), "nobody has taken it, so nobody says anything to it"
+        assert program.cpu_ticks - ticks < 10, "half a second of waiting is not work; turning in a circle is up to 50 ticks"
         for client in clients[:-ROOM]:
             client.close()
         for client in clients[-ROOM:]:

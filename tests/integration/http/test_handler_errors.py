@@ -40,22 +40,22 @@ def test_before_the_head_it_is_500_and_a_traceback(program: Program) -> None:
 def test_after_the_head_the_connection_is_cut(program: Program) -> None:
     for target in AFTER:
         with program.client() as client:
-            client.send(request("GET", target))
+            client.send(request("GET", target) + request("GET", "/"))
             rest = client.rest()
-        assert rest.count(b"HTTP/1.1") <= 1, "no second head after the first"
-        assert not rest.endswith(b"0\r\n\r\n"), "a body that was cut must not look whole"
+        head, _, body = rest.partition(b"\r\n\r\n")
+        if target == "/fail-after":
+            assert rest == b"", "what it wrote in the turn in which it failed was held back to leave in one send"
+        else:
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert body == (b"begun" if target == "/fail-after-sized" else b"5\r\nbegun\r\n"), "no end, and no second answer"
         program.stderr.wait_line(f"marker-{target.removeprefix('/fail-')}$")
     assert program.stderr.text.count("Traceback (most recent call last)") == len(AFTER)
 
 
 def test_a_chunked_answer_that_was_cut_is_seen_as_cut(routes: Program) -> None:
     with routes.client() as client:
-        client.send(request("GET", "/fail-after-async"))
-        try:
-            response = client.response()
-        except ConnectionError:
-            return  # cut before the first byte left
-        assert response.truncated
+        response = client.request("GET", "/fail-after-async")
+        assert (response.status, response.body, response.truncated) == (200, b"begun", True)
 
 
 @pytest.mark.slow
@@ -65,34 +65,29 @@ def test_after_the_end_the_answer_stands(program: Program) -> None:
 
 
 @pytest.mark.parametrize("target", BEFORE)
-def test_a_connection_can_go_on_after_500(routes: Program, target: str) -> None:
+def test_a_connection_ends_behind_500(routes: Program, target: str) -> None:
+    """Announced, and what is pipelined is not answered: nobody knows how much of it the handler took for its own."""
     with routes.client() as client:
-        response = client.request("GET", target)
-        assert response.status == 500
-        if response.announces_close():
-            client.expect_end()
-        else:
-            assert client.request().body == b"Hello, World!"
+        client.send(request("GET", target) + request("GET", "/"))
+        response = client.response()
+        assert (response.status, response.announces_close()) == (500, True)
+        client.expect_end()
 
 
 def test_500_to_a_post_whose_body_nobody_read(routes: Program) -> None:
     with routes.client() as client:
         client.send(request("POST", "/fail-before", body=b"GET / HTTP/1.1\r\n\r\n" * 5_000) + request("GET", "/"))
         response = client.response()
-        assert response.status == 500
-        if response.announces_close():
-            client.expect_end()
-        else:
-            assert client.response().body == b"Hello, World!"
+        assert (response.status, response.announces_close()) == (500, True)
+        client.expect_end()
 
 
 def test_500_to_head_has_no_body(routes: Program) -> None:
     with routes.client() as client:
         client.send(request("HEAD", "/fail-before") + request("GET", "/"))
         response = client.response("HEAD")
-        assert response.status == 500
-        if not response.announces_close():
-            assert client.response().body == b"Hello, World!"
+        assert (response.status, response.announces_close()) == (500, True)
+        client.expect_end()
 
 
 def test_500_to_http10(routes: Program) -> None:
@@ -106,7 +101,7 @@ def test_a_handler_that_is_cancelled_leaves_no_client_waiting(routes: Program) -
     with routes.client() as client:
         client.send(request("GET", "/fail-cancelled", "Connection: close"))
         rest = client.rest()
-    assert rest == b"" or rest.startswith(b"HTTP/1.1 500")
+    assert rest.startswith(b"HTTP/1.1 500 ")
 
 
 @pytest.mark.slow
@@ -116,14 +111,7 @@ def test_a_body_that_is_not_as_long_as_announced(program: Program, target: str) 
     with program.client() as client:
         client.send(request("GET", target) + request("GET", "/"))
         rest = client.rest()
-    head, _, body = rest.partition(b"\r\n\r\n")
-    assert b"GARBAGE" not in body
-    assert b"Hello, World!" not in body
-    if head.startswith(b"HTTP/1.1 200"):
-        # What was right may have left before the handler went wrong; a last piece that is too long never leaves in part.
-        assert len(body) <= (3 if target == "/too-long-end" else 5)
-    else:
-        assert head == b"" or head.startswith(b"HTTP/1.1 500")
+    assert rest == b"", "cut in the turn in which it was begun, before anything of it left"
     program.stderr.wait_line("ERR_HTTP_CONTENT_LENGTH_MISMATCH")
 
 
@@ -132,8 +120,7 @@ def test_a_whole_body_that_is_not_as_long_as_announced(program: Program) -> None
     with program.client() as client:
         client.send(request("GET", "/mismatch-at-once", "Connection: close"))
         rest = client.rest()
-    assert b"GARBAGE" not in rest
-    assert rest == b"" or rest.startswith(b"HTTP/1.1 500") or rest.endswith(b"\r\n\r\n")
+    assert rest == b""
     program.stderr.wait_line("ERR_HTTP_CONTENT_LENGTH_MISMATCH")
 
 

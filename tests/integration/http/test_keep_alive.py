@@ -17,7 +17,7 @@ def test_many_requests_on_one_connection(routes: Program) -> None:
 
 def test_a_persistent_http11_answer_says_nothing_of_the_connection_or_keep_alive(routes: Program) -> None:
     with routes.client() as client:
-        assert client.request().get("connection") in (None, "keep-alive")
+        assert client.request().get("connection") is None
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "CLOSE", "foo, close", "close,", "keep-alive, close"])
@@ -58,7 +58,7 @@ def test_http10_closes(routes: Program, target: str) -> None:
         response = client.response()
         assert response.status == 200
         assert not response.truncated
-        assert response.framing in ("length", "close")
+        assert response.framing == ("close" if "chunked" in target else "length")
         client.expect_end()
 
 

@@ -49,11 +49,11 @@ def trailers(*lines: str) -> bytes:
 
 def test_trailer_bytes(program: Program) -> None:
     assert status(program, "Transfer-Encoding: chunked", body=trailers("X: a")) == 200
-    assert status(program, "Transfer-Encoding: chunked", body=trailers("X: " + "a" * 2_000)) in (400, 413, 431)
+    assert status(program, "Transfer-Encoding: chunked", body=trailers("X: " + "a" * 2_000)) == 431
 
 
 def test_trailer_count(program: Program) -> None:
-    assert status(program, "Transfer-Encoding: chunked", body=trailers(*["X: a"] * 10)) in (400, 413, 431)
+    assert status(program, "Transfer-Encoding: chunked", body=trailers(*["X: a"] * 10)) == 431
 
 
 @pytest.mark.slow

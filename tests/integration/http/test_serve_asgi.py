@@ -53,7 +53,7 @@ def test_scope(served: Program) -> None:
         scope = json.loads(client.response().body)
     assert scope["type"] == "http"
     assert scope["asgi"]["version"] == "3.0"
-    assert scope["asgi"]["spec_version"] in ("2.3", "2.4", "2.5")
+    assert scope["asgi"]["spec_version"] == "2.4"
     assert scope["http_version"] == "1.1"
     assert scope["method"] == "PATCH"
     assert scope["scheme"] == "http"
@@ -101,7 +101,7 @@ def test_bytes_that_are_no_utf8_do_not_break_it(served: Program) -> None:
 
 def test_asterisk(served: Program) -> None:
     with served.client() as client:
-        assert client.request("OPTIONS", "*").status in (200, 204, 400, 404, 500)
+        assert client.request("OPTIONS", "*").status == 500, "this application splits its path at a slash that is not there"
     assert served.get().status == 200
 
 
@@ -151,11 +151,8 @@ def test_an_unread_body_is_no_request(served: Program) -> None:
     with served.client() as client:
         client.send(request("POST", "/unread", body=body) + request("GET", "/"))
         response = client.response()
-        assert response.body == b"unread"
-        if response.announces_close():
-            client.expect_end()
-        else:
-            assert client.response().body == b"hello"
+        assert (response.body, response.announces_close()) == (b"unread", False)
+        assert client.response().body == b"hello"
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -293,7 +290,7 @@ def test_response_splitting_is_refused(served: Program, kind: str) -> None:
         client.send(request("GET", f"/injected/{kind}", "Connection: close"))
         rest = client.rest()
     assert b"injected: yes" not in rest.lower()
-    assert rest == b"" or rest.startswith(b"HTTP/1.1 500")
+    assert rest.startswith(b"HTTP/1.1 500 ")
 
 
 def test_malformed_requests_do_not_reach_the_application(served: Program) -> None:
@@ -335,10 +332,12 @@ def test_no_answer_is_500(served: Program, target: str) -> None:
 def test_an_answer_that_is_not_whole_does_not_look_whole(served: Program, target: str) -> None:
     with served.client() as client:
         client.send(request("GET", target) + request("GET", "/"))
-        rest = client.rest() if target != "/start-twice" else client.socket.recv(65_536)
-    assert b"hello" not in rest
-    assert b"GARBAGE" not in rest
-    assert not rest.endswith(b"0\r\n\r\n")
+        rest = client.rest()
+    if target in ("/started-only", "/start-twice"):
+        assert rest.startswith(b"HTTP/1.1 500 "), "nothing of the answer had left"
+        assert b"hello" not in rest
+    else:
+        assert rest == b"", "cut in the turn in which it was begun"
 
 
 def test_what_is_sent_after_the_end_stays_inside(served: Program) -> None:
@@ -403,7 +402,7 @@ def test_lifespan_surrounds_the_serving() -> None:
         assert program.get().body == b"hello"
         assert list(program.stdout.lines)[0] == "told lifespan.startup 3.0"
         program.signal(15)
-        assert program.wait() in (0, 143, -15)
+        assert program.wait() == 0
         assert list(program.stdout.lines)[-2:] == ["told lifespan.shutdown", "cleaned up"]
 
 
@@ -412,7 +411,7 @@ def test_lifespan_surrounds_the_serving() -> None:
 def test_a_failed_startup_is_said_and_nothing_is_served(kind: str, marker: str | None) -> None:
     flags = ["--lifespan", "on"] if kind == "raise" else []
     with Program.serve("asgi_app:app", *flags, env={"LIFESPAN": kind}) as program:
-        assert program.wait() not in (0, -11)
+        assert program.wait() == 3
         text = program.stderr.text + program.stdout.text
         assert (marker or "marker-startup-raised") in text
 
@@ -425,13 +424,13 @@ def test_an_application_without_lifespan_is_served() -> None:
         assert scope["state"] in ({}, None)
         assert "Traceback" not in program.stderr.text
         program.signal(15)
-        assert program.wait() in (0, 143, -15)
+        assert program.wait() == 0
 
 
 @pytest.mark.slow
 def test_an_application_without_lifespan_is_refused_where_it_was_asked_for() -> None:
     with Program.serve("asgi_app:app", "--lifespan", "on", env={"LIFESPAN": "unsupported"}) as program:
-        assert program.wait() not in (0, -11)
+        assert program.wait() == 3
         assert "marker-unsupported" in program.stderr.text + program.stdout.text
 
 
@@ -461,6 +460,6 @@ def test_requests_under_way_are_finished_before_shutdown(number: int) -> None:
             program.signal(number)
             assert client.response().body == b"/delay/400"
             client.expect_end()
-        assert program.wait() in (0, 128 + number, -number)
+        assert program.wait() == 0
         assert list(program.stdout.lines)[-1] == "cleaned up"
         assert "Traceback" not in program.stderr.text

@@ -132,13 +132,17 @@ def test_handler_that_never_reads(unread: Failures, vector: Vector) -> None:
 
 
 def _as_unread(vector: Vector) -> Vector:
-    """A body that nobody reads may cost the connection; one found malformed too late is answered by the close alone."""
+    """A body that nobody reads may cost the connection; one found malformed too late is answered by the close alone.
+
+    Which of the two it is hangs on how much of it has arrived when the handler is called: any that the rules allow.
+    """
     last = vector.expect[-1]
     choices = (last,) if isinstance(last, int) else last
     return replace(
         vector,
         expect=(*vector.expect[:-1], (200, *choices)),
         ends=EITHER if vector.ends == OPEN else vector.ends,
+        ours=None,
         echo=None,
     ) if _has_body(vector) else vector  # fmt: skip
 

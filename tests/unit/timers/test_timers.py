@@ -13,6 +13,7 @@ import treadle
 from treadle import process
 from treadle._base.errors import TreadleError
 from treadle._base.warning import TreadleWarning
+from treadle.loop.current import get_loop
 from treadle.timers import (
     Immediate,
     Timeout,
@@ -716,25 +717,28 @@ def test_a_callback_is_let_go_of_once_it_ran(schedule: Callable[..., object]) ->
 # -- ticks and microtasks
 
 
-@pytest.mark.slow
-def test_a_self_renewing_tick_delays_a_timer_but_not_for_ever() -> None:
+@pytest.mark.parametrize("has_guard", [True, False])
+@pytest.mark.parametrize("schedule", [process.next_tick, treadle.queue_microtask])
+def test_what_renews_itself_delays_a_timer_for_ever_unless_the_guard_is_on(
+    schedule: Callable[..., object], has_guard: bool
+) -> None:
+    """Node has no guard: there the timer waits until the ticks end."""
     trace: Trace = []
-    end_s = 0.0
+    end_s = time.perf_counter() + (10 if has_guard else 0.1)
 
     def renew() -> None:
-        if time.perf_counter() < end_s:
-            process.next_tick(renew)
+        if "timer" in trace or time.perf_counter() > end_s:
+            trace.append("the flood ends")
         else:
-            trace.append("ticks end")
+            schedule(renew)
 
     def main() -> None:
-        nonlocal end_s
-        end_s = time.perf_counter() + 0.05
-        set_timeout(trace.append, 200, "timer")
-        process.next_tick(renew)
+        get_loop().starvation_guard = has_guard
+        set_timeout(trace.append, 1, "timer")
+        schedule(renew)
 
     treadle.run(main)
-    assert trace == ["ticks end", "timer"]
+    assert trace == (["timer", "the flood ends"] if has_guard else ["the flood ends", "timer"])
 
 
 def test_ticks_go_on_after_one_that_throws(uncaught: Trace) -> None:
