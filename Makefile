@@ -43,7 +43,7 @@ stubtest: ## the stubs of the native units against the units themselves
 	$(IN_ENVIRONMENT) -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist \
 		--allowlist tools/stubtest_allowlist.txt $(ARGS) $(UNITS)
 
-docs: ## links between the Markdown files, and the Python code in them
+docs: ## links between the Markdown files, and the programs in them with what they print
 	$(IN_ENVIRONMENT) tools/check_docs.py $(ARGS)
 
 fuzz: ## random and mutated byte streams through the server

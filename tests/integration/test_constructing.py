@@ -80,18 +80,9 @@ def test_a_call_is_a_type_error_or_gives_something_usable(module: str, name: str
     assert outcome(module, name, "call") == (0, "TypeError" if made_by_the_loop else "usable")
 
 
-CRASHES = {
-    "IncomingMessage": "wait() of a request without a server follows a null pointer",
-    "ServerResponse": "write_head(), write() and end() of an answer without a server follow a null pointer",
-}
-
-
 @pytest.mark.parametrize(
     ("module", "name"),
-    [
-        pytest.param(module, name, id=name, marks=[pytest.mark.xfail(reason=CRASHES[name])] if name in CRASHES else [])
-        for module, name in CLASSES
-    ],
+    [pytest.param(module, name, id=name) for module, name in CLASSES],
 )
 def test_what_new_makes_does_not_crash(module: str, name: str) -> None:
     """__new__ goes past __init__, as pickle and copy do."""

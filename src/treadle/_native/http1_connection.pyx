@@ -197,12 +197,14 @@ cdef class Connection(Wire):
         if so_far > server.line_bytes_max:
             piece = data[:head_size] if self.head is None else self.head + data[:head_size]
             if memchr(PyBytes_AS_STRING(piece), c'\n', min(PyBytes_GET_SIZE(piece), server.line_bytes_max + 2)) is NULL:
+                self.head = piece
                 # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
                 self.feed(data[:min(head_size, server.line_bytes_max)])
                 if self.shim is not None:
                     self.refuse("LINE_TOO_LONG")
                 return size
             if so_far > server.head_bytes_max:
+                self.head = piece
                 self.refuse("HEAD_TOO_LARGE")
                 return size
         piece = data[:head_size]
@@ -487,6 +489,7 @@ cdef class Connection(Wire):
     cdef int refuse(self, str reason, str detail=None) except -1:
         # The message under way is not acceptable: one answer, and the connection closes behind it.
         cdef ResponseCore response = self.response
+        cdef bytes head = self.head             # of which the method may not have been looked at
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
         self.drop_message()
@@ -494,7 +497,9 @@ cdef class Connection(Wire):
         if not may_answer:
             return self.end_now(None)
         answer = self.server.refusal(reason, detail)
-        self.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if response.is_head_only else answer)
+        if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+            answer = answer[:answer.find(b"\r\n\r\n") + 4]
+        self.send_bytes(answer)
         return self.linger()
 
     cdef int linger(self) except -1:

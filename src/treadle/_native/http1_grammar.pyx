@@ -15,10 +15,10 @@ cdef extern from *:
         ['!']=1, ['#']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, ['^']=1, ['_']=1, ['`']=1,
         ['|']=1, ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1,
     };
-    /* what a reg-name may have: unreserved, pct-encoded, sub-delims but the comma, and bytes above ASCII */
+    /* what a reg-name may have: unreserved, pct-encoded, and sub-delims but the comma */
     static const unsigned char treadle_hchar[256] = {
         ['!']=1, ['$']=1, ['%']=1, ['&']=1, ['\\'']=1, ['(']=1, [')']=1, ['*']=1, ['+']=1, ['-']=1, ['.']=1, [';']=1, ['=']=1, ['_']=1,
-        ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1, [0x80 ... 0xff]=1,
+        ['~']=1, ['0' ... '9']=1, ['A' ... 'Z']=1, ['a' ... 'z']=1,
     };
     /* field-vchar, SP and HTAB */
     static const unsigned char treadle_vchar[256] = { ['\\t']=1, [0x20 ... 0x7e]=1, [0x80 ... 0xff]=1 };

@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """A request, as far as it has arrived: its head, and what of its body waits to be read.
 
 Invariant: whoever reads the body gets all of it, in order, or an error; never a part that looks like the whole.

@@ -27,6 +27,7 @@ cdef class ResponseCore:
     cdef list waiters               # futures of those who wait in ready(); None: nobody
     cdef object __weakref__
 
+    cdef int check_status(self, int status) except -1
     cdef int check_name(self, name) except -1
     cdef int check_value(self, name, value) except -1
     cdef bytes as_bytes(self, chunk)

@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
 
 Invariants: what leaves is framed as its head says, or the connection is cut; the head leaves with the first piece of the body, so
@@ -118,6 +119,7 @@ cdef class ResponseCore:
             headers = list(headers.items() if hasattr(headers, "items") else headers)   # ORDER: it may be a generator
         if self.headers_sent:
             self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "write the head"})
+        self.check_status(status)
         self.status_code = status
         if headers and self.fields is not None:     # what is given here replaces what was set
             for name in (headers if type(headers) is dict else [pair[0] for pair in headers]):
@@ -178,6 +180,12 @@ cdef class ResponseCore:
 
     # ---- inside
 
+    cdef int check_status(self, int status) except -1:
+        # RFC 9110 section 15: 1xx is no final answer.
+        if not 200 <= status <= 999:
+            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
+        return 0
+
     cdef int check_name(self, name) except -1:
         cdef Py_ssize_t size = 0
         cdef const char *text = NULL
@@ -218,8 +226,7 @@ cdef class ResponseCore:
         # A writer with the status line and what set_header collected. It is this answer's alone until take() or give_writer().
         cdef HeadWriter writer
         cdef int status = self.status_code
-        if not 200 <= status <= 999:
-            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
+        self.check_status(status)
         if self.message is not None:
             self.check_value("status_message", self.message)
         writer = self.server.take_writer()

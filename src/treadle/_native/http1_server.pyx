@@ -143,8 +143,10 @@ cdef class ServerCore(Site):
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
         # It has returned. Who could still answer must hold the response: two references are the connection's and our own.
+        cdef Wire connection
         self.let_go(request)
-        if not response.finished and response.connection is not None and Py_REFCNT(response) <= 2:
+        connection = response.connection
+        if connection is not None and not response.finished and not connection.closing and Py_REFCNT(response) <= 2:
             self.unanswered(request, response, result)
         return 0
 

@@ -169,8 +169,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.unref_request()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'."""
-        base_events.BaseEventLoop.call_exception_handler(self, context)
+        """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error."""
+        if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
+            base_events.BaseEventLoop.call_exception_handler(self, context)
 
     # ---- wake-ups and signals
 

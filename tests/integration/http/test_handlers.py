@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -100,13 +99,8 @@ def test_what_was_answered_before_the_end_still_leaves(kind: str, code: int, sha
         assert program.wait() == code
 
 
-NOISY = pytest.mark.xfail(
-    sys.version_info >= (3, 12), reason="an eager task that ends the program is dropped unasked: asyncio logs what it raised"
-)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["", pytest.param("-async", marks=NOISY), "-later"])
+@pytest.mark.parametrize("shape", ["", "-async", "-later"])
 @pytest.mark.parametrize(("kind", "code"), [("exit", 7), ("interrupt", 130)])
 def test_an_end_that_was_asked_for_is_no_error_in_the_log(kind: str, code: int, shape: str) -> None:
     with listening("one") as program, program.client() as client:
