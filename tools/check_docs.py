@@ -1,20 +1,24 @@
-"""Checks the Markdown of the repository: internal links lead somewhere, and Python code in it compiles.
+"""Checks the Markdown of the repository: links lead somewhere, Python code compiles, and programs print what the page says.
 
     python tools/check_docs.py      prints each finding as path:line, and exits 1 if there is one
 
-A link is checked up to its #heading. Code is what stands in a ```python block; top-level await is allowed there. Not
-here: addresses on other hosts, and running the code (tests do that for the examples that can be run).
+A link is checked up to its #heading. Code is what stands in a ```python block; top-level await is allowed there. A program is
+such a block with a ```text block right behind it: `treadle run` must write exactly that to its standard output. Not here:
+addresses on other hosts, and code without an output (tests run the examples that can be run).
 """
 
 import ast
 import re
+import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = ("build", "dist")  # folders of the build
+PROGRAM_S = 30.0  # for a program of a page, which needs a fraction of a second; two busy cores are slow at times
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<language>[\w-]*)")
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)[^)]*\)")
@@ -83,7 +87,41 @@ def findings_in(path: Path) -> Iterator[str]:
                 yield f"{where}:{line + (error.lineno or 1) - 1}: {error.msg}"
 
 
+def programs_in(path: Path) -> Iterator[tuple[int, str, str]]:
+    """(line, program, output): each ```python block with nothing but blank lines before the ```text block behind it."""
+    program: tuple[int, str] | None = None
+    for line, text, language in prose_and_code(path.read_text()):
+        if language == "python":
+            program = line, textwrap.dedent(text)
+        elif language == "text" and program is not None:
+            yield *program, textwrap.dedent(text)
+            program = None
+        elif language is not None or text.strip():
+            program = None
+
+
+def wrong_outputs_in(path: Path) -> Iterator[str]:
+    where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    for line, program, output in programs_in(path):
+        printed = output_of(program)
+        if printed.strip() != output.strip():
+            yield f"{where}:{line}: the program prints\n{textwrap.indent(printed, '    ')}"
+
+
+def output_of(program: str) -> str:
+    """What it writes to its standard output under `treadle run`; in the end, that it did not end."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "program.py"
+        file.write_text(program)
+        command = [sys.executable, "-m", "treadle", "run", str(file)]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, cwd=folder, check=False).stdout
+        except subprocess.TimeoutExpired as error:
+            printed = error.stdout or b""
+            return (printed.decode() if isinstance(printed, bytes) else printed) + f"(no end within {PROGRAM_S:g} s)\n"
+
+
 if __name__ == "__main__":
-    findings = [finding for path in markdown_files() for finding in findings_in(path)]
+    findings = [finding for path in markdown_files() for check in (findings_in, wrong_outputs_in) for finding in check(path)]
     print(*findings, sep="\n" if findings else "")
     sys.exit(bool(findings))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check_docs import findings_in
+from tools.check_docs import findings_in, programs_in, wrong_outputs_in
 
 GOOD = """\
 # A title: `x`
@@ -44,3 +44,33 @@ def test_a_good_page_passes(page: Path) -> None:
 def test_a_bad_page_is_found(page: Path, text: str, line: int) -> None:
     page.write_text(text)
     assert [finding.split(":")[1] for finding in findings_in(page)] == [str(line)]
+
+
+PROGRAM = """\
+```python
+import sys
+
+print("a")
+print("b")
+print("not looked at", file=sys.stderr)
+```
+
+```text
+a
+%s
+```
+"""
+
+
+@pytest.mark.slow
+def test_a_program_prints_what_its_page_says(page: Path) -> None:
+    page.write_text(PROGRAM % "b")
+    assert list(wrong_outputs_in(page)) == []
+    page.write_text(PROGRAM % "c")
+    (finding,) = wrong_outputs_in(page)
+    assert finding == f"{page}:2: the program prints\n    a\n    b\n"
+
+
+def test_only_a_text_block_right_behind_is_an_output(page: Path) -> None:
+    page.write_text("```python\n1\n```\n\nprose\n\n```text\nx\n```\n```python\n2\n```\n```python\n3\n```\n```text\ny\n```\n")
+    assert list(programs_in(page)) == [(14, "3", "y")]
