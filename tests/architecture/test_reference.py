@@ -1,0 +1,79 @@
+"""Every public name stands in its page of docs/reference, and every option of a command in its guide."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+import treadle
+from treadle import events, fs, http, loop, process, timers
+from treadle.cli import main
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+MEMBERS = {
+    "events": (events.EventEmitter, events.EventIterator, events.EventIteratorStatistics),
+    "fs": (),
+    "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
+    "loop": (loop.EventLoop,),
+    "process": (),
+    "timers": (timers.Timeout, timers.Immediate),
+}
+INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
+    "adopt_asyncio", "check_call", "check_duration", "close_core", "drop_waiting", "hold_task", "is_closed_native", "is_debug",
+    "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers", "uncaught_hook", "watcher",
+}  # fmt: skip
+PACKAGES = {"events": events, "fs": fs, "http": http, "loop": loop, "process": process, "timers": timers}
+
+
+def code_in(page: str) -> set[str]:
+    """Every identifier within backticks, or in a block of code."""
+    text = (DOCS / page).read_text()
+    return set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]+`", text, re.DOTALL))))
+
+
+def public_members(kind: type) -> set[str]:
+    """Its own, those of its native base, and nothing that a documented base or asyncio brings."""
+    known: set[str] = set()
+    if kind is not events.EventEmitter and issubclass(kind, events.EventEmitter):
+        known = set(dir(events.EventEmitter))
+    if kind is loop.EventLoop:
+        import asyncio
+
+        known = (set(dir(asyncio.SelectorEventLoop)) - set(vars(kind))) | INTERNAL
+    return {name for name in dir(kind) if not name.startswith("_")} - known
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_name_is_in_its_page(name: str) -> None:
+    wanted = set(PACKAGES[name].__all__).union(*map(public_members, MEMBERS[name]))
+    assert wanted - code_in(f"reference/{name}.md") == set()
+
+
+def test_the_front_is_in_the_page_of_the_loop() -> None:
+    assert set(treadle.__all__) - code_in("reference/loop.md") == set()
+
+
+def test_the_check_can_say_no() -> None:
+    assert "no_such_name" not in code_in("reference/http.md")
+    assert {"close_idle_connections", "write_head"} <= public_members(http.Server) | public_members(http.ServerResponse)
+
+
+@pytest.mark.parametrize(("command", "page"), [("serve", "guide/serve.md"), ("run", "guide/programs.md")])
+def test_every_option_is_in_the_guide(command: str, page: str) -> None:
+    assert isinstance(main, click.Group)
+    options = {option for parameter in main.commands[command].params for option in parameter.opts if option.startswith("--")}
+    assert options
+    text = (DOCS / page).read_text()
+    assert {option for option in options if not re.search(rf"{option}(?![\w-])", text)} == set()
+
+
+def test_defaults_in_the_flags_table_are_those_of_the_command() -> None:
+    rows = dict(re.findall(r"^\| `(--[a-z-]+)[^|]*\| ([^|]*?) \|", (DOCS / "guide/serve.md").read_text(), re.MULTILINE))
+    for parameter in main.commands["serve"].params:
+        default = parameter.default
+        if parameter.opts[0].startswith("--") and isinstance(default, int | str) and not isinstance(default, bool) and default:
+            assert rows[parameter.opts[0]] == str(default)
