@@ -37,7 +37,7 @@ QUICK = Plan(seconds=4, warm_seconds=1)
 QUICK_ROUNDS = 1
 
 RIVALS = {
-    "treadle-node": ("node24", "node20", "nginx", "c-epoll"),
+    "treadle-node": ("node24", "node20", "nginx", "c-epoll", "treadle-unbatched"),
     "treadle-asgi": ("uvicorn-asgi", "granian-asgi", "freastal-asgi", "c-epoll"),
     "treadle-fastapi": ("uvicorn-fastapi", "granian-fastapi"),
 }

@@ -55,6 +55,7 @@ class Peer:
 
 HTTP = (
     Peer("treadle-node", "node-style", "{treadle} run {apps}/node_style.py", ("treadle",)),
+    Peer("treadle-unbatched", "node-style", "{treadle} run {apps}/node_unbatched.py", ("treadle",)),
     Peer("c-epoll", "floor", "{epoll_floor}", ("epoll_floor",)),
     Peer("nginx", "floor", "{python} {peers}/nginx_return.py {nginx} {run}", ("nginx",)),
     Peer("node24", "node-style", "{node24} {peers}/node_http.js", ("node24",)),

@@ -124,6 +124,11 @@ cdef class Connection(Wire):
             self.close_after_flush()
             raise
         self.is_consuming = False
+        if self.unsent_bytes and not self.is_ended and self.loop.join_batch(self):
+            return 0            # PERF: bench/http_hello.py, treadle-unbatched. The answers of one poll leave together
+        return self.uncork()
+
+    cdef int on_batch(self) except -1:
         return self.uncork()
 
     cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1:

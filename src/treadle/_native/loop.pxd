@@ -38,6 +38,11 @@ cdef class LoopCore:
     cdef Ring microtasks
     cdef Ring immediates
     cdef Ring pending               # PollHandles whose on_pending() waits for the pending phase
+    cdef Ring batch                 # PollHandles whose on_batch() waits for others of this poll
+    cdef int64_t batch_since_ns     # when the first of them joined
+    cdef Py_ssize_t batch_pause     # so many handles do not wait, since callbacks were slow
+    cdef public Py_ssize_t batch_max    # how many of them at most; 1: nobody waits
+    cdef bint is_taking             # the poll phase hands out events
     cdef Ring closing               # PollHandles whose on_close() waits for the close phase
     cdef Waker waker
     cdef LoopCounters counters
@@ -91,6 +96,8 @@ cdef class LoopCore:
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
     cdef int poll(self) except -1
+    cdef int take_events(self) except -1
+    cdef int end_batch(self) except -1
     cdef int run_check(self) except -1
     cdef int run_close(self) except -1
     cpdef int wake(self) except -1
@@ -98,6 +105,7 @@ cdef class LoopCore:
     cdef int complete(self, Handle handle) except -1    # run a finished request's callback, in the poll phase
     cdef int defer(self, PollHandle handle) except -1   # to the pending phase
     cdef int end(self, PollHandle handle) except -1     # to the close phase
+    cdef bint join_batch(self, PollHandle handle) except -1     # False: no events are handed out, so there is no batch
 
     cdef inline int admit(self, callback) except -1:
         # Everything that is scheduled passes here.

@@ -25,6 +25,7 @@ class Immediate(Handle):
 @disjoint_base
 class LoopCore:
     starvation_guard: bool
+    batch_max: int
     is_debug: bool
     uncaught_hook: Callable[[BaseException], bool] | None
     starvation_hook: Callable[[Any, int], object] | None  # (callback, flood_ns)

@@ -30,6 +30,7 @@ cdef class PollHandle:
 
     cdef int on_ready(self, int ready) except -1    # in the poll phase
     cdef int on_pending(self) except -1             # in the pending phase, once per LoopCore.defer()
+    cdef int on_batch(self) except -1               # in the poll phase, once per LoopCore.join_batch()
     cdef int on_close(self) except -1               # in the close phase, once per LoopCore.end()
     cdef int on_fork(self) except -1                # in a forked child, once, while it is watched
 

@@ -80,6 +80,9 @@ cdef class PollHandle:
     cdef int on_pending(self) except -1:
         return 0
 
+    cdef int on_batch(self) except -1:
+        return 0
+
     cdef int on_close(self) except -1:
         return 0
 

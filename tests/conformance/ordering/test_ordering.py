@@ -11,8 +11,8 @@ from tests.conformance.ordering.adapter import Interpreter
 PROGRAMS = [json.loads(line) for line in (Path(__file__).parent / "node.jsonl").read_text().splitlines()]
 
 # What the recording cannot pin, in Node as well; only then is another run another chance:
-# - a timer that holds nothing runs if it is due when the last one that does fires. Where both were made in one callback, whether a
-#   millisecond ended between the two decides;
+# - a timer that holds nothing runs if it is due when the last one that does fires. Where both were made in one callback, whether
+#   a millisecond ended between the two decides;
 # - two reads that are under way at once are on two threads, and end in the order in which the kernel runs these.
 RUNS = 3
 
