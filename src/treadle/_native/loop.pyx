@@ -843,7 +843,8 @@ cdef class LoopCore:
     cdef int end_batch(self) except -1:
         while self.batch.size:
             (<PollHandle>self.batch.pop()).on_batch()
-        return self.drain_if_any()
+            self.drain_if_any()
+        return 0
 
     cdef int poll_timeout_ms(self) except -2:
         # Not at all while something waits for a later phase; else until the next timer is due.
