@@ -27,6 +27,7 @@ UNITS = {
     "forks": OWN_GIL,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,
+    "microtasks": OWN_GIL,
     "loop": OWN_GIL,
     "pool_threads": OWN_GIL,
     "pool": OWN_GIL,

@@ -2,6 +2,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport PollHandle, Poller
 from treadle._native.queues cimport Handle, Kind, Ring
 from treadle._native.timers cimport Alarm, Timeout, TimerList, Timers
@@ -13,16 +14,6 @@ cdef extern from "Python.h":
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
 
 
-cdef struct LoopCounters:
-    uint64_t turns
-    uint64_t ticks          # callbacks run, by the queue they came from
-    uint64_t microtasks
-    uint64_t timers
-    uint64_t immediates
-    uint64_t events         # ready descriptors handled
-    uint64_t guard_turns    # turns that the starvation guard forced
-
-
 cdef class Immediate(Handle):
     cdef LoopCore loop
     cdef bint is_refed      # set by ref(), cleared by unref()
@@ -31,11 +22,9 @@ cdef class Immediate(Handle):
     cdef int count(self, bint holds) except -1
 
 
-cdef class LoopCore:
+cdef class LoopCore(Microtasks):
     cdef readonly Timers timers
     cdef readonly Poller poller
-    cdef Ring ticks
-    cdef Ring microtasks
     cdef Ring immediates
     cdef Ring pending               # PollHandles whose on_pending() waits for the pending phase
     cdef Ring batch                 # PollHandles whose on_batch() waits for others of this poll
@@ -45,24 +34,14 @@ cdef class LoopCore:
     cdef bint is_taking             # the poll phase hands out events
     cdef Ring closing               # PollHandles whose on_close() waits for the close phase
     cdef Waker waker
-    cdef LoopCounters counters
     cdef char *io_buffer            # where streams receive into; valid until the next receive
     cdef Py_ssize_t io_buffer_size
     cdef Py_ssize_t immediate_refs
     cdef readonly Py_ssize_t request_refs   # requests under way that hold the program: pool jobs, executor calls
 
     cdef bint is_polling            # the loop's thread may be blocked in the kernel; read by other threads, under the GIL
-    cdef bint is_stopping           # set by stop(), cleared when the run ends
-    cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef readonly bint is_closed_native
-    cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
-    cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
-    cdef bint flood_is_reported
-    cdef public bint starvation_guard
-    cdef public bint is_debug           # asyncio's debug mode: calls are checked, and remember where they were made
 
-    cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
-    cdef public object starvation_hook  # (callback, flood_ns) -> None
     cdef object step_type           # what asyncio hands to call_soon for a task's next step
     cdef object python_step         # the same of a task in pure Python: the function of a bound method
     cdef object current_task        # asyncio.current_task
@@ -75,16 +54,6 @@ cdef class LoopCore:
 
     cdef int refuse(self, callback) except -1
     cdef Handle push_checked(self, callback, tuple args, context, bint is_on_loop_thread)
-    cdef int run_handle(self, Handle handle) except -1
-    cdef int run_timed(self, Kind kind, Handle handle) except -1
-    cdef int run_watch(self, Handle handle) except -1
-    cdef int failed(self, Kind kind, Handle handle) except -1
-    cdef int uncaught(self, exception) except -1
-    cdef int drain(self) except -1
-    cdef int drain_bounded(self) except -1
-    cdef int guard(self, suspect) except -1
-    cdef int flood_over(self) except -1
-    cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
     cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
     cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
@@ -116,11 +85,6 @@ cdef class LoopCore:
     cdef inline bint is_step(self, callback):
         return (type_of(callback) == <PyObject *>self.step_type
                 or (is_method(callback) and method_function(callback) == <PyObject *>self.python_step))
-
-    cdef inline int drain_if_any(self) except -1:
-        if self.ticks.size or self.microtasks.size:
-            self.drain()
-        return 0
 
 
 cdef class Waker(PollHandle):

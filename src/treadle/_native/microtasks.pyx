@@ -1,0 +1,187 @@
+"""What runs between two callbacks: the ticks, then the microtasks, to the end; and the guard that bounds floods of them.
+
+`Microtasks` is the base of the loop. Invariants: ticks run before microtasks; nothing queued is lost; a drain that the guard cuts
+is followed by one whole turn, in which drains are bounded. Not here: the turn (loop.pyx), who is told of a flood
+(treadle.loop.starvation).
+Source: Node >= 11 for the order; docs/design/loop.md for the guard, which neither Node nor asyncio has.
+"""
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from treadle._native.queues cimport ALARM, READY, SOON, Handle, Kind, Ring, disown
+from treadle._native.timers cimport NS_PER_MS, clock_ns
+
+cdef extern from *:
+    """
+    static inline PyObject *treadle_reraise(void) { return NULL; }   /* the exception is set already */
+    """
+    object reraise "treadle_reraise"()
+
+cdef enum:
+    GUARD_CALLBACKS = 1_000                # ticks and microtasks in one drain before the clock is looked at
+    GUARD_NS = 10 * NS_PER_MS              # ... and how long they may take together
+    GUARD_SOON = 128                       # asyncio's callbacks in one drain: docs/design/loop.md, "Starvation"
+    FLOOD_REPORT_NS = 100 * NS_PER_MS      # a flood this long is reported to starvation_hook
+
+
+cdef class Microtasks:
+    """The two queues that are empty before the next callback runs, and how a callback is run."""
+
+    def __cinit__(self):
+        self.ticks = Ring()
+        self.microtasks = Ring()
+        self.starvation_guard = True
+
+    # ---- callbacks
+
+    cdef int run_handle(self, Handle handle) except -1:
+        # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
+        cdef Kind kind = handle.kind
+        cdef PyObject *result
+        if handle.callback is None:
+            return True
+        if self.is_debug:
+            return self.run_timed(kind, handle)
+        result = handle.call()
+        if result is NULL:
+            return self.failed(kind, handle)
+        disown(result)
+        handle.release()
+        return True
+
+    cdef int run_timed(self, Kind kind, Handle handle) except -1:
+        # run_handle in debug mode.
+        cdef object callback = handle.callback
+        cdef int64_t start_ns = clock_ns()
+        cdef PyObject *result = handle.call()
+        if result is NULL:
+            return self.failed(kind, handle)
+        disown(result)
+        handle.release()
+        self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
+        return True
+
+    cdef int run_watch(self, Handle handle) except -1:
+        # Like run_handle, for a callback that stays.
+        cdef PyObject *result = handle.call()
+        if result is NULL:
+            return self.failed(READY, handle)
+        disown(result)
+        return True
+
+    cdef int failed(self, Kind kind, Handle handle) except -1:
+        # The exception of a callback, which is set: asyncio's go to its exception handler, all others to uncaught().
+        try:
+            reraise()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            if kind == SOON or kind == ALARM or kind == READY:
+                told = {"message": f"Exception in callback {handle.callback!r}", "exception": exception, "handle": handle}
+                if self.is_debug and handle._source_traceback is not None:
+                    told["source_traceback"] = handle._source_traceback
+                self.call_exception_handler(told)
+            else:
+                self.uncaught(exception)
+        if kind != READY:
+            handle.release()
+        return False
+
+    cdef int uncaught(self, exception) except -1:
+        if self.uncaught_hook is None or not self.uncaught_hook(exception):
+            raise exception
+        return 0
+
+    def call_exception_handler(self, context):
+        """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
+        raise context["exception"]
+
+    def check_duration(self, callback, duration_s):
+        """Debug mode: callback ran that long. Here: nobody minds."""
+
+    # ---- microtasks
+
+    cdef int drain(self) except -1:
+        # ORDER: all ticks, then all microtasks, again until both are empty. The guard may end it before that.
+        cdef Handle handle
+        cdef object suspect = None          # the callback that ran last: the guard names it
+        cdef int soon_left = GUARD_SOON     # asyncio's callbacks until the guard steps in
+        cdef int others = 0                 # ticks and microtasks so far
+        cdef int64_t start_ns = 0
+        if self.is_flooded:
+            return self.drain_bounded()
+        while self.ticks.size or self.microtasks.size:
+            while self.ticks.size:
+                handle = <Handle>self.ticks.pop()
+                suspect = handle.callback
+                self.counters.ticks += 1
+                self.run_handle(handle)
+                others += 1
+                if others % 64 == 0 and self.is_too_long(others, &start_ns):
+                    return self.guard(suspect)
+            while self.microtasks.size:
+                if self.is_stopping:
+                    if self.stop_budget == 0:
+                        return 0
+                    self.stop_budget -= 1
+                handle = <Handle>self.microtasks.pop()
+                suspect = handle.callback
+                self.counters.microtasks += 1
+                if handle.kind == SOON:
+                    self.run_handle(handle)
+                    soon_left -= 1
+                    if soon_left == 0 and self.starvation_guard:
+                        return self.guard(suspect)
+                else:
+                    self.run_handle(handle)
+                    others += 1
+                    if others % 64 == 0 and self.is_too_long(others, &start_ns):
+                        return self.guard(suspect)
+        return self.flood_over()
+
+    cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
+        # Asked after every 64 ticks and microtasks of a drain; the clock is first read after the first 64.
+        if start_ns[0] == 0:
+            start_ns[0] = clock_ns()
+            return False
+        return others >= GUARD_CALLBACKS and self.starvation_guard and clock_ns() - start_ns[0] > GUARD_NS
+
+    cdef int guard(self, suspect) except -1:
+        # A drain was cut short: the rest waits while one whole turn runs, in which every callback gets a bounded drain.
+        cdef int64_t now_ns = clock_ns()
+        if not self.ticks.size and not self.microtasks.size:
+            return self.flood_over()        # that was the last one
+        self.is_flooded = True
+        self.counters.guard_turns += 1
+        if self.flood_since_ns == 0:
+            self.flood_since_ns = now_ns
+        elif now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
+            self.flood_is_reported = True
+            if self.starvation_hook is not None:
+                self.starvation_hook(suspect, now_ns - self.flood_since_ns)
+        return 0
+
+    cdef int drain_bounded(self) except -1:
+        # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
+        cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
+        cdef Py_ssize_t microtasks = min(self.microtasks.size, GUARD_SOON)
+        while ticks > 0 and self.ticks.size:
+            ticks -= 1
+            self.counters.ticks += 1
+            self.run_handle(<Handle>self.ticks.pop())
+        while microtasks > 0 and self.microtasks.size:
+            if self.is_stopping:
+                if self.stop_budget == 0:
+                    return 0
+                self.stop_budget -= 1
+            microtasks -= 1
+            self.counters.microtasks += 1
+            self.run_handle(<Handle>self.microtasks.pop())
+        if not self.ticks.size and not self.microtasks.size:
+            self.flood_over()
+        return 0
+
+    cdef int flood_over(self) except -1:
+        self.flood_since_ns = 0
+        self.flood_is_reported = False
+        return 0
