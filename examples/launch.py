@@ -51,6 +51,8 @@ def main():
     except KeyboardInterrupt:
         print("\nending", flush=True)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not leave a child behind
+            signal.signal(number, signal.SIG_IGN)
         for child in children:
             if child.poll() is None:
                 child.terminate()

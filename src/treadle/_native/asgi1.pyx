@@ -155,8 +155,9 @@ cdef class ASGIRequest(RequestCore):
         return self.body_bytes > 0 or self.is_end_due() or self.is_over or self.aborted
 
     cdef bint is_end_due(self) noexcept:
-        # The body is complete and given out, and the application was not told so with its last piece.
-        return self.complete and not self.is_dropped and not self.is_body_told
+        # The body is complete and given out, and the application was not told so with its last piece. Where there was no body and
+        # the peer has left, that is the news.
+        return self.complete and not self.is_dropped and not self.is_body_told and not (self.is_over and self.body is None)
 
     cdef int on_over(self) except -1:
         if not self.is_over:

@@ -16,6 +16,7 @@ from treadle._native.http1_grammar cimport (
 from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
 
 cdef extern from "Python.h":
+    bint PyObject_CheckBuffer(object candidate)
     bint PyUnicode_IS_ASCII(object text)
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
@@ -141,7 +142,7 @@ cdef class ResponseCore:
             self.send_body(b"", False)
 
     def write(self, chunk):
-        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent; wait for ready().
+        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent, or the peer has left; wait for ready().
 
         Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
         cdef bytes data = self.as_bytes(chunk)
@@ -149,7 +150,7 @@ cdef class ResponseCore:
             self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
         if PyBytes_GET_SIZE(data):
             self.send_body(data, False)
-        return self.connection is not None and not self.connection.is_over_mark
+        return self.connection is not None and not self.connection.closing and not self.connection.is_over_mark
 
     def end(self, chunk=None):
         """Send the last piece, if any, and complete the answer. A second call without a chunk is no harm.
@@ -166,11 +167,9 @@ cdef class ResponseCore:
     def ready(self):
         """An awaitable: done when no more than the low-water mark waits to be sent. Raises ERR_HTTP_REQUEST_ABORTED (a
         ConnectionError) when the peer has left."""
-        if self.connection is None:
-            if not self.finished:
-                self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
-            return Ready.__new__(Ready)
-        if not self.connection.is_over_mark:
+        if self.is_lost:
+            self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
+        if self.connection is None or not self.connection.is_over_mark:
             return Ready.__new__(Ready)
         waiter = self.server.loop.create_future()
         if self.waiters is None:
@@ -216,11 +215,10 @@ cdef class ResponseCore:
             return <bytes>chunk
         if isinstance(chunk, str):
             return (<str>chunk).encode()
-        try:
-            return bytes(memoryview(chunk))
-        except TypeError:
+        if not PyObject_CheckBuffer(chunk):
             self.server.fault(
                 "ERR_INVALID_ARG_TYPE", {"name": "chunk", "expected": "bytes-like or str", "received": type(chunk).__name__})
+        return bytes(memoryview(chunk))
 
     cdef HeadWriter begin_head(self):
         # A writer with the status line and what set_header collected. It is this answer's alone until take() or give_writer().

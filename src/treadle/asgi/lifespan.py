@@ -41,9 +41,14 @@ class Lifespan:
         self._task = asyncio.create_task(self._run(), name="treadle lifespan")
         message = await self._tell("lifespan.startup")
         if message is None:
+            was_told = self._events.empty()  # it has received lifespan.startup, and failed at it
             if self._mode == "on":
-                raise LifespanError("the application does not support lifespan") from self._error
-            logger.debug("the application has no lifespan", exc_info=self._error)
+                said = "failed to start" if was_told else "does not support lifespan"
+                raise LifespanError(f"the application {said}") from self._error
+            if was_told and self._error is not None:
+                logger.warning("the application failed at lifespan.startup and is served without", exc_info=self._error)
+            else:
+                logger.debug("the application has no lifespan", exc_info=self._error)
             self._task = None
         elif message["type"] == "lifespan.startup.failed":
             await asyncio.wait([self._task])

@@ -28,13 +28,13 @@ from treadle.http.binding import bind_tcp, bind_unix
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.server import BACKLOG
 from treadle.loop.current import get_loop
-from treadle.loop.program import run
+from treadle.loop.program import run_until_done
 
 __all__ = ["ServeConfig", "StartupError", "serve"]
 
 logger = logging.getLogger("treadle")
 
-CANCEL_S = 5.0  # for handlers to clean up once they are cancelled
+CANCEL_S = 5.0  # for handlers, and for what else the application left behind, to clean up once they are cancelled
 
 
 class StartupError(Exception):
@@ -58,7 +58,7 @@ class ServeConfig:
 
 def serve(app: Application, config: ServeConfig, *, name: str = "application") -> None:
     """Serve app until SIGINT or SIGTERM; a second one leaves at once. Raises StartupError."""
-    run(_Serving(app, config, name).main)
+    run_until_done(_Serving(app, config, name).main, cleanup_s=CANCEL_S)
 
 
 def _counted(requests: int) -> str:

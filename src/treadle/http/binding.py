@@ -48,6 +48,8 @@ def _closed_on_error(sock: socket.socket, where: str) -> Iterator[None]:
         yield
     except OSError as error:
         sock.close()
+        if error.errno is None:  # "AF_UNIX path too long"
+            raise OSError(errno.ENAMETOOLONG, f"{error}: cannot listen on {where}") from None
         raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on {where}") from None
     except BaseException:
         sock.close()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
@@ -52,6 +53,8 @@ def create_server(
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
     ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
     """
+    if handler is not None:
+        require_callable(handler, "handler")
     return Server(handler, limits or Limits(), timeouts or Timeouts())
 
 

@@ -75,6 +75,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.starvation_hook = StarvationLog().report
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
+        self._children: set[int] = set()  # pids of child processes that hold the program
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed() else "running" if self.is_running() else "open"
@@ -172,6 +173,25 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error."""
         if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
             base_events.BaseEventLoop.call_exception_handler(self, context)
+
+    # ---- child processes
+
+    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
+        """asyncio's; the child holds the program until it has ended, as in Node."""
+        transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
+        if transport.get_returncode() is None:
+            self._children.add(transport.get_pid())
+            self.ref_request()
+        return transport
+
+    def _child_watcher_callback(self, pid: int, returncode: int, transport: Any) -> None:
+        super()._child_watcher_callback(pid, returncode, transport)  # type: ignore[misc]
+        self.call_soon_threadsafe(self._child_ended, pid)  # asyncio calls this on a thread of its own where there is no pidfd
+
+    def _child_ended(self, pid: int) -> None:
+        if pid in self._children:
+            self._children.discard(pid)
+            self.unref_request()
 
     # ---- wake-ups and signals
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,6 +16,8 @@ from typing import Any, TypeVar
 from treadle._base.errors import TreadleError
 from treadle.loop import hooks
 from treadle.loop.event_loop import EventLoop
+
+logger = logging.getLogger("treadle.loop")
 
 _T = TypeVar("_T")
 
@@ -43,6 +46,12 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
     return _Program(main, adopts=False).run(debug)
 
 
+def run_until_done(main: Main, *, cleanup_s: float) -> Any:
+    """As run, but the program ends with main, whatever else would hold it: tasks, timers and servers that are left are cancelled
+    and closed, and have cleanup_s to clean up. For ``treadle serve``."""
+    return _Program(main, adopts=False, cleanup_s=cleanup_s).run(None)
+
+
 def run_script(script: Callable[[], Any]) -> None:
     """Run a file's module code as a program, which adopts every `treadle.run` in it. For ``treadle run``."""
     _Program(script, adopts=True).run(None)
@@ -51,8 +60,9 @@ def run_script(script: Callable[[], Any]) -> None:
 class _Program:
     """One main and its loop."""
 
-    def __init__(self, main: Main, *, adopts: bool) -> None:
+    def __init__(self, main: Main, *, adopts: bool, cleanup_s: float | None = None) -> None:
         self.adopts = adopts
+        self._cleanup_s = cleanup_s  # None: it ends when nothing holds it, and cleaning up takes what it takes
         self.pid = os.getpid()  # a forked child's `treadle.run` is no business of its parent's program
         self._main = main
         self._loop = EventLoop()
@@ -80,7 +90,7 @@ class _Program:
             _here.program = outer
             self._is_over = True
             try:
-                _wind_up(loop)
+                _wind_up(loop, self._cleanup_s)
             finally:
                 loop.close()
 
@@ -90,7 +100,7 @@ class _Program:
             loop.run_while_alive()
             if self._error is not None:
                 raise self._error
-            if hooks.before_exit is None:
+            if hooks.before_exit is None or self._cleanup_s is not None:
                 break
             turns = loop.turns
             loop.next_tick(hooks.before_exit, 0)
@@ -130,7 +140,8 @@ class _Program:
             self._error = task.exception()
         else:
             self._result = task.result()
-            return
+            if self._cleanup_s is None:
+                return
         self._loop.stop()
 
 
@@ -157,7 +168,7 @@ def _tell_exit(loop: EventLoop, code: int) -> None:
             asyncio._set_running_loop(None)
 
 
-def _wind_up(loop: EventLoop) -> None:
+def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
     """What is left when a program ends: no connection is accepted any more, tasks are cancelled, async generators and the
     executor closed. The turns this takes may fail: what a callback raises there comes out."""
     loop.stop_accepting()
@@ -166,9 +177,11 @@ def _wind_up(loop: EventLoop) -> None:
     for task in left:
         task.cancel()
     if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(asyncio.wait(left, timeout=cleanup_s))
     for task in left:
-        if not task.cancelled() and task.exception() is not None:
+        if not task.done():
+            logger.error("a task did not end %g s after being cancelled: %r", cleanup_s, task)
+        elif not task.cancelled() and task.exception() is not None:
             loop.call_exception_handler(
                 {"message": "unhandled exception while the program ended", "exception": task.exception(), "task": task}
             )

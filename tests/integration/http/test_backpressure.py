@@ -140,3 +140,12 @@ def test_a_client_that_sends_chunks_of_one_byte(program: Program) -> None:
         client.send((b"1\r\nx\r\n" * 200_000 + b"0\r\n\r\n")[sent:])
         assert json.loads(client.response().body)["bytes"] == 200_000
     assert program.rss_bytes - memory < 16 * MIB
+
+
+def test_a_client_that_leaves_at_once_does_not_keep_a_handler_writing() -> None:
+    with Program.run("endless.py") as program:
+        for _ in range(20):
+            with program.client() as client:
+                client.send(request("GET", "/for-ever"))
+        eventually(lambda: program.stdout.lines.count("left") == 20, "every handler has been told")
+        assert program.get("/").body == b"alive"

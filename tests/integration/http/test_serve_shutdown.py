@@ -41,3 +41,19 @@ def test_a_request_that_ends_the_program_by_system_exit() -> None:
             assert client.rest() == b""
         assert program.wait() == 7
         assert not re.search("never awaited|destroyed but it is pending", program.stderr.text)
+
+
+@pytest.mark.parametrize("left", ["task", "interval", "alarm"])
+def test_what_the_application_leaves_behind_does_not_hold_it(left: str) -> None:
+    with Program.serve("shutdown_app:app", env={"LEAVE": left}) as program:
+        assert program.get("/background").body == b"done"
+        assert ended(program)[-1] == "lifespan shutdown"
+        assert "Traceback" not in program.stderr.text
+
+
+@pytest.mark.slow
+def test_a_task_that_stays_is_named_and_left() -> None:
+    with Program.serve("shutdown_app:app", env={"LEAVE": "stubborn task"}) as program:
+        assert program.get("/background").body == b"done"
+        assert "stays" in ended(program)
+        assert "a task did not end 5 s after being cancelled: <Task" in program.stderr.text
