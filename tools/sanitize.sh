@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 copy=build/sanitize
 mkdir -p "$copy"
+rm -rf "$copy"/{src,tests,fuzz}
 git ls-files -z | tar --null --files-from=- -cf - | tar -xf - -C "$copy"
 cd "$copy"
 venv=$(TREADLE_SANITIZE=address,undefined EXTRAS=test tools/setup.sh)

@@ -59,6 +59,7 @@ cdef class Connection(Wire):
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1
     cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1
+    cdef int walk(self, const char *data, Py_ssize_t size, Py_ssize_t *used) except -1
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
     cdef int take_body(self, bytes chunk) except -1
@@ -70,6 +71,7 @@ cdef class Connection(Wire):
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
     cdef int drop_rest(self) except -1
+    cdef int close_idle(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1

@@ -118,10 +118,12 @@ cdef class Connection(Wire):
         self.is_consuming = self.is_corked = True
         try:
             self.consume_messages(data, size)
-        except BaseException:       # a handler wants the program to end: what was answered before that still leaves
+        except BaseException:       # the program ends, or may go on: what was answered before still leaves, the rest waits
             self.is_consuming = False
             self.uncork()
-            self.close_after_flush()
+            if self.phase == IDLE and self.unparsed is not None and not self.is_deferred:
+                self.is_deferred = True
+                self.loop.defer(self)
             raise
         self.is_consuming = False
         if self.unsent_bytes and not self.is_ended and self.loop.join_batch(self):
@@ -132,10 +134,18 @@ cdef class Connection(Wire):
         return self.uncork()
 
     cdef int consume_messages(self, const char *data, Py_ssize_t size) except -1:
-        # What lies behind an unanswered message is kept for later.
+        # What lies behind an unanswered message, or an exception, is kept for later.
         cdef Py_ssize_t used = 0
+        try:
+            self.walk(data, size, &used)
+        finally:
+            if used < size and not self.closing and self.phase != LINGERING:
+                self.unparsed = data[used:size]
+        return 0
+
+    cdef int walk(self, const char *data, Py_ssize_t size, Py_ssize_t *used) except -1:
         cdef int messages = TURN_MESSAGES
-        while used < size and not self.closing and self.phase != LINGERING:
+        while used[0] < size and not self.closing and self.phase != LINGERING:
             if self.phase == IDLE:
                 if self.is_over_mark:       # the answers so far wait for the peer, so its requests wait, too: see on_drained()
                     break
@@ -143,8 +153,8 @@ cdef class Connection(Wire):
                     self.is_deferred = True
                     self.loop.defer(self)
                     break
-                used += self.skip_blank_lines(data + used, size - used)
-                if used == size:
+                used[0] += self.skip_blank_lines(data + used[0], size - used[0])
+                if used[0] == size:
                     break
                 messages -= 1
                 self.begin_message()
@@ -153,17 +163,19 @@ cdef class Connection(Wire):
                     break
                 self.blank_bytes = 0
             if self.phase == HEAD:
-                used += self.consume_head(data + used, size - used)
+                used[0] += self.consume_head(data + used[0], size - used[0])
             elif self.phase == BODY or self.phase == DRAINING:
-                used += self.consume_body(data + used, size - used)
+                used[0] += self.consume_body(data + used[0], size - used[0])
             else:
                 break
-            if self.is_dispatch_due and (self.phase == ANSWERING or used == size):
+            if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
-                self.server.dispatch(self)
+                try:
+                    self.server.dispatch(self)
+                except BaseException:           # its handler wants the program to end, and will not answer
+                    self.close_after_flush()
+                    raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
-        if used < size and not self.closing and self.phase != LINGERING:
-            self.unparsed = data[used:size]
         return 0
 
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept:
@@ -467,7 +479,11 @@ cdef class Connection(Wire):
 
     cdef int next_message(self) except -1:
         # The connection is IDLE: go on with what waits, or wait.
-        self.request = None
+        if self.request is not None:
+            self.request.leave()
+            self.request = None
+        if self.server.is_closing:
+            return self.linger()
         self.set_deadline(self.server.keep_alive_ms)
         if self.is_consuming or self.is_deferred:
             return 0
@@ -495,6 +511,8 @@ cdef class Connection(Wire):
         # The message under way is not acceptable: one answer, and the connection closes behind it.
         cdef ResponseCore response = self.response
         cdef bytes head = self.head             # of which the method may not have been looked at
+        if self.phase == DRAINING:              # its answer is complete, and still on its way perhaps
+            return self.linger()
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
         self.drop_message()
@@ -545,6 +563,8 @@ cdef class Connection(Wire):
             return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
         if self.phase == LINGERING:
             return self.end_now(None)
+        if self.phase == IDLE and not self.closing and (self.unsent_bytes or self.unparsed is not None):
+            return self.set_deadline(self.server.keep_alive_ms)     # not idle: the peer still reads, see on_backlog()
         if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
             return self.end_now(None) if self.has_peer_ended else 0
         return self.close_after_flush()
@@ -558,8 +578,6 @@ cdef class Connection(Wire):
             return self.set_deadline(self.server.request_ms)
         if self.phase == BODY and self.request is not None:
             self.request.abort()
-            if self.response is not None and self.response.headers_sent:
-                return self.end_now(None)
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
@@ -582,9 +600,17 @@ cdef class Connection(Wire):
     cdef int on_flushed(self) except -1:
         if self.send_deadline is not None:
             self.send_deadline.stop()
+            if self.phase == IDLE and not self.closing:
+                self.set_deadline(self.server.keep_alive_ms)    # idle from now on
         if self.phase == LINGERING and not self.closing:
             self.set_deadline(self.server.linger_ms)
         return 0
+
+    cdef int close_idle(self) except -1:
+        # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end.
+        if self.closing:
+            return 0
+        return self.linger() if self.unsent_bytes or self.unparsed is not None else self.close_after_flush()
 
     cdef int on_closed(self) except -1:
         self.deadline.stop()

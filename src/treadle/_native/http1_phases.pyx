@@ -17,6 +17,7 @@ EVENTS = ("BEGIN", "BODY_FOLLOWS", "COMPLETE", "ANSWERED", "LAST")
 
 TRANSITIONS = {
     ("IDLE", "BEGIN"): "HEAD",                  # the first byte of a message
+    ("IDLE", "LAST"): "LINGERING",              # the server closes while the last answer is still on its way
     ("HEAD", "BODY_FOLLOWS"): "BODY",           # the blank line of a head that announces a body
     ("HEAD", "COMPLETE"): "ANSWERING",          # the blank line of a head that does not
     ("HEAD", "LAST"): "LINGERING",              # refused

@@ -6,6 +6,7 @@ cdef class RequestCore:
     cdef Site server
     cdef Wire connection            # None once the message is over for the connection
     cdef readonly str method
+    cdef tuple addresses            # of a connection that it has left, if they were known
     cdef bytes target               # as it came in the request line
     cdef readonly str http_version
     cdef readonly list raw_headers
@@ -30,5 +31,6 @@ cdef class RequestCore:
     cdef bint has_news(self) noexcept
     cdef int wake_readers(self) except -1
     cdef int ask_to_continue(self) except -1
+    cdef int leave(self) except -1
     cdef int abort(self) except -1
     cdef int on_over(self) except -1

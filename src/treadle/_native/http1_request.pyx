@@ -32,8 +32,9 @@ cdef class RequestCore:
 
     @property
     def remote_address(self):
-        """(host, port) of the peer; '' for a Unix socket; None once the connection is gone."""
-        return None if self.connection is None else self.connection.address_pair()[1]
+        """(host, port) of the peer; '' for a Unix socket. Once the exchange is over: None, unless it was asked for before."""
+        cdef tuple pair = self.addresses if self.connection is None else self.connection.address_pair()
+        return None if pair is None else pair[1]
 
     @property
     def is_body_begun(self):
@@ -117,8 +118,15 @@ cdef class RequestCore:
             self.connection.send_bytes(CONTINUE)
         return 0
 
+    cdef int leave(self) except -1:
+        # The exchange is over for the connection; its addresses stay known, for logs.
+        if self.connection is not None:
+            self.addresses = self.connection.addresses
+            self.connection = None
+        return 0
+
     cdef int abort(self) except -1:
-        self.connection = None
+        self.leave()
         if not self.complete and not self.aborted:
             self.aborted = True
             self.wake_readers()

@@ -172,8 +172,7 @@ cdef class ResponseCore:
         if self.connection is None or not self.connection.is_over_mark:
             return Ready.__new__(Ready)
         waiter = self.server.loop.create_future()
-        if self.waiters is None:
-            self.waiters = []
+        self.waiters = [] if self.waiters is None else [one for one in self.waiters if not one.done()]   # but the cancelled
         self.waiters.append(waiter)
         return waiter
 

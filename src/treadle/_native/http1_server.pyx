@@ -86,7 +86,7 @@ cdef class ServerCore(Site):
         cdef Connection connection
         for connection in list(self.connections):
             if connection.phase == IDLE:
-                connection.close_after_flush()
+                connection.close_idle()
 
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""

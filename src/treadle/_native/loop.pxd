@@ -49,7 +49,7 @@ cdef class LoopCore(Microtasks):
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
-    cdef int64_t batch_ns           # the time whose alarms run now as one batch; -2: none
+    cdef int64_t alarms_due_ns           # the time whose alarms run now as one batch; -2: none
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
     cdef int refuse(self, callback) except -1

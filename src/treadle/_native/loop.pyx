@@ -17,7 +17,7 @@ from posix.unistd cimport close, read, write
 from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
-    ALARM, COMPLETION, IMMEDIATE, MICROTASK, READY, SOON, TICK, DebugHandle, Handle, HeapEntry, Kind, Ring, disown, new_handle,
+    ALARM, IMMEDIATE, MICROTASK, READY, SOON, TICK, DebugHandle, Handle, HeapEntry, Kind, Ring, new_handle,
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
@@ -146,7 +146,7 @@ cdef class LoopCore(Microtasks):
         self.tasks = set()
         self.listeners = set()
         self.owners = set()
-        self.batch_ns = -2
+        self.alarms_due_ns = -2
         self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
         self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
@@ -346,10 +346,11 @@ cdef class LoopCore(Microtasks):
                     self.run_close()
                 if is_forced:
                     self.is_flooded = False
-                if self.is_stopping:
+                if self.is_stopping and (self.stop_budget == 0 or not self.microtasks.size):
                     break
         finally:
-            self.is_stopping = False
+            self.is_stopping = self.is_flooded = False
+            self.flood_over()
 
     @property
     def turns(self):
@@ -483,8 +484,8 @@ cdef class LoopCore(Microtasks):
         alarm.timers = self.timers
         alarm._when = when_s
         alarm.due.key = INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
-        if alarm.due.key <= self.batch_ns:      # made by a batch for a time that is past: its turn comes after the batch
-            alarm.due.key = self.batch_ns + 1
+        if alarm.due.key <= self.alarms_due_ns:      # made by a batch for a time that is past: its turn comes after the batch
+            alarm.due.key = self.alarms_due_ns + 1
         self.timers.add_alarm(alarm)
         return alarm
 
@@ -585,7 +586,7 @@ cdef class LoopCore(Microtasks):
         # one deadline depend on it. Those made by the batch wait for the next pass.
         cdef HeapEntry *alarm
         cdef HeapEntry *timers
-        self.batch_ns = now_ns
+        self.alarms_due_ns = now_ns
         try:
             while True:
                 alarm = self.timers.due_alarms.first()
@@ -597,7 +598,7 @@ cdef class LoopCore(Microtasks):
                 self.counters.timers += 1
                 self.run_handle(self.timers.take_alarm())
         finally:
-            self.batch_ns = -2      # before the time of any alarm
+            self.alarms_due_ns = -2      # before the time of any alarm
 
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1:
         cdef Timer timer
@@ -650,15 +651,20 @@ cdef class LoopCore(Microtasks):
     cdef int poll(self) except -1:
         cdef bint is_new_child = self.poller.renew_if_forked()  # then what held the program may be gone: no wait
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
-        self.poller.wait(0 if is_new_child else self.poll_timeout_ms())
-        self.is_polling = False
+        try:
+            self.poller.wait(0 if is_new_child else self.poll_timeout_ms())
+        finally:
+            self.is_polling = False
         self.is_taking = True
         try:
             self.take_events()
-        finally:
+        except BaseException:       # it ends the run: what was answered leaves, and nothing of the user's runs before
             self.is_taking = False
-            self.end_batch()
-        return 0
+            while self.batch.size:
+                (<PollHandle>self.batch.pop()).on_batch()
+            raise
+        self.is_taking = False
+        return self.end_batch()
 
     cdef int take_events(self) except -1:
         cdef PollHandle handle

@@ -14,6 +14,7 @@ cdef class Transport(Stream):
     cdef bint is_reading_paused     # by the user: set by pause_reading(), cleared by resume_reading()
     cdef object __weakref__
 
+    cdef int resume_if_wanted(self) except -1
     cdef int take_protocol(self, protocol) except -1
     cdef int learn_addresses(self) except -1
     cdef object address(self, str kind)

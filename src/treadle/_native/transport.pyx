@@ -153,6 +153,14 @@ cdef class Transport(Stream):
 
     def _reset_empty_waiter(self):      # COMPAT(asyncio): sendfile is through
         self.empty_waiter = None
+        self.resume_if_wanted()
+
+    cdef int resume_if_wanted(self) except -1:
+        # While sendfile watches the socket nobody else may.
+        if (self.is_connected and not self.closing and not self.is_reading_paused and self.empty_waiter is None
+                and self.eof_told is not self.protocol):
+            self.resume()
+        return 0
 
     def get_protocol(self):
         """The protocol."""
@@ -187,8 +195,7 @@ cdef class Transport(Stream):
         """Deliver data again. No effect if not paused, or closing."""
         if not self.closing:
             self.is_reading_paused = False
-            if self.is_connected and self.eof_told is not self.protocol:
-                self.resume()
+            self.resume_if_wanted()
 
     cdef int read_some(self) except -1:
         cdef Py_buffer room
@@ -209,6 +216,9 @@ cdef class Transport(Stream):
         if size > 0:
             PyBuffer_Release(&room)     # before the protocol is told: it may want to resize its buffer
             return self.tell("buffer_updated", size)
+        if size == 0:
+            PyBuffer_Release(&room)
+            return self.received_nothing(size)
         self.received_nothing(size)     # first, while errno is recv's
         PyBuffer_Release(&room)
         return 0

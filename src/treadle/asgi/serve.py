@@ -130,7 +130,8 @@ class _Serving:
             logger.info("waiting up to %g s for %s under way", self._config.graceful_s, _counted(busy))
         if not await self._drain(server, self._config.graceful_s):
             busy = max(server.request_count, server.task_count)
-            logger.warning("cutting %s that did not end in time", _counted(busy))
+            if busy:
+                logger.warning("cutting %s that did not end in time", _counted(busy))
             server.close_all_connections()
             server.cancel_tasks()
             if not await self._drain(server, CANCEL_S):

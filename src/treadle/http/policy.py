@@ -85,7 +85,11 @@ def is_departure(exception: BaseException) -> bool:
     (Starlette's ClientDisconnect), or a group of such."""
     if isinstance(exception, BaseExceptionGroup):
         return all(is_departure(one) for one in exception.exceptions)
-    if isinstance(exception, OSError):
-        return True
-    source = exception.__cause__ or exception.__context__
-    return source is not None and is_departure(source)
+    source: BaseException | None = exception
+    seen: set[int] = set()  # `raise error from error` is possible
+    while source is not None and id(source) not in seen:
+        if isinstance(source, OSError):
+            return True
+        seen.add(id(source))
+        source = source.__cause__ or source.__context__
+    return False

@@ -228,4 +228,4 @@ class Server(EventEmitter):
                 closed.set_result(None)
         if self._core.is_closing:
             self._core.is_closing = False
-            self.emit("close")
+            self._loop.next_tick(self.emit, "close")

@@ -100,7 +100,7 @@ class _Program:
             loop.run_while_alive()
             if self._error is not None:
                 raise self._error
-            if hooks.before_exit is None or self._cleanup_s is not None:
+            if hooks.before_exit is None or self._cleanup_s is not None or not _is_main_thread():
                 break
             turns = loop.turns
             loop.next_tick(hooks.before_exit, 0)
@@ -158,9 +158,14 @@ def _uncaught(error: BaseException) -> bool:
     return hooks.uncaught is not None and hooks.uncaught(error)  # looked up anew: treadle.process may be imported late
 
 
+def _is_main_thread() -> bool:
+    """The events of the process belong to the program of its main thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def _tell_exit(loop: EventLoop, code: int) -> None:
     """Inside the loop, but without a turn of it: whatever is scheduled now never runs."""
-    if hooks.exit is not None:
+    if hooks.exit is not None and _is_main_thread():
         asyncio._set_running_loop(loop)
         try:
             hooks.exit(code)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from treadle.http.policy import is_departure
 from treadle.http.refusals import REFUSALS, refusal
 
 
@@ -33,3 +34,14 @@ def test_what_the_parser_said_stands_behind_the_reason() -> None:
 def test_names_are_those_of_rfc_9110() -> None:
     assert refusal("LINE_TOO_LONG").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
     assert refusal("BODY_TOO_LARGE").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+
+
+def test_what_says_that_the_peer_has_left() -> None:
+    selfish = ValueError()
+    selfish.__cause__ = selfish
+    caused = RuntimeError()
+    caused.__context__ = ConnectionResetError()
+    assert not is_departure(selfish)
+    assert is_departure(caused)
+    assert is_departure(BaseExceptionGroup("", [OSError(), caused]))
+    assert not is_departure(BaseExceptionGroup("", [OSError(), KeyError()]))

@@ -17,8 +17,18 @@ def loop() -> Iterator[treadle.EventLoop]:
     before = open_fds()
     loop = treadle.new_event_loop()
     yield loop
+    end_tasks(loop)
     loop.close()
     assert open_fds() == before
+
+
+def end_tasks(loop: treadle.EventLoop) -> None:
+    """A coroutine that was never begun would be complained about in some later test."""
+    left = set() if loop.is_closed() else asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left))
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ def test_what_is_unrefed_does_not_hold_it(pipe: Pipe) -> None:
         loop.set_fd_ref(server.sockets[0].fileno(), False)
         loop.add_reader(pipe.reader, trace.append, "readable")
         loop.set_fd_ref(pipe.reader, False)
-        timer = set_timeout(trace.append, 1, "timer").unref()
+        timer = set_timeout(trace.append, 60_000, "timer").unref()
         assert not timer.has_ref()
         loop.call_soon(lambda: None)
         asyncio.create_task(_end_server(server))
