@@ -17,6 +17,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+sys.path.insert(0, str(Path(__file__).parent / "tools"))  # isolated builds do not look beside setup.py
+from own_gil import mend
+
 NATIVE = Path("src/treadle/_native")
 
 OWN_GIL = "own_gil"  # may be loaded by interpreters with a GIL of their own, at once
@@ -108,8 +111,9 @@ class BuildNative(build_ext):
         self.parallel = self.parallel or min(4, os.cpu_count() or 1)
 
     def run(self) -> None:
-        # Build tools compare file times only: other flags, or another text of this file, compile everything again.
-        recipe = hashlib.sha256(Path(__file__).read_bytes() + repr(compile_arguments()).encode()).hexdigest()
+        # Build tools compare file times only: other flags, or another text of these files, compile everything again.
+        texts = Path(__file__).read_bytes() + Path("tools/own_gil.py").read_bytes() + repr(compile_arguments()).encode()
+        recipe = hashlib.sha256(texts).hexdigest()
         record = Path("build", f"native-recipe{sysconfig.get_config_var('EXT_SUFFIX')}")
         self.force = self.force or not record.exists() or record.read_text() != recipe
         record.parent.mkdir(exist_ok=True)
@@ -138,6 +142,8 @@ class BuildNative(build_ext):
             )
             for extension, c_extension in zip(extensions, translated, strict=True):
                 extension.sources = c_extension.sources
+                if kind == OWN_GIL:
+                    mend(Path(c_extension.sources[0]))
         super().build_extensions()
 
 

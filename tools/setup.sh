@@ -161,7 +161,7 @@ with open("pyproject.toml", "rb") as file:
 
 compile_core() {
     local stamp=build/native-stamp$SUFFIX log=build/native.log wanted source is_complete=yes
-    wanted=$({ cat setup.py src/treadle/_native/*.pyx src/treadle/_native/*.pxd
+    wanted=$({ cat setup.py tools/own_gil.py src/treadle/_native/*.pyx src/treadle/_native/*.pxd
                echo "${TREADLE_NATIVE_DEBUG:-} ${TREADLE_SANITIZE:-} ${CC:-} ${CFLAGS:-}"; } | digest)
     for source in src/treadle/_native/*.pyx; do
         [ -e "${source%.pyx}$SUFFIX" ] || is_complete=no

@@ -499,10 +499,11 @@ cdef class Connection(Wire):
             self.unparsed = None
             self.consume(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
             if self.unparsed is None and not self.closing:
-                if self.has_peer_ended and self.phase != ANSWERING:
-                    self.on_end()
-                else:
-                    self.resume()
+                if self.has_peer_ended:
+                    if self.phase != ANSWERING:
+                        self.on_end()
+                elif self.request is None or self.request.complete or self.request.body_bytes <= self.server.body_mark:
+                    self.resume()       # else consume_body() has paused it
         return 0
 
     # ---- ends
@@ -526,7 +527,7 @@ cdef class Connection(Wire):
         return self.linger()
 
     cdef int linger(self) except -1:
-        # End our side; close when the peer has ended its own, or has had LINGER_MS. Closing at once, with input unread, would
+        # End our side; close when the peer has ended its own, or has had linger_ms. Closing at once, with input unread, would
         # reset the connection and could destroy the answer on its way.
         if self.has_peer_ended:
             return self.close_after_flush()

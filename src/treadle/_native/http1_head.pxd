@@ -24,3 +24,6 @@ cdef class HeadWriter:
     cdef int add_chunk_size(self, Py_ssize_t size) except -1
     cdef int add_number(self, unsigned long long number, unsigned int base) except -1
     cdef bytes take(self, const char *body, Py_ssize_t body_size, const char *suffix, Py_ssize_t suffix_size)
+
+
+cpdef str phrase_of(int status)

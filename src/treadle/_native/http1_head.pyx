@@ -30,7 +30,8 @@ cdef enum:
 cdef dict PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 
-cdef str phrase_of(int status):
+cpdef str phrase_of(int status):
+    """The reason phrase of a status, as RFC 9110 has it; empty for one it does not name."""
     if status in PHRASES:
         return PHRASES[status]
     try:

@@ -14,7 +14,6 @@ cdef extern from "<sys/epoll.h>" nogil:
 cdef enum:
     READABLE = 1        # or the peer has ended, or the descriptor has failed: reading tells
     WRITABLE = 2        # likewise
-    FAILED = 4
 
 
 cdef int open_eventfd(int at) except -1

@@ -74,7 +74,7 @@ cdef class PollHandle:
         self.is_refed = True
 
     cdef int on_ready(self, int ready) except -1:
-        # ready: READABLE | WRITABLE, only what it is interested in; FAILED where the descriptor has an error.
+        # ready: READABLE | WRITABLE, only what it is interested in; all of it where the descriptor has an error.
         return 0
 
     cdef int on_pending(self) except -1:
@@ -264,13 +264,11 @@ cdef class Poller:
                 handle = <PollHandle>self.watched[fd]
                 if handle.generation == <uint32_t>(event.data.u64 >> 32):
                     ready[0] = handle.interest
-                    if not event.events & (EPOLLERR | EPOLLHUP):
+                    if not event.events & (EPOLLERR | EPOLLHUP):    # else whoever waits for anything finds out by itself
                         if not event.events & (EPOLLIN | EPOLLRDHUP):
                             ready[0] &= ~READABLE
                         if not event.events & EPOLLOUT:
                             ready[0] &= ~WRITABLE
-                    elif event.events & EPOLLERR or not ready[0]:
-                        ready[0] |= FAILED
                     if ready[0]:
                         return handle
         return None

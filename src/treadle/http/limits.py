@@ -24,7 +24,7 @@ class Limits:
 class Timeouts:
     """Deadlines of one connection, in seconds. Absolute: a byte now and then does not extend them."""
 
-    headers_s: float = 20.0  # from a connection's or a head's first byte to its blank line; past it 408; Node 60 s
+    headers_s: float = 20.0  # from a head's first byte to its blank line, past it 408; as long for the first byte; Node 60 s
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
     linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s

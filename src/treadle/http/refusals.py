@@ -4,8 +4,9 @@
 """
 
 from email.utils import formatdate
-from http import HTTPStatus
 from typing import Final, NamedTuple
+
+from treadle._native.http1_head import phrase_of
 
 __all__ = ["REFUSALS", "Refusal", "refusal"]
 
@@ -43,14 +44,11 @@ REFUSALS: Final[dict[str, Refusal]] = {
     "VERSION": Refusal(505, "The versions spoken here are HTTP/1.1 and HTTP/1.0."),
 }
 
-#: Names of RFC 9110 that older versions of Python do not know yet.
-PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long"}
-
 
 def refusal(name: str, detail: str | None = None) -> bytes:
     """A whole HTTP/1.1 answer that ends its connection. detail: what exactly, where a parser said so."""
     status, text = REFUSALS[name]
-    phrase = PHRASES.get(status) or HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     body = f"{status} {phrase}: {text}{f' {detail}.' if detail else ''}\n".encode("latin-1", "replace")
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"

@@ -1,0 +1,77 @@
+"""What Cython 3.3's module state lacks for interpreters that run at once, mended in the C files of own-GIL units.
+
+Cython keeps the module state of every interpreter in one table of the process, and the tables of C methods, whose contents are
+the same for all, in C variables. Both are right as long as one interpreter at a time imports or leaves a unit. Each entry of
+REPAIRS says what happens otherwise; tests/integration/test_two_interpreters.py meets them, now and then. A Cython whose C code an
+entry does not fit stops the build: look whether the repair is still needed. Not here: which units need it (setup.py).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCK_VTABLES = "#include <pthread.h>\nstatic pthread_mutex_t treadle_vtables_lock = PTHREAD_MUTEX_INITIALIZER;\n"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One change of the C text. `pattern` occurs as often as `where`, the line that it belongs to; both regular expressions."""
+
+    reason: str
+    where: str
+    pattern: str
+    replacement: str
+
+
+REPAIRS = (
+    Repair(
+        "the lock that the next repair takes",
+        r'#include "Python\.h"\n',
+        r'#include "Python\.h"\n',
+        r"\g<0>" + LOCK_VTABLES.replace("\\", r"\\"),
+    ),
+    Repair(
+        "each import writes a class's C methods anew, its base class's first: an interpreter that runs meanwhile calls those",
+        r"  __pyx_vtabptr_\w+ = &__pyx_vtable_",
+        r"  (__pyx_vtabptr_(\w+)) = &__pyx_vtable_\2;\n((?:  __pyx_vtable_\2\..*;\n)*)",
+        "  pthread_mutex_lock(&treadle_vtables_lock);\n  if (!\\1) {\n\\3  \\1 = &__pyx_vtable_\\2;\n  }\n"
+        "  pthread_mutex_unlock(&treadle_vtables_lock);\n",
+    ),
+    Repair(
+        "each import sets the pointer to another unit's C methods to NULL before it looks for it",
+        r"static int __Pyx_GetVtable\(.*\) {\n",
+        r"    void\* ptr;\n    \*table = NULL;\n",
+        "    void* ptr;\n",
+    ),
+    Repair(
+        "who is not in the table is looked for one entry behind its end, where one that has left may still stand",
+        r"static PyObject \*__Pyx_State_FindModule\(.*\) {\n",
+        r"(        found = __Pyx_State_FindModuleStateLookupTableLowerBound\(\n.*\n)(    }\n  end:\n)",
+        r"\1        if (found == data->table + data->count) found = NULL;\n\2",
+    ),
+    Repair(
+        "an interpreter leaves twice, as CPython clears a module more than once: the second time takes another's entry",
+        r"static int __Pyx_State_RemoveModule\(.*\) {\n",
+        r"        if \(!lower_bound\) goto done;\n",
+        "        if (lower_bound == data->table + data->count) goto done;\n",
+    ),
+    Repair(
+        "the second time there may be no table any more",
+        r"static int __Pyx_State_RemoveModule\(.*\) {\n",
+        r"    if \(data->interpreter_id_as_index\) {\n(?=.*\n            data->table\[interpreter_id\]\.module = NULL;\n)",
+        r"    if (!data) goto done;\n\g<0>",
+    ),
+)
+
+
+def mend(c_file: Path) -> None:
+    """Applies every repair to one translated unit, once. Raises SystemExit if this Cython writes other C code."""
+    text = c_file.read_text(encoding="utf-8")
+    if LOCK_VTABLES in text:
+        return
+    for repair in REPAIRS:
+        wanted = len(re.findall(repair.where, text))
+        text, mended = re.subn(repair.pattern, repair.replacement, text)
+        if mended != wanted:
+            raise SystemExit(f"{c_file}: {mended} of {wanted} places mended (tools/own_gil.py): {repair.reason}")
+    c_file.write_text(text, encoding="utf-8")
