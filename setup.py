@@ -39,6 +39,7 @@ UNITS = {
     "transport": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,
     "http1_grammar": MAIN_ONLY,
+    "http1_plain": MAIN_ONLY,
     "http1_phases": MAIN_ONLY,
     "http1_head": MAIN_ONLY,
     "http1_exchange": MAIN_ONLY,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import interpreter, paths
 
-BUILD_INPUTS = ("src", "pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
+BUILD_INPUTS = ("src", "pyproject.toml", "setup.py", "tools/own_gil.py", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
 NOT_INPUTS = shutil.ignore_patterns("__pycache__", "*.so", "*.pyc", "*.egg-info", "build")
 
 RELEASE_FLAGS = ""  # exactly what a user's `pip install` compiles
@@ -137,6 +137,7 @@ def _install_treadle(env: Environment, flags: str) -> None:
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=NOT_INPUTS)
         elif source.exists():
+            (copy / name).parent.mkdir(exist_ok=True)
             shutil.copy2(source, copy / name)
     stamp = env.venv / "treadle.stamp"
     digest = _digest(copy, flags)

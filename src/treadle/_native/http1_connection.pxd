@@ -33,7 +33,7 @@ cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
     cdef Deadline send_deadline     # None until the kernel did not take everything
-    cdef ParserShim shim            # None while IDLE, and while the answer of a complete message is under way
+    cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response      # None between two, and while DRAINING
     cdef bytes unparsed             # what came behind the current message; None: nothing
@@ -51,7 +51,7 @@ cdef class Connection(Wire):
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_upgrade_offered    # by the current message
     cdef bint is_parser_spent       # it may think that the connection ends behind the current message: not used again
-    cdef bint is_body_raw           # the parser stopped at such an offer: the body passes it by
+    cdef bint is_body_raw           # no parser reads the body: it has stopped at such an offer, or the head was plain
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
@@ -64,8 +64,10 @@ cdef class Connection(Wire):
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
     cdef int take_body(self, bytes chunk) except -1
     cdef bint has_forbidden_trailer(self) except -1
-    cdef int feed(self, bytes data) except -1
+    cdef bint feed(self, bytes data) except -1
+    cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1
     cdef int check_head(self) except -1
+    cdef int begin_exchange(self, bint is_1_0) except -1
     cdef bint take_authority(self) except -1
     cdef int check_fields(self, bint is_1_0) except -1
     cdef int message_complete(self) except -1

@@ -1,11 +1,11 @@
 """A connection of an HTTP/1.1 server: bytes in, one request at a time out of them, answers in their order.
 
-A `Connection` is a Stream that walks the phases of http1_phases.pyx for each message. Parsing is httptools' (llhttp, every leniency
-off); what it lets pass and what it does not count is checked here. A message is handed to the parser only when the one before it is
-answered, so whatever is pipelined waits unparsed.
+A `Connection` is a Stream that walks the phases of http1_phases.pyx for each message. A head that came whole and is written plainly is
+read by http1_plain.pyx; everything else is httptools' (llhttp, every leniency off), and what that lets pass or does not count is
+checked here. A message is read only when the one before it is answered, so whatever is pipelined waits unparsed.
 
 Invariants: replies leave in the order of their requests; a refused message gets at most one answer, and the connection closes
-behind it; while IDLE a connection owns no parser. Not here: error pages, logs and other text (treadle.http), handlers
+behind it; a connection owns a parser only while one reads its message. Not here: error pages, logs and other text (treadle.http), handlers
 (http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -26,6 +26,7 @@ from treadle._native.http1_phases cimport (
     ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
+from treadle._native.http1_plain cimport VERSION_BYTES, plain_fields, plain_target, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.tcp cimport sockaddr_in6
@@ -192,14 +193,10 @@ cdef class Connection(Wire):
         cdef ResponseCore response = make(server.response_type, ())
         request.server = response.server = server
         request.connection = response.connection = self
-        request.raw_headers = []
         response.status_code = 200
         response.send_date = True
         self.request = request
         self.response = response
-        self.shim = take_parser(server)
-        self.shim.connection = self
-        self.shim.is_head_complete = self.shim.is_message_complete = False
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
         self.body_kind = NO_BODY
@@ -216,35 +213,51 @@ cdef class Connection(Wire):
             if memchr(PyBytes_AS_STRING(piece), c'\n', min(PyBytes_GET_SIZE(piece), server.line_bytes_max + 2)) is NULL:
                 self.head = piece
                 # Garbage may have no line at all: that is the parser's verdict, before it is a long line.
-                self.feed(data[:min(head_size, server.line_bytes_max)])
-                if self.shim is not None:
+                if self.feed(data[:min(head_size, server.line_bytes_max)]):
                     self.refuse("LINE_TOO_LONG")
                 return size
             if so_far > server.head_bytes_max:
                 self.head = piece
                 self.refuse("HEAD_TOO_LARGE")
                 return size
-        piece = data[:head_size]
-        if self.head_tail == 4 and self.head is None:
-            self.head = piece
-        else:
-            self.head = piece if self.head is None else self.head + piece
-            if not self.is_head_timed:          # a head in pieces: from here on the clock runs
-                self.is_head_timed = True
-                self.set_deadline(server.headers_ms)
         self.head_bytes = so_far
-        self.feed(piece)
-        if self.shim is None:                   # refused
+        if self.head_tail == 4 and self.head is None and self.read_plain(data, head_size):
+            return head_size
+        piece = data[:head_size]
+        self.head = piece if self.head is None else self.head + piece
+        if self.head_tail != 4 and not self.is_head_timed:      # a head in pieces: from here on the clock runs
+            self.is_head_timed = True
+            self.set_deadline(server.headers_ms)
+        if not self.feed(piece):
             return size
         if self.head_tail == 4:
             self.check_head()
         return head_size
 
-    cdef int check_head(self) except -1:
-        # The parser has accepted the head; the rest of the rules are ours. Goes on to BODY or ANSWERING.
+    cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
+        # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef ResponseCore response = self.response
-        cdef ParserShim shim = self.shim
+        cdef str method = usual_method(head, size)
+        cdef Py_ssize_t start, target_size
+        cdef list fields
+        if method is None:
+            return False
+        start = len(method) + 1
+        target_size = plain_target(head + start, size - start)
+        if target_size == 0:
+            return False
+        fields = plain_fields(head + start + target_size + VERSION_BYTES, size - start - target_size - VERSION_BYTES)
+        if fields is None:
+            return False
+        request.method = method
+        request.target = head[start:start + target_size]
+        request.raw_headers = fields
+        self.begin_exchange(False)
+        return True
+
+    cdef int check_head(self) except -1:
+        # The parser has accepted the head; what it lets pass in the request line is ours to see.
+        cdef RequestCore request = self.request
         cdef const char *head = PyBytes_AS_STRING(self.head)
         cdef const char *line_end = <const char *>memchr(head, c'\r', PyBytes_GET_SIZE(self.head))
         cdef bint is_1_0
@@ -253,12 +266,19 @@ cdef class Connection(Wire):
         if line_end[-9] != c' ':                # "GET /indexHTTP/1.1": to the parser a target, and HTTP/0.9
             return self.refuse("REQUEST_LINE")
         request.method = method_of(head, line_end - head)
-        response.is_head_only = request.method is HEAD_METHOD
         is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
         if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
+            self.response.is_head_only = request.method is HEAD_METHOD
             return self.refuse("VERSION")
+        self.shim.is_head_complete = True
+        return self.begin_exchange(is_1_0)
+
+    cdef int begin_exchange(self, bint is_1_0) except -1:
+        # The head is well-formed: what does it say? Goes on to BODY or ANSWERING.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        response.is_head_only = request.method is HEAD_METHOD
         request.http_version = "1.0" if is_1_0 else "1.1"
-        shim.is_head_complete = True
         if self.check_fields(is_1_0):
             return 0
         if request.method is CONNECT_METHOD:
@@ -271,7 +291,7 @@ cdef class Connection(Wire):
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
         self.head = None
         self.is_dispatch_due = True
-        if shim.is_message_complete:
+        if self.shim is None or self.shim.is_message_complete:
             if self.body_kind == CHUNKED:
                 return self.refuse("UPGRADE_WITH_CHUNKS")     # an offer of another protocol, for which the parser ends here: where does its body?
             self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
@@ -374,12 +394,9 @@ cdef class Connection(Wire):
         self.request.expects_continue = False
         if self.is_body_raw:
             self.take_body(data[:part])
-            self.shim.is_message_complete = is_last
-        else:
-            self.feed(data[:part])
-        if self.shim is None:                   # refused
+        elif not self.feed(data[:part]):
             return size
-        if is_last != self.shim.is_message_complete:
+        elif is_last != self.shim.is_message_complete:
             self.refuse("FRAMING")                # the parser counts otherwise
             return size
         if is_last:
@@ -413,14 +430,20 @@ cdef class Connection(Wire):
                 return True
         return False
 
-    cdef int feed(self, bytes data) except -1:
+    cdef bint feed(self, bytes data) except -1:
+        # Hand a piece of the message to the parser. False: it was refused.
+        if self.shim is None:
+            self.request.raw_headers = []
+            self.shim = take_parser(self.server)
+            self.shim.connection = self
+            self.shim.is_head_complete = self.shim.is_message_complete = False
         try:
             self.shim.feed(data)
         except HttpParserUpgrade:
             pass                            # the offer is not taken up, as RFC 9110 section 7.8 allows
         except HttpParserError as error:
             self.refuse("SYNTAX", str(error))
-        return 0
+        return self.shim is not None
 
     cdef int message_complete(self) except -1:
         cdef RequestCore request = self.request
@@ -656,27 +679,13 @@ cdef str OPTIONS_METHOD = "OPTIONS"
 
 
 cdef str method_of(const char *line, Py_ssize_t size):
-    # The first word of a request line that the parser has accepted. One str for each of the usual ones: compared by identity.
+    # The first word of a request line that the parser has accepted; one str for each of the usual ones: compared by identity.
+    cdef str method = usual_method(line, size)
     cdef Py_ssize_t i = 0
+    if method is not None:
+        return method
+    if memcmp(line, b"CONNECT ", 8) == 0:       # no line is shorter than 12
+        return CONNECT_METHOD
     while i < size and line[i] != c' ':
         i += 1
-    if i == 3:
-        if memcmp(line, b"GET", 3) == 0:
-            return "GET"
-        if memcmp(line, b"PUT", 3) == 0:
-            return "PUT"
-    elif i == 4:
-        if memcmp(line, b"POST", 4) == 0:
-            return "POST"
-        if memcmp(line, b"HEAD", 4) == 0:
-            return HEAD_METHOD
-    elif i == 5 and memcmp(line, b"PATCH", 5) == 0:
-        return "PATCH"
-    elif i == 6 and memcmp(line, b"DELETE", 6) == 0:
-        return "DELETE"
-    elif i == 7:
-        if memcmp(line, b"OPTIONS", 7) == 0:
-            return OPTIONS_METHOD
-        if memcmp(line, b"CONNECT", 7) == 0:
-            return CONNECT_METHOD
     return line[:i].decode("ascii")
