@@ -12,10 +12,13 @@ from treadle._base.version import VERSION as __version__
 if TYPE_CHECKING:
     from treadle import events, fs, http, process, timers
     from treadle._base.errors import TreadleError
+    from treadle.events import AbortController, AbortSignal
     from treadle.loop import EventLoop, install, new_event_loop, queue_microtask, run
 
 
 _HOMES = {
+    "AbortController": "treadle.events",
+    "AbortSignal": "treadle.events",
     "EventLoop": "treadle.loop",
     "TreadleError": "treadle._base.errors",
     "install": "treadle.loop",
@@ -26,6 +29,8 @@ _HOMES = {
 _PACKAGES = ("events", "fs", "http", "process", "timers")
 
 __all__ = [
+    "AbortController",
+    "AbortSignal",
     "EventLoop",
     "TreadleError",
     "__version__",

@@ -15,7 +15,9 @@ from treadle.cli import main
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 MEMBERS = {
-    "events": (events.EventEmitter, events.EventIterator, events.EventIteratorStatistics),
+    "events": (
+        events.EventEmitter, events.EventIterator, events.EventIteratorStatistics, events.AbortController, events.AbortSignal,
+    ),
     "fs": (),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),

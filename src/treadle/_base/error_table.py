@@ -23,6 +23,11 @@ class ErrorSpec(NamedTuple):
 
 
 ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
+    "ABORT_ERR": ErrorSpec(
+        "The operation was aborted",
+        "Whoever holds the AbortController asked for it; data['reason'] is what they gave as reason",
+        NODE,
+    ),
     "ERR_ASGI_UNEXPECTED_MESSAGE": ErrorSpec(
         "The application sent {received!r} while its answer is {state}",
         "Send one http.response.start, then http.response.body until more_body is false",
@@ -72,6 +77,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         ConnectionError,
     ),
+    "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
+        "{name} cannot be made directly",
+        "Use {instead}",
+        NODE,
+        TypeError,
+    ),
     "ERR_INVALID_ARG_TYPE": ErrorSpec(
         'The "{name}" argument must be {expected}, not {received}',
         "See the signature of the function",
@@ -95,6 +106,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Use letters, digits and !#$%&'*+-.^_`|~ only (RFC 9110 section 5.6.2)",
         NODE,
         ValueError,
+    ),
+    "ERR_INVALID_STATE": ErrorSpec(
+        "Invalid state: {state}",
+        "Look for a second use of what is used once",
+        NODE,
+        RuntimeError,
     ),
     "ERR_LOOP_RUNNING": ErrorSpec(
         "An event loop is running in this thread already",
@@ -128,6 +145,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Cannot write after end()",
         "Write before end(), and look for a callback that goes on after the answer is complete",
         NODE,
+    ),
+    "ERR_TIMED_OUT": ErrorSpec(
+        "The operation was not complete after {delay_ms} ms",
+        "Allow it more time, or find out what it waits for",
+        TREADLE,
+        TimeoutError,
     ),
     "ERR_UNHANDLED_ERROR": ErrorSpec(
         "An 'error' event had no listener: {context!r}",

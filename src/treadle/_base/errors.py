@@ -6,7 +6,8 @@ stay OSError and are not wrapped.
     ├── TreadleTypeError               also TypeError
     ├── TreadleValueError              also ValueError
     ├── TreadleRuntimeError            also RuntimeError
-    └── TreadleConnectionError         also ConnectionError
+    ├── TreadleConnectionError         also ConnectionError
+    └── TreadleTimeoutError            also TimeoutError
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ __all__ = [
     "TreadleConnectionError",
     "TreadleError",
     "TreadleRuntimeError",
+    "TreadleTimeoutError",
     "TreadleTypeError",
     "TreadleValueError",
 ]
@@ -82,11 +84,16 @@ class TreadleConnectionError(TreadleError, ConnectionError):
     """A TreadleError that is a ConnectionError as well."""
 
 
+class TreadleTimeoutError(TreadleError, TimeoutError):
+    """A TreadleError that is a TimeoutError as well."""
+
+
 _CLASS_OF_BASE: dict[type[Exception], type[TreadleError]] = {
     TypeError: TreadleTypeError,
     ValueError: TreadleValueError,
     RuntimeError: TreadleRuntimeError,
     ConnectionError: TreadleConnectionError,
+    TimeoutError: TreadleTimeoutError,
 }
 
 

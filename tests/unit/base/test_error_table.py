@@ -10,7 +10,7 @@ import pytest
 from tools.gen_errors_reference import PAGE, fields_of, page
 from treadle._base.error_table import ERROR_TABLE, NODE, TREADLE
 
-CODE = re.compile(r"\bERR_[A-Z0-9_]+\b")
+CODE = re.compile(r"\b(?:ERR_[A-Z0-9_]+|ABORT_ERR)\b")
 TABLE_FILE = "error_table.py"
 
 

@@ -1,0 +1,284 @@
+"""AbortController and AbortSignal: one place that says stop, and all who are told.
+
+Source: https://nodejs.org/api/globals.html#class-abortcontroller, and section 3 of the DOM standard. Invariants: a signal aborts
+once, and its first reason stays; a listener that raises keeps none from being called; a signal made of others (`any`) is not kept
+alive by them unless it has a listener. Not here: who heeds a signal.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import ref
+
+from treadle._base.arguments import require_callable
+from treadle._base.errors import TreadleError
+from treadle.events._loop import running_loop
+
+if TYPE_CHECKING:
+    from asyncio import Task
+
+__all__ = ["AbortController", "AbortEvent", "AbortScope", "AbortSignal"]
+
+_NOT_GIVEN: Final = object()
+
+
+class AbortEvent(NamedTuple):
+    """What a listener gets."""
+
+    type: str
+    target: "AbortSignal"
+
+
+Listener = Callable[[AbortEvent], object]
+
+
+class AbortSignal:
+    """Tells that something is to stop. Made by AbortController, or by `abort`, `timeout` and `any`.
+
+    Not thread-safe. Needs no loop, but for `timeout` and `scope`.
+    """
+
+    __slots__ = ("__weakref__", "_aborted", "_dependents", "_heard_dependents", "_listeners", "_on_abort", "_reason", "_sources")
+
+    def __init__(self) -> None:
+        raise TreadleError("ERR_ILLEGAL_CONSTRUCTOR", name="AbortSignal", instead="AbortController().signal")
+
+    @classmethod
+    def _make(cls) -> "AbortSignal":
+        signal = cls.__new__(cls)
+        signal._aborted = False
+        signal._reason = None
+        signal._listeners = {}  # a dict for its order
+        signal._on_abort = None
+        signal._sources = ()
+        signal._dependents = {}
+        signal._heard_dependents = {}
+        return signal
+
+    _aborted: bool
+    _reason: Any
+    _listeners: dict[Listener, None]
+    _on_abort: Listener | None
+    _sources: "tuple[AbortSignal, ...]"
+    _dependents: "dict[int, ref[AbortSignal]]"  # made by any() of this one; each removes itself when it goes
+    _heard_dependents: "dict[int, AbortSignal]"  # those of them that have a listener, in the order of their first
+
+    @classmethod
+    def abort(cls, reason: Any = _NOT_GIVEN) -> "AbortSignal":
+        """One that is aborted already. reason: as for AbortController.abort."""
+        signal = cls._make()
+        signal._aborted = True
+        signal._reason = _default_reason() if reason is _NOT_GIVEN else reason
+        return signal
+
+    @classmethod
+    def timeout(cls, delay_ms: float) -> "AbortSignal":
+        """One that aborts after `delay_ms`, in the timers phase, with a TreadleError (ERR_TIMED_OUT, a TimeoutError).
+
+        The timer does not hold the program. Raises TreadleError: ERR_NO_LOOP.
+        """
+        signal = cls._make()
+        running_loop().set_timeout(signal._time_out, delay_ms, delay_ms).unref()
+        return signal
+
+    @classmethod
+    def any(cls, signals: "Iterable[AbortSignal]") -> "AbortSignal":
+        """One that aborts with the first of `signals`, for the same reason."""
+        signal = cls._make()
+        sources: dict[int, AbortSignal] = {}
+        for source in signals:
+            if source._aborted:
+                return cls.abort(source._reason)
+            for root in source._sources or (source,):  # those that any() was made of: nobody else can abort it
+                sources[id(root)] = root
+        signal._sources = tuple(sources.values())
+        for root in signal._sources:
+            root._dependents[id(signal)] = ref(signal, partial(_forget, root._dependents, id(signal)))
+        return signal
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it has been aborted."""
+        return self._aborted
+
+    @property
+    def reason(self) -> Any:
+        """Why; None before that."""
+        return self._reason
+
+    def throw_if_aborted(self) -> None:
+        """Raise the reason, if it is aborted; a TreadleError (ABORT_ERR) with `data["reason"]`, if that is no exception."""
+        if self._aborted:
+            raise self._as_exception()
+
+    @property
+    def on_abort(self) -> Listener | None:
+        """One listener more, called in its turn; None: there is none."""
+        return self._on_abort
+
+    @on_abort.setter
+    def on_abort(self, listener: Listener | None) -> None:
+        if self._on_abort is not None:
+            self.remove_event_listener("abort", self._call_on_abort)
+        self._on_abort = listener
+        if listener is not None:
+            require_callable(listener, "listener")
+            self.add_event_listener("abort", self._call_on_abort)
+
+    def add_event_listener(self, event: str, listener: Listener, *, once: bool = False) -> None:
+        """Call `listener(AbortEvent)` when it aborts; never, if it has. A second time is ignored, and so is an event but 'abort'.
+
+        Called inside abort(), in the order of adding. once: as in Node; it happens once anyway.
+        Raises TreadleError: ERR_INVALID_ARG_TYPE.
+        """
+        require_callable(listener, "listener")
+        if event != "abort" or self._aborted or listener in self._listeners:
+            return
+        self._listeners[listener] = None
+        for source in self._sources:
+            source._heard_dependents.setdefault(id(self), self)
+
+    def remove_event_listener(self, event: str, listener: Listener) -> None:
+        """Undo add_event_listener. Whoever is removed while others are called is not called any more."""
+        if event != "abort" or listener not in self._listeners:
+            return
+        del self._listeners[listener]
+        if not self._listeners:
+            for source in self._sources:
+                source._heard_dependents.pop(id(self), None)
+
+    def scope(self) -> "AbortScope":
+        """`async with signal.scope(): ...`: the block is cancelled when the signal aborts, and raises its reason."""
+        return AbortScope(self)
+
+    def __repr__(self) -> str:
+        return f"<AbortSignal {f'aborted: {self._reason!r}' if self._aborted else 'waiting'}>"
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _time_out(self, delay_ms: float) -> None:
+        self._abort(TreadleError("ERR_TIMED_OUT", delay_ms=delay_ms))
+
+    def _abort(self, reason: Any) -> None:
+        if self._aborted:
+            return
+        told = [self, *self._heard_dependents.values()]
+        unheard = [dependent for entry in list(self._dependents.values()) if (dependent := entry()) is not None]
+        for signal in (self, *unheard):  # ORDER: all of them know, before any listener runs; DOM, "signal abort"
+            if not signal._aborted:
+                signal._aborted = True
+                signal._reason = reason
+            elif signal is not self and signal in told:
+                told.remove(signal)  # another source was first
+        errors = [error for signal in told for error in signal._tell()]
+        if errors:
+            _report(errors)
+
+    def _tell(self) -> list[BaseException]:
+        errors: list[BaseException] = []
+        event = AbortEvent("abort", self)
+        for listener in list(self._listeners):
+            if listener in self._listeners:
+                try:
+                    listener(event)
+                except Exception as error:
+                    errors.append(error)
+        self._listeners.clear()
+        for source in self._sources:
+            source._heard_dependents.pop(id(self), None)
+            source._dependents.pop(id(self), None)
+        self._sources = ()
+        return errors
+
+    def _call_on_abort(self, event: AbortEvent) -> None:
+        if self._on_abort is not None:
+            self._on_abort(event)
+
+    def _as_exception(self) -> BaseException:
+        if isinstance(self._reason, BaseException):
+            return self._reason
+        return TreadleError("ABORT_ERR", reason=self._reason)
+
+
+class AbortController:
+    """Whoever may say stop: hand out `signal`, call `abort()`."""
+
+    __slots__ = ("__weakref__", "signal")
+
+    def __init__(self) -> None:
+        self.signal: Final = AbortSignal._make()
+
+    def abort(self, reason: Any = _NOT_GIVEN) -> None:
+        """Abort the signal, and call its listeners before this returns. A second call does nothing.
+
+        reason: what `signal.reason` will be, best an exception; a TreadleError (ABORT_ERR) by default. A listener that raises
+        does not keep the others from being called; its exception is uncaught in the next tick, or raised here where no loop runs.
+        """
+        self.signal._abort(_default_reason() if reason is _NOT_GIVEN else reason)
+
+    def __repr__(self) -> str:
+        return f"<AbortController {self.signal!r}>"
+
+
+class AbortScope:
+    """The block of `AbortSignal.scope`. Cancels the task that runs it, once, and takes that cancellation back at its end."""
+
+    __slots__ = ("_cancelling", "_has_cancelled", "_signal", "_task")
+
+    def __init__(self, signal: AbortSignal) -> None:
+        self._signal = signal
+        self._task: Task[object] | None = None
+        self._has_cancelled = False
+
+    async def __aenter__(self) -> AbortSignal:
+        from asyncio import current_task
+
+        if self._task is not None:
+            raise TreadleError("ERR_INVALID_STATE", state="a scope is entered once")
+        self._signal.throw_if_aborted()
+        self._task = current_task()
+        assert self._task is not None, "async with runs in a task"
+        self._cancelling = self._task.cancelling()
+        self._signal.add_event_listener("abort", self._cancel)
+        return self._signal
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        from asyncio import CancelledError
+
+        self._signal.remove_event_listener("abort", self._cancel)
+        task = self._task
+        if not self._has_cancelled or task is None:
+            return
+        # As asyncio.timeout: only if nobody else has cancelled the task, too, is the cancellation ours.
+        if task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, CancelledError):
+            raise self._signal._as_exception() from error
+
+    def _cancel(self, _: AbortEvent) -> None:
+        assert self._task is not None
+        self._has_cancelled = True
+        self._task.cancel()
+
+
+def _forget(dependents: dict[int, Any], key: int, _: object) -> None:
+    dependents.pop(key, None)
+
+
+def _default_reason() -> TreadleError:
+    return TreadleError("ABORT_ERR", reason=None)
+
+
+def _report(errors: list[BaseException]) -> None:
+    """Each is uncaught in a tick of its own, as in Node: whoever aborts is not hit by it. Without a loop the first is raised."""
+    try:
+        loop = running_loop()
+    except TreadleError:
+        raise errors[0] from None
+    for error in errors:
+        loop.next_tick(_raise, error)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
