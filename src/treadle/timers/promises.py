@@ -1,0 +1,116 @@
+"""Timers to await: `sleep`, `immediate` and `interval`, which are setTimeout, setImmediate and setInterval in Node's module.
+
+Source: https://nodejs.org/api/timers.html#timers-promises-api.
+
+Invariant: whoever stops waiting, by cancelling, aborting or leaving the loop, leaves no timer and no listener behind.
+Not here: timers that call back (treadle.timers).
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from treadle._base.errors import TreadleError
+from treadle.events.abort import AbortEvent, AbortSignal
+from treadle.loop.current import get_loop
+from treadle.timers.callbacks import set_immediate, set_interval, set_timeout
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+__all__ = ["immediate", "interval", "sleep"]
+
+
+class _Handle(Protocol):
+    """What Timeout and Immediate have in common."""
+
+    def close(self) -> object: ...
+    def unref(self) -> object: ...
+
+
+def sleep(delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[Any]":
+    """A future of `value`, done in the timers phase, `delay_ms` from this call on or later.
+
+    ref: whether it holds the program. signal: aborted, it fails the future. Raises TreadleError: ERR_NO_LOOP; ABORT_ERR from the
+    await, with the signal's reason as `data["reason"]`.
+    """
+    return _wait(lambda done: set_timeout(done, delay_ms), value, ref, signal)
+
+
+def immediate(value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[Any]":
+    """A future of `value`, done in the check phase, after the I/O of this turn. Otherwise as `sleep`."""
+    return _wait(set_immediate, value, ref, signal)
+
+
+async def interval(
+    delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None
+) -> AsyncIterator[Any]:
+    """`value` every `delay_ms`, from the first step of the loop over it on; what was missed meanwhile comes at once.
+
+    Raises TreadleError: as `sleep`.
+    """
+    due = 0
+    waiter: Future[None] | None = None
+
+    def wake(_: object = None) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def on_time() -> None:
+        nonlocal due
+        due += 1
+        wake()
+
+    timer = set_interval(on_time, delay_ms)
+    if not ref:
+        timer.unref()
+    if signal is not None:
+        signal.add_event_listener("abort", wake)
+    try:
+        while signal is None or not signal.aborted:
+            if due == 0:
+                waiter = get_loop().create_future()
+                await waiter
+            while due:
+                due -= 1
+                yield value
+        raise _aborted(signal)
+    finally:
+        timer.close()
+        if signal is not None:
+            signal.remove_event_listener("abort", wake)
+
+
+def _wait(start: Callable[[Callable[[], None]], _Handle], value: object, ref: bool, signal: AbortSignal | None) -> "Future[Any]":
+    outcome: Future[Any] = get_loop().create_future()
+    if signal is not None and signal.aborted:
+        outcome.set_exception(_aborted(signal))
+        return outcome
+
+    def finish() -> None:
+        if not outcome.done():
+            outcome.set_result(value)
+
+    def give_up(event: AbortEvent) -> None:
+        if not outcome.done():
+            outcome.set_exception(_aborted(event.target))
+
+    def clean_up(_: object) -> None:
+        handle.close()
+        if signal is not None:
+            signal.remove_event_listener("abort", give_up)
+
+    handle = start(finish)
+    if not ref:
+        handle.unref()
+    if signal is not None:
+        signal.add_event_listener("abort", give_up)
+    outcome.add_done_callback(clean_up)
+    return outcome
+
+
+def _aborted(signal: AbortSignal) -> TreadleError:
+    """As Node: an AbortError whose cause is the reason."""
+    error = TreadleError("ABORT_ERR", reason=signal.reason)
+    if isinstance(signal.reason, BaseException):
+        error.__cause__ = signal.reason
+    return error
