@@ -112,8 +112,11 @@ class BuildNative(build_ext):
         self.parallel = self.parallel or min(4, os.cpu_count() or 1)
 
     def run(self) -> None:
-        # Build tools compare file times only: other flags, or another text of these files, compile everything again.
-        texts = Path(__file__).read_bytes() + Path("tools/own_gil.py").read_bytes() + repr(compile_arguments()).encode()
+        # Build tools compare file times only: other flags, another Cython or text of these files compile everything again.
+        from Cython import __version__ as cython_version
+
+        texts = Path(__file__).read_bytes() + Path("tools/own_gil.py").read_bytes()
+        texts += repr((cython_version, compile_arguments())).encode()
         recipe = hashlib.sha256(texts).hexdigest()
         record = Path("build", f"native-recipe{sysconfig.get_config_var('EXT_SUFFIX')}")
         self.force = self.force or not record.exists() or record.read_text() != recipe

@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK_VTABLES = "#include <pthread.h>\nstatic pthread_mutex_t treadle_vtables_lock = PTHREAD_MUTEX_INITIALIZER;\n"
+VTABLE = r"  (__pyx_vtabptr_(\w+)) = &__pyx_vtable_\2;\n((?:  __pyx_vtable_\2\..*;\n)*)"
+SLOT = r"(?m)^ *__pyx_vtable_\w+\."
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One change of the C text. `pattern` occurs as often as `where`, the line that it belongs to; both regular expressions."""
+    """One change of the C text. `pattern` occurs as often as `where`, the line that it belongs to; both regular expressions.
+
+    is_everywhere: every unit has that line, once; else a unit may have no such thing, or several.
+    """
 
     reason: str
     where: str
     pattern: str
     replacement: str
+    is_everywhere: bool = True
 
 
 REPAIRS = (
@@ -33,15 +39,17 @@ REPAIRS = (
     Repair(
         "each import writes a class's C methods anew, its base class's first: an interpreter that runs meanwhile calls those",
         r"  __pyx_vtabptr_\w+ = &__pyx_vtable_",
-        r"  (__pyx_vtabptr_(\w+)) = &__pyx_vtable_\2;\n((?:  __pyx_vtable_\2\..*;\n)*)",
+        VTABLE,
         "  pthread_mutex_lock(&treadle_vtables_lock);\n  if (!\\1) {\n\\3  \\1 = &__pyx_vtable_\\2;\n  }\n"
         "  pthread_mutex_unlock(&treadle_vtables_lock);\n",
+        is_everywhere=False,
     ),
     Repair(
         "each import sets the pointer to another unit's C methods to NULL before it looks for it",
         r"static int __Pyx_GetVtable\(.*\) {\n",
         r"    void\* ptr;\n    \*table = NULL;\n",
         "    void* ptr;\n",
+        is_everywhere=False,
     ),
     Repair(
         "who is not in the table is looked for one entry behind its end, where one that has left may still stand",
@@ -69,8 +77,10 @@ def mend(c_file: Path) -> None:
     text = c_file.read_text(encoding="utf-8")
     if LOCK_VTABLES in text:
         return
+    if len(re.findall(SLOT, text)) != sum(table[3].count("\n") for table in re.finditer(VTABLE, text)):
+        raise SystemExit(f"{c_file}: C methods are written elsewhere, too, than tools/own_gil.py looks for them")
     for repair in REPAIRS:
-        wanted = len(re.findall(repair.where, text))
+        wanted = 1 if repair.is_everywhere else len(re.findall(repair.where, text))
         text, mended = re.subn(repair.pattern, repair.replacement, text)
         if mended != wanted:
             raise SystemExit(f"{c_file}: {mended} of {wanted} places mended (tools/own_gil.py): {repair.reason}")

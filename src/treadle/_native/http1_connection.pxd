@@ -37,7 +37,7 @@ cdef class Connection(Wire):
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response      # None between two, and while DRAINING
     cdef bytes unparsed             # what came behind the current message; None: nothing
-    cdef bytes head                 # the current head, where it came in more than one piece
+    cdef bytes head                 # the current head as far as it has come, for the parser and refuse(); None: it was plain
     cdef int head_tail              # see find_head_end
     cdef Py_ssize_t head_bytes
     cdef Py_ssize_t blank_bytes     # line ends that came before the next request line
@@ -51,7 +51,7 @@ cdef class Connection(Wire):
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_upgrade_offered    # by the current message
     cdef bint is_parser_spent       # it may think that the connection ends behind the current message: not used again
-    cdef bint is_body_raw           # no parser reads the body: it has stopped at such an offer, or the head was plain
+    cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1

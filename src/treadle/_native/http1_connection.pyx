@@ -26,7 +26,7 @@ from treadle._native.http1_phases cimport (
     ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
-from treadle._native.http1_plain cimport VERSION_BYTES, plain_fields, plain_target, usual_method
+from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.tcp cimport sockaddr_in6
@@ -237,21 +237,12 @@ cdef class Connection(Wire):
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef str method = usual_method(head, size)
-        cdef Py_ssize_t start, target_size
-        cdef list fields
-        if method is None:
+        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        if found is None:
             return False
-        start = len(method) + 1
-        target_size = plain_target(head + start, size - start)
-        if target_size == 0:
-            return False
-        fields = plain_fields(head + start + target_size + VERSION_BYTES, size - start - target_size - VERSION_BYTES)
-        if fields is None:
-            return False
-        request.method = method
-        request.target = head[start:start + target_size]
-        request.raw_headers = fields
+        request.method = <str>found[0]
+        request.target = <bytes>found[1]
+        request.raw_headers = <list>found[2]
         self.begin_exchange(False)
         return True
 
@@ -431,7 +422,7 @@ cdef class Connection(Wire):
         return False
 
     cdef bint feed(self, bytes data) except -1:
-        # Hand a piece of the message to the parser. False: it was refused.
+        # Hand a piece of the message to the parser, which is taken with the first. False: it was refused.
         if self.shim is None:
             self.request.raw_headers = []
             self.shim = take_parser(self.server)
@@ -684,7 +675,7 @@ cdef str method_of(const char *line, Py_ssize_t size):
     cdef Py_ssize_t i = 0
     if method is not None:
         return method
-    if memcmp(line, b"CONNECT ", 8) == 0:       # no line is shorter than 12
+    if memcmp(line, b"CONNECT ", 8) == 0:       # check_head() lets no shorter line pass
         return CONNECT_METHOD
     while i < size and line[i] != c' ':
         i += 1

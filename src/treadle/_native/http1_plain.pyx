@@ -1,7 +1,7 @@
 """Heads that are written plainly, as nearly all are: read here, without the parser.
 
 Plain is: a usual method, a target that begins with a slash, HTTP/1.1, one field a line, a body of a known length or none; nothing
-that RFC 9112 leaves to a recipient's goodwill. Whatever is not plain gets no verdict here: it is the parser's (ADR 0003).
+that has two readings. Whatever is not plain gets no verdict here: it is the parser's (ADR 0003).
 Invariant: what is found plain, the parser accepts, and reads in the same way (tests/unit/native/test_http1_plain.py).
 Not here: what a head means (http1_connection.pyx).
 """
@@ -12,8 +12,13 @@ from treadle._native.http1_grammar cimport (
     CONTENT_LENGTH, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, Field, field_of, parse_length, token_size, value_size,
 )
 
+cdef enum:
+    VERSION_BYTES = 11      # of " HTTP/1.1" and its line end
+
+
 cdef str usual_method(const char *line, Py_ssize_t size):
-    # The method that a line begins with, followed by a space; None: none of these. Always the same object for the same method.
+    # The method that a line begins with, followed by a space; None: none of these. Interned, as every literal of this form is in
+    # every unit: others compare by identity.
     if size >= 4 and memcmp(line, b"GET ", 4) == 0:
         return "GET"
     if size >= 5 and memcmp(line, b"POST ", 5) == 0:
@@ -41,8 +46,9 @@ cdef Py_ssize_t plain_target(const char *text, Py_ssize_t size) noexcept nogil:
     return i
 
 
-cdef list plain_fields(const char *text, Py_ssize_t size):
-    # The fields that text consists of, (name, value) each, down to its blank line; None: not plain.
+cdef list plain_fields(const char *text, Py_ssize_t size, Py_ssize_t fields_max):
+    # The fields that text consists of, (name, value) each, down to its blank line; None: not plain. Too many are not, so that
+    # a long head is not read twice for one bad line at its end.
     cdef list fields = []
     cdef Py_ssize_t i = 0
     cdef Py_ssize_t name, name_size, value, end
@@ -52,7 +58,7 @@ cdef list plain_fields(const char *text, Py_ssize_t size):
         name = i
         name_size = token_size(text + i, size - i)
         i += name_size
-        if name_size == 0 or i == size or text[i] != c':':
+        if name_size == 0 or i == size or text[i] != c':' or len(fields) == fields_max:
             return None
         field = field_of(text + name, name_size)
         if field == TRANSFER_ENCODING or field == UPGRADE or field == PROXY_CONNECTION:
@@ -76,20 +82,25 @@ cdef list plain_fields(const char *text, Py_ssize_t size):
     return fields if size - i == 2 and text[i] == c'\r' and text[i + 1] == c'\n' else None
 
 
-def read_plain_head(bytes head):
-    """(method, target, fields) of a plain head, its blank line included, as str, bytes and a list of pairs of bytes; else None.
-
-    For tests: a connection calls the parts.
-    """
-    cdef const char *text = PyBytes_AS_STRING(head)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(head)
+cdef tuple plain_head(const char *text, Py_ssize_t size, Py_ssize_t fields_max):
+    # (method, target, fields) of a whole head, its blank line included; None: not plain.
     cdef str method = usual_method(text, size)
-    cdef Py_ssize_t start, target_size
+    cdef Py_ssize_t start, end
+    cdef list fields
     if method is None:
         return None
     start = len(method) + 1
-    target_size = plain_target(text + start, size - start)
-    if target_size == 0:
+    end = plain_target(text + start, size - start)
+    if end == 0:
         return None
-    fields = plain_fields(text + start + target_size + VERSION_BYTES, size - start - target_size - VERSION_BYTES)
-    return None if fields is None else (method, text[start:start + target_size], fields)
+    end += start
+    fields = plain_fields(text + end + VERSION_BYTES, size - end - VERSION_BYTES, fields_max)
+    return None if fields is None else (method, text[start:end], fields)
+
+
+def read_plain_head(bytes head, Py_ssize_t fields_max=100):
+    """(method, target, fields) of a plain head, its blank line included, as str, bytes and a list of pairs of bytes; else None.
+
+    For tests and the bench.
+    """
+    return plain_head(PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head), fields_max)

@@ -121,6 +121,12 @@ def test_no_neighbour_is_read_otherwise(head: bytes) -> None:
     assert plain > 1000, "most changes of a name, a target or a value leave a head plain"
 
 
+def test_more_fields_than_the_limit_are_the_parsers_to_count() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n" + 2 * b"X: y\r\n" + b"\r\n"
+    assert read_plain_head(head, 3) == parsed(head)
+    assert read_plain_head(head, 2) is None
+
+
 def test_no_beginning_and_no_two_are_plain() -> None:
     for head in GOOD.values():
         for end in range(len(head)):
