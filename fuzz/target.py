@@ -24,7 +24,7 @@ async def late(req, res):
 
 
 async def streamed(req, res):
-    """Cut off where its request turns out to be malformed: the one way here in which an answer may be."""
+    """Cut off where its request turns out to be malformed behind its head, as that of `pieces`: no other answer may be."""
     res.set_header("x-may-be-cut", "yes")
     async for chunk in req:
         res.write(chunk)
@@ -32,6 +32,8 @@ async def streamed(req, res):
 
 
 async def pieces(req, res):
+    if any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in req.raw_headers):
+        res.set_header("x-may-be-cut", "yes")
     for index in range(3):
         res.write(f"piece {index};")
         await asyncio.sleep(0)
