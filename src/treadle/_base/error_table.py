@@ -79,7 +79,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
     ),
     "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
         "{name} cannot be made directly",
-        "Use {instead}",
+        "Take the one that something else makes: an AbortSignal is the signal of an AbortController",
         NODE,
         TypeError,
     ),

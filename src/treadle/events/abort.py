@@ -16,9 +16,13 @@ from treadle._base.errors import TreadleError
 from treadle.events._loop import running_loop
 
 if TYPE_CHECKING:
-    from asyncio import Task
+    from asyncio import Handle, Task
+
+    from treadle._native.timers import Timeout
 
 __all__ = ["AbortController", "AbortEvent", "AbortScope", "AbortSignal"]
+
+TIMEOUT_MS_MAX: Final = 2**31 - 1  # what a timer can wait
 
 _NOT_GIVEN: Final = object()
 
@@ -39,10 +43,13 @@ class AbortSignal:
     Not thread-safe. Needs no loop, but for `timeout` and `scope`.
     """
 
-    __slots__ = ("__weakref__", "_aborted", "_dependents", "_heard_dependents", "_listeners", "_on_abort", "_reason", "_sources")
+    __slots__ = (
+        "__weakref__", "_aborted", "_dependents", "_heard_dependents", "_listeners", "_on_abort", "_reason", "_sources", "_timer",
+        "_traceback",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        raise TreadleError("ERR_ILLEGAL_CONSTRUCTOR", name="AbortSignal", instead="AbortController().signal")
+        raise TreadleError("ERR_ILLEGAL_CONSTRUCTOR", name="AbortSignal")
 
     @classmethod
     def _make(cls) -> "AbortSignal":
@@ -54,37 +61,47 @@ class AbortSignal:
         signal._sources = ()
         signal._dependents = {}
         signal._heard_dependents = {}
+        signal._timer = None
         return signal
 
     _aborted: bool
     _reason: Any
+    _traceback: TracebackType | None  # that the reason had when it was given
     _listeners: dict[Listener, None]
     _on_abort: Listener | None
     _sources: "tuple[AbortSignal, ...]"
     _dependents: "dict[int, ref[AbortSignal]]"  # made by any() of this one; each removes itself when it goes
     _heard_dependents: "dict[int, AbortSignal]"  # those of them that have a listener, in the order of their first
+    _timer: "Timeout | None"  # of timeout(), whose signal is made by any() of the one that has it
 
     @classmethod
     def abort(cls, reason: Any = _NOT_GIVEN) -> "AbortSignal":
         """One that is aborted already. reason: as for AbortController.abort."""
         signal = cls._make()
-        signal._aborted = True
-        signal._reason = _default_reason() if reason is _NOT_GIVEN else reason
+        signal._settle(_default_reason() if reason is _NOT_GIVEN else reason)
         return signal
 
     @classmethod
     def timeout(cls, delay_ms: float) -> "AbortSignal":
         """One that aborts after `delay_ms`, in the timers phase, with a TreadleError (ERR_TIMED_OUT, a TimeoutError).
 
-        The timer does not hold the program. Raises TreadleError: ERR_NO_LOOP.
+        The timer does not hold the program, and ends with the last signal that depends on it. Raises TreadleError:
+        ERR_NO_LOOP; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE (0 ms to 24.8 days).
         """
-        signal = cls._make()
-        running_loop().set_timeout(signal._time_out, delay_ms, delay_ms).unref()
-        return signal
+        if not isinstance(delay_ms, (int, float)):
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name="delay_ms", expected="a number", received=type(delay_ms).__name__)
+        if not 0 <= delay_ms <= TIMEOUT_MS_MAX:
+            raise TreadleError("ERR_OUT_OF_RANGE", name="delay_ms", expected=f"from 0 to {TIMEOUT_MS_MAX}", received=delay_ms)
+        clock = cls._make()
+        clock._timer = running_loop().set_timeout(clock._time_out, delay_ms, delay_ms).unref()
+        return cls.any((clock,))
 
     @classmethod
     def any(cls, signals: "Iterable[AbortSignal]") -> "AbortSignal":
-        """One that aborts with the first of `signals`, for the same reason."""
+        """One that aborts with the first of `signals`, for the same reason. Raises TreadleError: ERR_INVALID_ARG_TYPE."""
+        signals = list(signals)
+        for source in signals:
+            require_signal(source, "signals")
         signal = cls._make()
         sources: dict[int, AbortSignal] = {}
         for source in signals:
@@ -94,7 +111,7 @@ class AbortSignal:
                 sources[id(root)] = root
         signal._sources = tuple(sources.values())
         for root in signal._sources:
-            root._dependents[id(signal)] = ref(signal, partial(_forget, root._dependents, id(signal)))
+            root._dependents[id(signal)] = ref(signal, partial(_forget, root._dependents, root._timer, id(signal)))
         return signal
 
     @property
@@ -119,11 +136,12 @@ class AbortSignal:
 
     @on_abort.setter
     def on_abort(self, listener: Listener | None) -> None:
+        if listener is not None:
+            require_callable(listener, "on_abort")
         if self._on_abort is not None:
             self.remove_event_listener("abort", self._call_on_abort)
         self._on_abort = listener
         if listener is not None:
-            require_callable(listener, "listener")
             self.add_event_listener("abort", self._call_on_abort)
 
     def add_event_listener(self, event: str, listener: Listener, *, once: bool = False) -> None:
@@ -160,15 +178,19 @@ class AbortSignal:
     def _time_out(self, delay_ms: float) -> None:
         self._abort(TreadleError("ERR_TIMED_OUT", delay_ms=delay_ms))
 
+    def _settle(self, reason: Any) -> None:
+        self._aborted = True
+        self._reason = reason
+        self._traceback = getattr(reason, "__traceback__", None)
+
     def _abort(self, reason: Any) -> None:
         if self._aborted:
             return
         told = [self, *self._heard_dependents.values()]
-        unheard = [dependent for entry in list(self._dependents.values()) if (dependent := entry()) is not None]
-        for signal in (self, *unheard):  # ORDER: all of them know, before any listener runs; DOM, "signal abort"
+        dependents = [dependent for entry in list(self._dependents.values()) if (dependent := entry()) is not None]
+        for signal in (self, *dependents):  # ORDER: all of them know, before any listener runs; DOM, "signal abort"
             if not signal._aborted:
-                signal._aborted = True
-                signal._reason = reason
+                signal._settle(reason)
             elif signal is not self and signal in told:
                 told.remove(signal)  # another source was first
         errors = [error for signal in told for error in signal._tell()]
@@ -182,12 +204,14 @@ class AbortSignal:
             if listener in self._listeners:
                 try:
                     listener(event)
-                except Exception as error:
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # a CancelledError is somebody's, too: it is not for who aborts
                     errors.append(error)
         self._listeners.clear()
         for source in self._sources:
             source._heard_dependents.pop(id(self), None)
-            source._dependents.pop(id(self), None)
+            _forget(source._dependents, source._timer, id(self))
         self._sources = ()
         return errors
 
@@ -197,17 +221,22 @@ class AbortSignal:
 
     def _as_exception(self) -> BaseException:
         if isinstance(self._reason, BaseException):
-            return self._reason
+            return self._reason.with_traceback(self._traceback)  # each raise would add to it, as long as the signal lives
         return TreadleError("ABORT_ERR", reason=self._reason)
 
 
 class AbortController:
     """Whoever may say stop: hand out `signal`, call `abort()`."""
 
-    __slots__ = ("__weakref__", "signal")
+    __slots__ = ("__weakref__", "_signal")
 
     def __init__(self) -> None:
-        self.signal: Final = AbortSignal._make()
+        self._signal = AbortSignal._make()
+
+    @property
+    def signal(self) -> AbortSignal:
+        """What to hand out."""
+        return self._signal
 
     def abort(self, reason: Any = _NOT_GIVEN) -> None:
         """Abort the signal, and call its listeners before this returns. A second call does nothing.
@@ -215,20 +244,21 @@ class AbortController:
         reason: what `signal.reason` will be, best an exception; a TreadleError (ABORT_ERR) by default. A listener that raises
         does not keep the others from being called; its exception is uncaught in the next tick, or raised here where no loop runs.
         """
-        self.signal._abort(_default_reason() if reason is _NOT_GIVEN else reason)
+        self._signal._abort(_default_reason() if reason is _NOT_GIVEN else reason)
 
     def __repr__(self) -> str:
-        return f"<AbortController {self.signal!r}>"
+        return f"<AbortController {self._signal!r}>"
 
 
 class AbortScope:
     """The block of `AbortSignal.scope`. Cancels the task that runs it, once, and takes that cancellation back at its end."""
 
-    __slots__ = ("_cancelling", "_has_cancelled", "_signal", "_task")
+    __slots__ = ("_cancelling", "_due", "_has_cancelled", "_signal", "_task")
 
     def __init__(self, signal: AbortSignal) -> None:
         self._signal = signal
         self._task: Task[object] | None = None
+        self._due: Handle | None = None
         self._has_cancelled = False
 
     async def __aenter__(self) -> AbortSignal:
@@ -240,7 +270,7 @@ class AbortScope:
         self._task = current_task()
         assert self._task is not None, "async with runs in a task"
         self._cancelling = self._task.cancelling()
-        self._signal.add_event_listener("abort", self._cancel)
+        self._signal.add_event_listener("abort", self._on_abort)
         return self._signal
 
     async def __aexit__(
@@ -248,22 +278,43 @@ class AbortScope:
     ) -> None:
         from asyncio import CancelledError
 
-        self._signal.remove_event_listener("abort", self._cancel)
+        self._signal.remove_event_listener("abort", self._on_abort)
         task = self._task
-        if not self._has_cancelled or task is None:
+        if self._due is not None and not self._has_cancelled:  # the block aborted itself, and has not waited since
+            self._due.cancel()
+            if kind is None:
+                raise self._signal._as_exception()
             return
         # As asyncio.timeout: only if nobody else has cancelled the task, too, is the cancellation ours.
-        if task.uncancel() <= self._cancelling and kind is not None and issubclass(kind, CancelledError):
+        is_ours = self._has_cancelled and task is not None and task.uncancel() <= self._cancelling
+        if is_ours and kind is not None and issubclass(kind, CancelledError):
             raise self._signal._as_exception() from error
 
-    def _cancel(self, _: AbortEvent) -> None:
+    def _on_abort(self, _: AbortEvent) -> None:
+        from asyncio import current_task, get_running_loop
+
+        if current_task() is self._task:  # ORDER: cancelled while it waits; before 3.13 a cancellation from its own step stays
+            self._due = get_running_loop().call_soon(self._cancel)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
         assert self._task is not None
         self._has_cancelled = True
         self._task.cancel()
 
 
-def _forget(dependents: dict[int, Any], key: int, _: object) -> None:
+def require_signal(value: object, name: str) -> None:
+    """Raise ERR_INVALID_ARG_TYPE unless `value` is an AbortSignal; `name` is the parameter it came in by."""
+    if not isinstance(value, AbortSignal):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an AbortSignal", received=type(value).__name__)
+
+
+def _forget(dependents: dict[int, Any], timer: "Timeout | None", key: int, _: object = None) -> None:
+    """A signal that any() made is gone; with the last one that waits for a timeout, so is its timer."""
     dependents.pop(key, None)
+    if timer is not None and not dependents:
+        timer.close()
 
 
 def _default_reason() -> TreadleError:

@@ -2,15 +2,15 @@
 
 Source: https://nodejs.org/api/timers.html#timers-promises-api.
 
-Invariant: whoever stops waiting, by cancelling, aborting or leaving the loop, leaves no timer and no listener behind.
+Invariant: whoever is cancelled or aborted leaves no timer and no listener behind; nobody is held by what they do not wait for.
 Not here: timers that call back (treadle.timers).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from treadle._base.errors import TreadleError
-from treadle.events.abort import AbortEvent, AbortSignal
+from treadle.events.abort import AbortEvent, AbortSignal, require_signal
 from treadle.loop.current import get_loop
 from treadle.timers.callbacks import set_immediate, set_interval, set_timeout
 
@@ -30,8 +30,8 @@ class _Handle(Protocol):
 def sleep(delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[Any]":
     """A future of `value`, done in the timers phase, `delay_ms` from this call on or later.
 
-    ref: whether it holds the program. signal: aborted, it fails the future. Raises TreadleError: ERR_NO_LOOP; ABORT_ERR from the
-    await, with the signal's reason as `data["reason"]`.
+    ref: whether it holds the program. signal: aborted, it fails the future. Raises TreadleError: ERR_NO_LOOP,
+    ERR_INVALID_ARG_TYPE; ABORT_ERR from the await, with the signal's reason as `data["reason"]`.
     """
     return _wait(lambda done: set_timeout(done, delay_ms), value, ref, signal)
 
@@ -41,13 +41,20 @@ def immediate(value: Any = None, /, *, ref: bool = True, signal: AbortSignal | N
     return _wait(set_immediate, value, ref, signal)
 
 
-async def interval(
+def interval(
     delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """`value` every `delay_ms`, from the first step of the loop over it on; what was missed meanwhile comes at once.
 
+    It holds the program while it is waited for. Left by `break`, it ends with its last reference, or by `aclose()`.
     Raises TreadleError: as `sleep`.
     """
+    if signal is not None:
+        require_signal(signal, "signal")
+    return _beats(delay_ms, value, ref, signal)
+
+
+async def _beats(delay_ms: float, value: object, ref: bool, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
     due = 0
     waiter: Future[None] | None = None
 
@@ -60,16 +67,17 @@ async def interval(
         due += 1
         wake()
 
-    timer = set_interval(on_time, delay_ms)
-    if not ref:
-        timer.unref()
-    if signal is not None:
-        signal.add_event_listener("abort", wake)
+    timer = set_interval(on_time, delay_ms).unref()
     try:
+        if signal is not None:
+            signal.add_event_listener("abort", wake)
         while signal is None or not signal.aborted:
             if due == 0:
                 waiter = get_loop().create_future()
+                if ref:
+                    timer.ref()
                 await waiter
+                timer.unref()  # who does not wait is not held: Python's `break` leaves it as it is
             while due:
                 due -= 1
                 yield value
@@ -81,6 +89,8 @@ async def interval(
 
 
 def _wait(start: Callable[[Callable[[], None]], _Handle], value: object, ref: bool, signal: AbortSignal | None) -> "Future[Any]":
+    if signal is not None:
+        require_signal(signal, "signal")
     outcome: Future[Any] = get_loop().create_future()
     if signal is not None and signal.aborted:
         outcome.set_exception(_aborted(signal))

@@ -213,3 +213,121 @@ def test_a_scope_is_entered_once() -> None:
 
     with pytest.raises(RuntimeError, match="ERR_INVALID_STATE"):
         treadle.run(main)
+
+
+def test_a_timeout_that_nobody_waits_for_is_given_up() -> None:
+    async def main() -> None:
+        signal = AbortSignal.timeout(60_000)
+        (clock,) = signal._sources
+        timer = clock._timer
+        assert timer is not None
+        follower = AbortSignal.any([signal])
+        gone = weakref.ref(clock)
+        del signal, clock
+        gc.collect()
+        assert gone() is not None, "the follower waits for it"
+        del follower
+        gc.collect()
+        assert gone() is None
+        assert not timer.has_ref()
+
+    treadle.run(main)
+
+
+def test_a_timeout_with_a_listener_only_is_kept() -> None:
+    async def main() -> list[str]:
+        heard: list[str] = []
+        done = asyncio.Event()
+        signal = AbortSignal.any([AbortSignal.timeout(1)])
+        signal.add_event_listener("abort", lambda event: (heard.append(event.type), done.set()))
+        del signal
+        gc.collect()
+        await asyncio.wait_for(done.wait(), 20)
+        return heard
+
+    assert treadle.run(main) == ["abort"]
+
+
+def test_a_source_is_a_signal() -> None:
+    for signals in ([1], [AbortSignal.abort(), None], [AbortController()]):
+        with pytest.raises(TypeError, match="ERR_INVALID_ARG_TYPE"):
+            AbortSignal.any(signals)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("delay_ms", ["x", None, -1, float("nan"), float("inf"), 2**31])
+def test_a_timeout_that_no_timer_can_wait_is_refused(delay_ms: object) -> None:
+    async def main() -> None:
+        with pytest.raises(TreadleError, match=r"ERR_OUT_OF_RANGE|ERR_INVALID_ARG_TYPE"):
+            AbortSignal.timeout(delay_ms)  # type: ignore[arg-type]
+
+    treadle.run(main)
+
+
+def test_a_listener_that_is_cancelled_keeps_none_from_being_called() -> None:
+    controller = AbortController()
+    heard: list[object] = []
+
+    def fail(_: AbortEvent) -> None:
+        raise asyncio.CancelledError
+
+    controller.signal.add_event_listener("abort", fail)
+    controller.signal.add_event_listener("abort", heard.append)
+    with pytest.raises(asyncio.CancelledError):
+        controller.abort()
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_block_that_aborts_itself_raises_the_reason_and_no_later_await_is_hit(waits: bool) -> None:
+    async def main() -> str:
+        controller = AbortController()
+        with pytest.raises(ValueError, match="enough"):
+            async with controller.signal.scope():
+                controller.abort(ValueError("enough"))
+                if waits:
+                    await asyncio.sleep(60)
+        await asyncio.sleep(0.001)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        return "goes on"
+
+    assert treadle.run(main) == "goes on"
+
+
+def test_a_block_that_aborts_itself_and_fails_keeps_its_error() -> None:
+    async def main() -> str:
+        controller = AbortController()
+        with pytest.raises(KeyError):
+            async with controller.signal.scope():
+                controller.abort(ValueError("enough"))
+                raise KeyError("other")
+        await asyncio.sleep(0.001)
+        return "goes on"
+
+    assert treadle.run(main) == "goes on"
+
+
+def test_the_signal_of_a_controller_cannot_be_replaced() -> None:
+    with pytest.raises(AttributeError):
+        AbortController().signal = AbortSignal.abort()  # type: ignore[misc]
+
+
+def test_a_bad_on_abort_changes_nothing() -> None:
+    controller = AbortController()
+    heard: list[object] = []
+    controller.signal.on_abort = heard.append
+    with pytest.raises(TypeError, match="ERR_INVALID_ARG_TYPE"):
+        controller.signal.on_abort = 1  # type: ignore[assignment]
+    controller.abort()
+    assert len(heard) == 1
+
+
+def test_a_reason_that_is_raised_often_does_not_grow() -> None:
+    signal = AbortSignal.abort(ValueError("enough"))
+    depths = []
+    for _ in range(3):
+        with pytest.raises(ValueError, match="enough") as caught:
+            signal.throw_if_aborted()
+        depths.append(len(caught.traceback))
+    assert depths == [depths[0]] * 3

@@ -131,7 +131,7 @@ def test_an_interval_beats_until_it_is_left() -> None:
             heard.append(beat)
             if len(heard) == 3:
                 break
-        await beats.aclose()  # type: ignore[attr-defined]
+        await beats.aclose()
         return heard
 
     assert treadle.run(main) == ["beat"] * 3
@@ -147,7 +147,7 @@ def test_beats_that_were_missed_come_at_once() -> None:
         for _ in range(2):
             with pytest.raises(StopIteration):  # done without having waited
                 anext(beats).__await__().send(None)
-        await beats.aclose()  # type: ignore[attr-defined]
+        await beats.aclose()
 
     treadle.run(main)
 
@@ -157,6 +157,28 @@ async def numbered(beats: AsyncIterator[object]) -> AsyncIterator[int]:
     async for _ in beats:
         count += 1
         yield count
+
+
+def test_an_interval_that_is_left_does_not_hold_the_program() -> None:
+    kept = []
+
+    async def main() -> None:
+        kept.append(promises.interval(1))
+        async for _ in kept[0]:
+            break
+
+    treadle.run(main)  # and ends, although somebody holds it still
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("start", [promises.sleep, promises.immediate, promises.interval])
+@pytest.mark.parametrize("signal", [1, "x", AbortController()])
+def test_a_signal_that_is_none_is_refused_at_once(start: Callable[..., object], signal: object) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match="ERR_INVALID_ARG_TYPE"):
+            start(signal=signal)
+
+    treadle.run(main)  # and ends: nothing was started
 
 
 def test_without_a_loop_there_is_none() -> None:
