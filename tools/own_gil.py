@@ -10,6 +10,42 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+STATE = """\
+/* The module state of this interpreter. While one interpreter alone has ever loaded the unit, it is in one variable; afterwards
+   each thread remembers the last one that it asked for, until some interpreter loads or leaves the unit. */
+static __pyx_mstatetype *treadle_only_state = NULL;
+static unsigned treadle_loads = 0;      /* written under the table's lock */
+static unsigned treadle_changes = 0;
+static __thread struct { PyInterpreterState *interpreter; __pyx_mstatetype *state; unsigned changes; } treadle_last;
+
+static __attribute__((noinline)) __pyx_mstatetype *treadle_find_state(void) {
+  PyInterpreterState *interpreter = PyInterpreterState_Get();
+  unsigned changes = __atomic_load_n(&treadle_changes, __ATOMIC_ACQUIRE);
+  if (treadle_last.interpreter != interpreter || treadle_last.changes != changes) {
+    PyObject *module = __Pyx_State_FindModule(NULL);
+    if (!module) return NULL;       /* on its way out: nothing to remember */
+    treadle_last.state = __Pyx_PyModule_GetState(module);
+    treadle_last.interpreter = interpreter;
+    treadle_last.changes = changes;
+  }
+  return treadle_last.state;
+}
+
+static inline __pyx_mstatetype *treadle_state(void) {
+  __pyx_mstatetype *state = __atomic_load_n(&treadle_only_state, __ATOMIC_RELAXED);
+  return likely(state) ? state : treadle_find_state();
+}
+#define __pyx_mstate_global (treadle_state())
+"""
+LOADED = """\
+    __atomic_store_n(&treadle_only_state, treadle_loads++ ? NULL : __Pyx_PyModule_GetState(module), __ATOMIC_RELAXED);
+"""
+LEFT = """\
+    __atomic_store_n(&treadle_only_state, NULL, __ATOMIC_RELAXED);
+"""
+CHANGED = """\
+    __atomic_add_fetch(&treadle_changes, 1, __ATOMIC_RELEASE);
+"""
 LOCK_VTABLES = "#include <pthread.h>\nstatic pthread_mutex_t treadle_vtables_lock = PTHREAD_MUTEX_INITIALIZER;\n"
 VTABLE = r"  (__pyx_vtabptr_(\w+)) = &__pyx_vtable_\2;\n((?:  __pyx_vtable_\2\..*;\n)*)"
 SLOT = r"(?m)^ *__pyx_vtable_\w+\."
@@ -68,6 +104,26 @@ REPAIRS = (
         r"static int __Pyx_State_RemoveModule\(.*\) {\n",
         r"    if \(data->interpreter_id_as_index\) {\n(?=.*\n            data->table\[interpreter_id\]\.module = NULL;\n)",
         r"    if (!data) goto done;\n\g<0>",
+    ),
+    Repair(
+        "each look at the module state, five of them a callback, costs 75 instructions and two atomic writes that all threads share",
+        r"#define __pyx_mstate_global \(__Pyx_PyModule_GetState\(.*\n",
+        r"#define __pyx_mstate_global \(__Pyx_PyModule_GetState\(__Pyx_State_FindModule\(&__pyx_moduledef\)\)\)\n",
+        STATE,
+    ),
+    Repair(
+        "what the previous repair remembers, when an interpreter loads the unit",
+        r"static int __Pyx_State_AddModule\(.*\) {\n",
+        r"(static int __Pyx_State_AddModule\(.*\) {\n(?:.*\n)*?    __Pyx_ModuleStateLookup_Lock\(\);\n)((?:.*\n)*?)"
+        r"(    __Pyx_ModuleStateLookup_Unlock\(\);\n)",
+        rf"\1{LOADED}\2{CHANGED}\3",
+    ),
+    Repair(
+        "... and when one leaves it",
+        r"static int __Pyx_State_RemoveModule\(.*\) {\n",
+        r"(static int __Pyx_State_RemoveModule\(.*\) {\n(?:.*\n)*?    __Pyx_ModuleStateLookup_Lock\(\);\n)((?:.*\n)*?)"
+        r"(    __Pyx_ModuleStateLookup_Unlock\(\);\n)",
+        rf"\1{LEFT}\2{CHANGED}\3",
     ),
 )
 
