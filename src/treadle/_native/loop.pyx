@@ -14,6 +14,7 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
+from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
@@ -326,6 +327,9 @@ cdef class LoopCore(Microtasks):
         cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
             self.stop_budget = self.microtasks.size
+        self.counters.run_since_ns = clock_ns()
+        if self.counters.started_ns == 0:
+            self.counters.started_ns = self.counters.run_since_ns
         try:
             self.drain_if_any()
             while not (is_first and while_alive) or self.is_alive():
@@ -351,11 +355,21 @@ cdef class LoopCore(Microtasks):
         finally:
             self.is_stopping = self.is_flooded = False
             self.flood_over()
+            self.counters.ran_ns += clock_ns() - self.counters.run_since_ns
+            self.counters.run_since_ns = 0
+            self.counters.phase = OUTSIDE
 
     @property
     def turns(self):
         """Turns so far."""
         return self.counters.turns
+
+    def idle_and_active_ns(self):
+        """How long the runs so far waited in the poll, and how long they did anything else: (idle, active). May be asked while it
+        waits."""
+        cdef int64_t now_ns = clock_ns()
+        cdef int64_t idle = idle_ns(self.counters, now_ns)
+        return idle, ran_ns(self.counters, now_ns) - idle
 
     def drop_waiting(self):
         """Let go of all ticks, microtasks, immediates, timers and requests of Node's kind, unrun: the program has ended. What
@@ -383,7 +397,7 @@ cdef class LoopCore(Microtasks):
 
     def statistics(self):
         """Counters, and what waits now: a read-only mapping."""
-        result = dict(self.counters)
+        result = read_counters(self.counters)
         result.update(
             ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
             alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
@@ -530,6 +544,7 @@ cdef class LoopCore(Microtasks):
     # ---- for other units
 
     cdef int complete(self, Handle handle) except -1:
+        self.counters.completions += 1
         self.run_handle(handle)
         self.drain_if_any()
         return 0
@@ -561,6 +576,7 @@ cdef class LoopCore(Microtasks):
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
+        self.counters.phase = TIMERS
         while True:
             timers = self.timers.due_lists.first()
             if timers is not NULL and timers.key > now_ms:
@@ -642,17 +658,21 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_pending(self) except -1:
         cdef Py_ssize_t count = self.pending.size
+        self.counters.phase = PENDING
         while count:
             count -= 1
+            self.counters.pending += 1
             (<PollHandle>self.pending.pop()).on_pending()
             self.drain_if_any()
         return 0
 
     cdef int poll(self) except -1:
-        cdef bint is_new_child = self.poller.renew_if_forked()  # then what held the program may be gone: no wait
+        cdef bint is_new_child
+        self.counters.phase = POLL
+        is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
         try:
-            self.poller.wait(0 if is_new_child else self.poll_timeout_ms())
+            self.poller.wait(0 if is_new_child else self.poll_timeout_ms(), self.counters)
         finally:
             self.is_polling = False
         self.is_taking = True
@@ -709,6 +729,7 @@ cdef class LoopCore(Microtasks):
         cdef Py_ssize_t count = self.immediates.size
         cdef bint drain_first = False
         cdef Handle handle
+        self.counters.phase = CHECK
         while count:
             if drain_first:
                 self.drain_if_any()     # which may clear the next ones
@@ -725,8 +746,10 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_close(self) except -1:
         cdef Py_ssize_t count = self.closing.size
+        self.counters.phase = CLOSE
         while count:
             count -= 1
+            self.counters.closes += 1
             (<PollHandle>self.closing.pop()).on_close()
             self.drain_if_any()
         return 0

@@ -1,23 +1,15 @@
 """Declarations of microtasks.pyx: what other native units may touch."""
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
+from treadle._native.counters cimport LoopCounters
 from treadle._native.queues cimport Handle, Kind, Ring
-
-
-cdef struct LoopCounters:
-    uint64_t turns
-    uint64_t ticks          # callbacks run, by the queue they came from
-    uint64_t microtasks
-    uint64_t timers
-    uint64_t immediates
-    uint64_t events         # ready descriptors handled
-    uint64_t guard_turns    # turns that the starvation guard forced
 
 
 cdef class Microtasks:
     cdef Ring ticks
     cdef Ring microtasks
-    cdef LoopCounters counters
+    cdef LoopCounters *counters         # own_counters, or wherever else they are to be read
+    cdef LoopCounters own_counters
     cdef bint is_stopping           # set by stop(), cleared when the run ends
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run

@@ -28,6 +28,7 @@ cdef class Microtasks:
     """The two queues that are empty before the next callback runs, and how a callback is run."""
 
     def __cinit__(self):
+        self.counters = &self.own_counters
         self.ticks = Ring()
         self.microtasks = Ring()
         self.starvation_guard = True
@@ -126,13 +127,14 @@ cdef class Microtasks:
                     self.stop_budget -= 1
                 handle = <Handle>self.microtasks.pop()
                 suspect = handle.callback
-                self.counters.microtasks += 1
                 if handle.kind == SOON:
+                    self.counters.soon += 1
                     self.run_handle(handle)
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
                         return self.guard(suspect)
                 else:
+                    self.counters.microtasks += 1
                     self.run_handle(handle)
                     others += 1
                     if others % 64 == 0 and self.is_too_long(others, &start_ns):
@@ -155,8 +157,11 @@ cdef class Microtasks:
         self.counters.guard_turns += 1
         if self.flood_since_ns == 0:
             self.flood_since_ns = now_ns
-        elif now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
+            return 0
+        self.counters.flood_max_ns = max(self.counters.flood_max_ns, now_ns - self.flood_since_ns)
+        if now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
             self.flood_is_reported = True
+            self.counters.floods += 1
             if self.starvation_hook is not None:
                 self.starvation_hook(suspect, now_ns - self.flood_since_ns)
         return 0
@@ -165,6 +170,7 @@ cdef class Microtasks:
         # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
         cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
         cdef Py_ssize_t microtasks = min(self.microtasks.size, GUARD_SOON)
+        cdef Handle handle
         while ticks > 0 and self.ticks.size:
             ticks -= 1
             self.counters.ticks += 1
@@ -175,8 +181,12 @@ cdef class Microtasks:
                     return 0
                 self.stop_budget -= 1
             microtasks -= 1
-            self.counters.microtasks += 1
-            self.run_handle(<Handle>self.microtasks.pop())
+            handle = <Handle>self.microtasks.pop()
+            if handle.kind == SOON:
+                self.counters.soon += 1
+            else:
+                self.counters.microtasks += 1
+            self.run_handle(handle)
         if not self.ticks.size and not self.microtasks.size:
             self.flood_over()
         return 0
