@@ -29,6 +29,7 @@ UNITS = {
     "queues": OWN_GIL,
     "forks": OWN_GIL,
     "counters": OWN_GIL,
+    "histogram": OWN_GIL,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,
     "microtasks": OWN_GIL,
