@@ -27,7 +27,7 @@ MEMBERS = {
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
     "adopt_asyncio", "check_call", "check_duration", "close_core", "drop_waiting", "hold_task", "is_closed_native", "is_debug",
-    "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers",
+    "observe", "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers", "tracer",
     "uncaught_hook", "watcher",
 }  # fmt: skip
 PACKAGES = {"events": events, "fs": fs, "http": http, "loop": loop, "perf": perf, "process": process, "timers": timers}
@@ -67,7 +67,7 @@ def test_the_check_can_say_no() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "page"), [("serve", "guide/serve.md"), ("run", "guide/programs.md")]
+    ("command", "page"), [("serve", "guide/serve.md"), ("run", "guide/programs.md"), ("trace", "guide/trace.md")]
 )
 def test_every_option_is_in_the_guide(command: str, page: str) -> None:
     assert isinstance(main, click.Group)

@@ -18,7 +18,8 @@ from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIME
 from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
-    ALARM, IMMEDIATE, MICROTASK, READY, SOON, TICK, DebugHandle, Handle, HeapEntry, Kind, Ring, new_handle,
+    ALARM, CLOSING, DEFERRED, EVENT, FLUSH, IMMEDIATE, MICROTASK, READY, SOON, TICK, TIMER, DebugHandle, Handle, HeapEntry, Kind,
+    Ring, new_handle,
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
@@ -335,6 +336,7 @@ cdef class LoopCore(Microtasks):
             while not (is_first and while_alive) or self.is_alive():
                 is_first = False
                 self.counters.turns += 1
+                self.counters.phase = TIMERS
                 if not self.is_flooded:     # else this is the turn that a cut drain waits for
                     self.drain_if_any()
                 is_forced = self.is_flooded
@@ -576,7 +578,6 @@ cdef class LoopCore(Microtasks):
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
-        self.counters.phase = TIMERS
         while True:
             timers = self.timers.due_lists.first()
             if timers is not NULL and timers.key > now_ms:
@@ -640,7 +641,10 @@ cdef class LoopCore(Microtasks):
             self.counters.timers += 1
             drain_first[0] = True
             try:
-                timer.fire()
+                if self.is_observed:
+                    self.fire_observed(timer)
+                else:
+                    timer.fire()
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as exception:
@@ -656,13 +660,24 @@ cdef class LoopCore(Microtasks):
         self.timers.drop_if_empty(timers)
         return 0
 
+    cdef int fire_observed(self, Timer timer) except -1:
+        cdef object tracer = self.tracer
+        cdef object callback = (<Timeout>timer).callback if isinstance(timer, Timeout) else None
+        if tracer is None:
+            return timer.fire()
+        self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
+        try:
+            return timer.fire()
+        finally:
+            tracer.end()
+
     cdef int run_pending(self) except -1:
         cdef Py_ssize_t count = self.pending.size
         self.counters.phase = PENDING
         while count:
             count -= 1
             self.counters.pending += 1
-            (<PollHandle>self.pending.pop()).on_pending()
+            self.visit_observed(DEFERRED, <PollHandle>self.pending.pop(), 0)
             self.drain_if_any()
         return 0
 
@@ -694,7 +709,10 @@ cdef class LoopCore(Microtasks):
             if handle is None:
                 return 0
             self.counters.events += 1
-            handle.on_ready(ready)
+            if self.is_observed:
+                self.visit_observed(EVENT, handle, ready)
+            else:
+                handle.on_ready(ready)
             self.drain_if_any()
             if self.batch.size:
                 if clock_ns() - self.batch_since_ns > BATCH_NS:     # callbacks are slow here: nobody waits for one again soon
@@ -704,10 +722,32 @@ cdef class LoopCore(Microtasks):
                     self.end_batch()
 
     cdef int end_batch(self) except -1:
+        cdef PollHandle handle
         while self.batch.size:
-            (<PollHandle>self.batch.pop()).on_batch()
+            handle = <PollHandle>self.batch.pop()
+            if self.is_observed:
+                self.visit_observed(FLUSH, handle, 0)
+            else:
+                handle.on_batch()
             self.drain_if_any()
         return 0
+
+    cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1:
+        # What is due for a watched handle, while somebody looks on.
+        cdef object tracer = self.tracer
+        if tracer is not None:
+            self.begin_traced(kind, handle, None, ready)
+        try:
+            if kind == EVENT:
+                return handle.on_ready(ready)
+            if kind == DEFERRED:
+                return handle.on_pending()
+            if kind == FLUSH:
+                return handle.on_batch()
+            return handle.on_close()
+        finally:
+            if tracer is not None:
+                tracer.end()
 
     cdef int poll_timeout_ms(self) except -2:
         # Not at all while something waits for a later phase; else until the next timer is due.
@@ -750,7 +790,7 @@ cdef class LoopCore(Microtasks):
         while count:
             count -= 1
             self.counters.closes += 1
-            (<PollHandle>self.closing.pop()).on_close()
+            self.visit_observed(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
         return 0
 

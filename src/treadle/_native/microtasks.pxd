@@ -16,13 +16,18 @@ cdef class Microtasks:
     cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
     cdef bint flood_is_reported
     cdef public bint starvation_guard
-    cdef public bint is_debug           # asyncio's debug mode: calls are checked, and remember where they were made
+    cdef readonly bint is_debug         # asyncio's debug mode: calls are checked, and remember where they were made
+    cdef readonly object tracer         # None, or who is told of every callback: treadle.trace
+    cdef bint is_observed               # is_debug, or there is a tracer: callbacks go the long way
     cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
     cdef public object starvation_hook  # (callback, flood_ns) -> None
 
     cdef int run_handle(self, Handle handle) except -1
+    cdef int run_observed(self, Kind kind, Handle handle) except -1
     cdef int run_timed(self, Kind kind, Handle handle) except -1
     cdef int run_watch(self, Handle handle) except -1
+    cdef int call_watch(self, Handle handle) except -1
+    cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1
     cdef int failed(self, Kind kind, Handle handle) except -1
     cdef int uncaught(self, exception) except -1
     cdef int drain(self) except -1

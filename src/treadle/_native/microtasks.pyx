@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from treadle._native.queues cimport ALARM, READY, SOON, Handle, Kind, Ring, disown
-from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.timers cimport NS_PER_MS, Alarm, clock_ns
 
 cdef extern from *:
     """
@@ -35,14 +35,21 @@ cdef class Microtasks:
 
     # ---- callbacks
 
+    def observe(self, bint is_debug, tracer):
+        """Set debug mode, and who is told of every callback: an object with begin(kind, subject, callback, detail, turn, phase,
+        idle_ns) and end(), or None. Neither may raise."""
+        self.is_debug = is_debug
+        self.tracer = tracer
+        self.is_observed = is_debug or tracer is not None
+
     cdef int run_handle(self, Handle handle) except -1:
         # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
         cdef Kind kind = handle.kind
         cdef PyObject *result
         if handle.callback is None:
             return True
-        if self.is_debug:
-            return self.run_timed(kind, handle)
+        if self.is_observed:
+            return self.run_observed(kind, handle)
         result = handle.call()
         if result is NULL:
             return self.failed(kind, handle)
@@ -50,8 +57,23 @@ cdef class Microtasks:
         handle.release()
         return True
 
+    cdef int run_observed(self, Kind kind, Handle handle) except -1:
+        # run_handle where somebody looks on.
+        cdef object tracer = self.tracer
+        if tracer is None:
+            return self.run_timed(kind, handle)
+        self.begin_traced(kind, handle, handle.callback, (<Alarm>handle).due.key if kind == ALARM else 0)
+        try:
+            return self.run_timed(kind, handle)
+        finally:
+            tracer.end()
+
+    cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1:
+        # Tell the tracer what runs now; its end() follows. detail: when a timer was due, in ns; what a descriptor is ready for.
+        self.tracer.begin(kind, subject, callback, detail, self.counters.turns, self.counters.phase, self.counters.idle_ns)
+        return 0
+
     cdef int run_timed(self, Kind kind, Handle handle) except -1:
-        # run_handle in debug mode.
         cdef object callback = handle.callback
         cdef int64_t start_ns = clock_ns()
         cdef PyObject *result = handle.call()
@@ -59,11 +81,22 @@ cdef class Microtasks:
             return self.failed(kind, handle)
         disown(result)
         handle.release()
-        self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
+        if self.is_debug:
+            self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
         return True
 
     cdef int run_watch(self, Handle handle) except -1:
         # Like run_handle, for a callback that stays.
+        cdef object tracer = self.tracer
+        if tracer is None:
+            return self.call_watch(handle)
+        self.begin_traced(READY, handle, handle.callback, 0)
+        try:
+            return self.call_watch(handle)
+        finally:
+            tracer.end()
+
+    cdef int call_watch(self, Handle handle) except -1:
         cdef PyObject *result = handle.call()
         if result is NULL:
             return self.failed(READY, handle)
