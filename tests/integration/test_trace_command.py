@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.integration.support import ROOT, Program
+from tests.integration.support import DEADLINE_S, ROOT, Program, treadle_command
 
 pytestmark = pytest.mark.slow
 
@@ -198,6 +200,23 @@ def test_a_file_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
         assert program.wait() == 1
     assert program.stdout.text == ""
     assert "cannot write" in program.stderr.text
+
+
+@pytest.mark.parametrize(("env", "is_painted"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals(tmp_path: Path, env: dict[str, str], is_painted: bool) -> None:
+    file = tmp_path / "program.py"
+    file.write_text("")
+    terminal, end = os.openpty()
+    try:
+        environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | env
+        command = [*treadle_command(), "trace", str(file)]
+        assert subprocess.run(command, stderr=end, env=environment, timeout=DEADLINE_S, check=False).returncode == 0
+        written = os.read(terminal, 65_536)
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert b"before turn 1" in written
+    assert (b"\x1b[" in written) is is_painted
 
 
 def test_what_does_not_fit_is_told(tmp_path: Path) -> None:

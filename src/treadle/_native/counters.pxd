@@ -35,8 +35,8 @@ cdef struct LoopCounters:
     int64_t run_since_ns        # when this run began; 0: no run is under way
     int64_t ran_ns              # how long the runs before took together
     uint64_t waits              # polls that were allowed to wait
-    int64_t idle_ns             # how long those waited together
-    int64_t wait_since_ns       # when this wait began; 0: it does not wait
+    int64_t idle_ns             # how long those waited together, the one under way left out
+    int64_t wait_base_ns        # while it waits, idle time is now minus this; 0: it does not wait
 
 
 cdef int64_t idle_ns(LoopCounters *counters, int64_t now_ns) noexcept nogil

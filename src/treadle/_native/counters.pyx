@@ -9,9 +9,10 @@ from libc.stdint cimport int64_t
 
 
 cdef int64_t idle_ns(LoopCounters *counters, int64_t now_ns) noexcept nogil:
-    # Time spent waiting, a wait under way included.
-    cdef int64_t since_ns = counters.wait_since_ns
-    return counters.idle_ns + (now_ns - since_ns if since_ns else 0)
+    # Time spent waiting, a wait under way included. ORDER: the end of a wait writes idle_ns before it clears the base, so that
+    # whoever looks in between sees that time once.
+    cdef int64_t base_ns = counters.wait_base_ns
+    return now_ns - base_ns if base_ns else counters.idle_ns
 
 
 cdef int64_t ran_ns(LoopCounters *counters, int64_t now_ns) noexcept nogil:

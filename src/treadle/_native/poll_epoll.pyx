@@ -239,16 +239,16 @@ cdef class Poller:
     cdef int wait(self, int timeout_ms, LoopCounters *counters) except -1:
         # After renew_if_forked(). Wait for events, without the GIL, at most timeout_ms (-1: for ever). Returns at once when a
         # signal came. A wait is counted in counters.
-        cdef int64_t since_ns
+        cdef int64_t base_ns
         cdef int count
         if timeout_ms == 0:
             count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, 0)
         else:
             with nogil:
-                since_ns = counters.wait_since_ns = clock_ns()
+                base_ns = counters.wait_base_ns = clock_ns() - counters.idle_ns
                 count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, timeout_ms)
-                counters.idle_ns += clock_ns() - since_ns
-                counters.wait_since_ns = 0
+                counters.idle_ns = clock_ns() - base_ns
+                counters.wait_base_ns = 0
             counters.waits += 1
         self.next_event = 0
         self.event_count = count if count > 0 else 0

@@ -4,9 +4,11 @@ Invariant: nothing here raises, whatever an object says of itself.
 """
 
 import asyncio
+import concurrent.futures
 import functools
 import os
 import sys
+import threading
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -19,7 +21,7 @@ __all__ = ["Callee", "Scheduled", "describe", "describe_handle", "describe_reque
 
 TREADLE = str(Path(__file__).resolve().parent.parent) + os.sep
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
-MACHINERY = (TREADLE, ASYNCIO, "<frozen ")
+MACHINERY = (TREADLE, ASYNCIO, concurrent.futures.__path__[0] + os.sep, threading.__file__, "<frozen ")
 BORDERS = (EventLoop._run.__code__, run_script.__code__)  # below them is whoever runs the loop
 
 KNOWN = {  # callbacks of treadle's and asyncio's that stand for something a reader knows
@@ -94,7 +96,7 @@ def _step(coroutine: Any) -> Callee:
     name = str(getattr(coroutine, "__qualname__", type(coroutine).__qualname__))
     if not isinstance(code, CodeType):
         return Callee(name, None, False, is_task=True, is_started=True)
-    is_started = isinstance(frame, FrameType) and frame.f_lasti >= 0 and frame.f_lineno != code.co_firstlineno
+    is_started = bool(getattr(coroutine, "cr_suspended", False) or getattr(coroutine, "gi_suspended", False))
     line = frame.f_lineno if is_started and isinstance(frame, FrameType) else code.co_firstlineno
     is_internal = code.co_filename.startswith((TREADLE, ASYNCIO))
     return Callee(name, Place(code.co_filename, line), is_internal, is_task=True, is_started=is_started)
@@ -124,7 +126,8 @@ def describe_request(request: Any, server: Any) -> Callee:
 
 
 def user_place() -> Place | None:
-    """The innermost line that is running and is neither treadle's nor asyncio's, of the callback that the loop runs now."""
+    """The innermost line that is running, of the callback that runs now or of another thread; not treadle's, asyncio's and the
+    like."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code not in BORDERS:
         if not frame.f_code.co_filename.startswith(MACHINERY):
