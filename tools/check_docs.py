@@ -3,8 +3,9 @@
     python tools/check_docs.py      prints each finding as path:line, and exits 1 if there is one
 
 A link is checked up to its #heading. Code is what stands in a ```python block; top-level await is allowed there. A program is
-such a block with a ```text block right behind it: `treadle run` must write exactly that to its standard output. Not here:
-addresses on other hosts, and code without an output (tests run the examples that can be run).
+such a block with a ```text block right behind it: `treadle run` must write exactly that to its standard output. A ```trace block
+behind either is what `treadle trace --no-times` must write to its standard error. Not here: addresses on other hosts, and code
+without an output (tests run the examples that can be run).
 """
 
 import ast
@@ -15,6 +16,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = ("build", "dist")  # folders of the build
@@ -87,35 +89,48 @@ def findings_in(path: Path) -> Iterator[str]:
                 yield f"{where}:{line + (error.lineno or 1) - 1}: {error.msg}"
 
 
-def programs_in(path: Path) -> Iterator[tuple[int, str, str]]:
-    """(line, program, output): each ```python block with nothing but blank lines before the ```text block behind it."""
+class Shown(NamedTuple):
+    """A program of a page, and what the page says it writes."""
+
+    line: int
+    program: str
+    language: str  # text, trace
+    output: str
+
+
+def programs_in(path: Path) -> Iterator[Shown]:
+    """Each ```python block with nothing but blank lines before the ```text block, the ```trace block, or both behind it."""
     program: tuple[int, str] | None = None
+    following = ["text", "trace"]
     for line, text, language in prose_and_code(path.read_text()):
         if language == "python":
-            program = line, textwrap.dedent(text)
-        elif language == "text" and program is not None:
-            yield *program, textwrap.dedent(text)
-            program = None
+            program, following = (line, textwrap.dedent(text)), ["text", "trace"]
+        elif program is not None and language in following:
+            yield Shown(*program, language, textwrap.dedent(text))
+            following = following[following.index(language) + 1 :]
         elif language is not None or text.strip():
             program = None
 
 
 def wrong_outputs_in(path: Path) -> Iterator[str]:
     where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-    for line, program, output in programs_in(path):
-        printed = output_of(program)
-        if printed.strip() != output.strip():
-            yield f"{where}:{line}: the program prints\n{textwrap.indent(printed, '    ')}"
+    for shown in programs_in(path):
+        printed = output_of(shown.program, shown.language)
+        if printed.strip() != shown.output.strip():
+            what = "program prints" if shown.language == "text" else "trace is"
+            yield f"{where}:{shown.line}: the {what}\n{textwrap.indent(printed, '    ')}"
 
 
-def output_of(program: str) -> str:
-    """What it writes to its standard output under `treadle run`; in the end, that it did not end."""
+def output_of(program: str, language: str = "text") -> str:
+    """What it writes to its standard output under `treadle run`, or its trace; in the end, that it did not end."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "program.py"
         file.write_text(program)
-        command = [sys.executable, "-m", "treadle", "run", str(file)]
+        treadle = ["run"] if language == "text" else ["trace", "--no-times"]
+        command = [sys.executable, "-m", "treadle", *treadle, str(file)]
         try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, cwd=folder, check=False).stdout
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, cwd=folder, check=False)
+            return ended.stdout if language == "text" else ended.stderr
         except subprocess.TimeoutExpired as error:
             printed = error.stdout or b""
             return (printed.decode() if isinstance(printed, bytes) else printed) + f"(no end within {PROGRAM_S:g} s)\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import events, fs, http, process, timers
+    from treadle import events, fs, http, perf, process, timers
     from treadle._base.errors import TreadleError
     from treadle.events import AbortController, AbortSignal
     from treadle.loop import EventLoop, install, new_event_loop, queue_microtask, run
@@ -26,7 +26,7 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("events", "fs", "http", "process", "timers")
+_PACKAGES = ("events", "fs", "http", "perf", "process", "timers")
 
 __all__ = [
     "AbortController",
@@ -39,6 +39,7 @@ __all__ = [
     "http",
     "install",
     "new_event_loop",
+    "perf",
     "process",
     "queue_microtask",
     "run",

@@ -73,4 +73,9 @@ def test_a_program_prints_what_its_page_says(page: Path) -> None:
 
 def test_only_a_text_block_right_behind_is_an_output(page: Path) -> None:
     page.write_text("```python\n1\n```\n\nprose\n\n```text\nx\n```\n```python\n2\n```\n```python\n3\n```\n```text\ny\n```\n")
-    assert list(programs_in(page)) == [(14, "3", "y")]
+    assert list(programs_in(page)) == [(14, "3", "text", "y")]
+
+
+def test_a_trace_may_follow_an_output_or_stand_alone(page: Path) -> None:
+    page.write_text("```python\n1\n```\n```text\nx\n```\n\n```trace\ny\n```\n```text\nz\n```\n```python\n2\n```\n```trace\nw\n```\n")
+    assert [shown[1:] for shown in programs_in(page)] == [("1", "text", "x"), ("1", "trace", "y"), ("2", "trace", "w")]

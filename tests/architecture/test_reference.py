@@ -9,7 +9,7 @@ import click
 import pytest
 
 import treadle
-from treadle import events, fs, http, loop, process, timers
+from treadle import events, fs, http, loop, perf, process, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -21,14 +21,16 @@ MEMBERS = {
     "fs": (),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),
+    "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "process": (),
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
     "adopt_asyncio", "check_call", "check_duration", "close_core", "drop_waiting", "hold_task", "is_closed_native", "is_debug",
-    "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers", "uncaught_hook", "watcher",
+    "observe", "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers", "tracer",
+    "uncaught_hook", "watcher",
 }  # fmt: skip
-PACKAGES = {"events": events, "fs": fs, "http": http, "loop": loop, "process": process, "timers": timers}
+PACKAGES = {"events": events, "fs": fs, "http": http, "loop": loop, "perf": perf, "process": process, "timers": timers}
 
 
 def code_in(page: str) -> set[str]:
@@ -64,7 +66,9 @@ def test_the_check_can_say_no() -> None:
     assert {"close_idle_connections", "write_head"} <= public_members(http.Server) | public_members(http.ServerResponse)
 
 
-@pytest.mark.parametrize(("command", "page"), [("serve", "guide/serve.md"), ("run", "guide/programs.md")])
+@pytest.mark.parametrize(
+    ("command", "page"), [("serve", "guide/serve.md"), ("run", "guide/programs.md"), ("trace", "guide/trace.md")]
+)
 def test_every_option_is_in_the_guide(command: str, page: str) -> None:
     assert isinstance(main, click.Group)
     options = {option for parameter in main.commands[command].params for option in parameter.opts if option.startswith("--")}

@@ -55,6 +55,7 @@ cdef class Connection(Wire):
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
+    cdef int dispatch_observed(self) except -1
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1

@@ -29,6 +29,7 @@ from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
+from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
 
@@ -172,12 +173,25 @@ cdef class Connection(Wire):
             if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
                 try:
-                    self.server.dispatch(self)
+                    if self.loop.is_observed:
+                        self.dispatch_observed()
+                    else:
+                        self.server.dispatch(self)
                 except BaseException:           # its handler wants the program to end, and will not answer
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
         return 0
+
+    cdef int dispatch_observed(self) except -1:
+        cdef object tracer = self.loop.tracer
+        if tracer is None:
+            return self.server.dispatch(self)
+        self.loop.begin_traced(REQUEST, self.request, self.server, 0)
+        try:
+            return self.server.dispatch(self)
+        finally:
+            tracer.end()
 
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept:
         # RFC 9112 section 2.2: line ends before a request line are ignored. They are no message: no deadline changes.

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport PollHandle, Poller
 from treadle._native.queues cimport Handle, Kind, Ring
-from treadle._native.timers cimport Alarm, Timeout, TimerList, Timers
+from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
 
 
 cdef extern from "Python.h":
@@ -66,6 +66,8 @@ cdef class LoopCore(Microtasks):
     cdef int run_pending(self) except -1
     cdef int poll(self) except -1
     cdef int take_events(self) except -1
+    cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1
+    cdef int fire_observed(self, Timer timer) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1
     cdef int run_close(self) except -1

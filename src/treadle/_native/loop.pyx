@@ -14,10 +14,12 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
+from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.microtasks cimport Microtasks
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
-    ALARM, IMMEDIATE, MICROTASK, READY, SOON, TICK, DebugHandle, Handle, HeapEntry, Kind, Ring, new_handle,
+    ALARM, CLOSING, DEFERRED, EVENT, FLUSH, IMMEDIATE, MICROTASK, READY, SOON, TICK, TIMER, DebugHandle, Handle, HeapEntry, Kind,
+    Ring, new_handle,
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
@@ -326,11 +328,15 @@ cdef class LoopCore(Microtasks):
         cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
             self.stop_budget = self.microtasks.size
+        self.counters.run_since_ns = clock_ns()
+        if self.counters.started_ns == 0:
+            self.counters.started_ns = self.counters.run_since_ns
         try:
             self.drain_if_any()
             while not (is_first and while_alive) or self.is_alive():
                 is_first = False
                 self.counters.turns += 1
+                self.counters.phase = TIMERS
                 if not self.is_flooded:     # else this is the turn that a cut drain waits for
                     self.drain_if_any()
                 is_forced = self.is_flooded
@@ -351,11 +357,21 @@ cdef class LoopCore(Microtasks):
         finally:
             self.is_stopping = self.is_flooded = False
             self.flood_over()
+            self.counters.ran_ns += clock_ns() - self.counters.run_since_ns
+            self.counters.run_since_ns = 0
+            self.counters.phase = OUTSIDE
 
     @property
     def turns(self):
         """Turns so far."""
         return self.counters.turns
+
+    def idle_and_active_ns(self):
+        """How long the runs so far waited in the poll, and how long they did anything else: (idle, active). May be asked while it
+        waits."""
+        cdef int64_t now_ns = clock_ns()
+        cdef int64_t idle = idle_ns(self.counters, now_ns)
+        return idle, ran_ns(self.counters, now_ns) - idle
 
     def drop_waiting(self):
         """Let go of all ticks, microtasks, immediates, timers and requests of Node's kind, unrun: the program has ended. What
@@ -383,7 +399,7 @@ cdef class LoopCore(Microtasks):
 
     def statistics(self):
         """Counters, and what waits now: a read-only mapping."""
-        result = dict(self.counters)
+        result = read_counters(self.counters)
         result.update(
             ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
             alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
@@ -530,6 +546,7 @@ cdef class LoopCore(Microtasks):
     # ---- for other units
 
     cdef int complete(self, Handle handle) except -1:
+        self.counters.completions += 1
         self.run_handle(handle)
         self.drain_if_any()
         return 0
@@ -624,7 +641,10 @@ cdef class LoopCore(Microtasks):
             self.counters.timers += 1
             drain_first[0] = True
             try:
-                timer.fire()
+                if self.is_observed:
+                    self.fire_observed(timer)
+                else:
+                    timer.fire()
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as exception:
@@ -640,19 +660,34 @@ cdef class LoopCore(Microtasks):
         self.timers.drop_if_empty(timers)
         return 0
 
+    cdef int fire_observed(self, Timer timer) except -1:
+        cdef object tracer = self.tracer
+        cdef object callback = (<Timeout>timer).callback if isinstance(timer, Timeout) else None
+        if tracer is None:
+            return timer.fire()
+        self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
+        try:
+            return timer.fire()
+        finally:
+            tracer.end()
+
     cdef int run_pending(self) except -1:
         cdef Py_ssize_t count = self.pending.size
+        self.counters.phase = PENDING
         while count:
             count -= 1
-            (<PollHandle>self.pending.pop()).on_pending()
+            self.counters.pending += 1
+            self.visit_observed(DEFERRED, <PollHandle>self.pending.pop(), 0)
             self.drain_if_any()
         return 0
 
     cdef int poll(self) except -1:
-        cdef bint is_new_child = self.poller.renew_if_forked()  # then what held the program may be gone: no wait
+        cdef bint is_new_child
+        self.counters.phase = POLL
+        is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
         try:
-            self.poller.wait(0 if is_new_child else self.poll_timeout_ms())
+            self.poller.wait(0 if is_new_child else self.poll_timeout_ms(), self.counters)
         finally:
             self.is_polling = False
         self.is_taking = True
@@ -674,7 +709,10 @@ cdef class LoopCore(Microtasks):
             if handle is None:
                 return 0
             self.counters.events += 1
-            handle.on_ready(ready)
+            if self.is_observed:
+                self.visit_observed(EVENT, handle, ready)
+            else:
+                handle.on_ready(ready)
             self.drain_if_any()
             if self.batch.size:
                 if clock_ns() - self.batch_since_ns > BATCH_NS:     # callbacks are slow here: nobody waits for one again soon
@@ -684,10 +722,32 @@ cdef class LoopCore(Microtasks):
                     self.end_batch()
 
     cdef int end_batch(self) except -1:
+        cdef PollHandle handle
         while self.batch.size:
-            (<PollHandle>self.batch.pop()).on_batch()
+            handle = <PollHandle>self.batch.pop()
+            if self.is_observed:
+                self.visit_observed(FLUSH, handle, 0)
+            else:
+                handle.on_batch()
             self.drain_if_any()
         return 0
+
+    cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1:
+        # What is due for a watched handle, while somebody looks on.
+        cdef object tracer = self.tracer
+        if tracer is not None:
+            self.begin_traced(kind, handle, None, ready)
+        try:
+            if kind == EVENT:
+                return handle.on_ready(ready)
+            if kind == DEFERRED:
+                return handle.on_pending()
+            if kind == FLUSH:
+                return handle.on_batch()
+            return handle.on_close()
+        finally:
+            if tracer is not None:
+                tracer.end()
 
     cdef int poll_timeout_ms(self) except -2:
         # Not at all while something waits for a later phase; else until the next timer is due.
@@ -709,6 +769,7 @@ cdef class LoopCore(Microtasks):
         cdef Py_ssize_t count = self.immediates.size
         cdef bint drain_first = False
         cdef Handle handle
+        self.counters.phase = CHECK
         while count:
             if drain_first:
                 self.drain_if_any()     # which may clear the next ones
@@ -725,9 +786,11 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_close(self) except -1:
         cdef Py_ssize_t count = self.closing.size
+        self.counters.phase = CLOSE
         while count:
             count -= 1
-            (<PollHandle>self.closing.pop()).on_close()
+            self.counters.closes += 1
+            self.visit_observed(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
         return 0
 

@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from treadle._native.queues cimport ALARM, READY, SOON, Handle, Kind, Ring, disown
-from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.timers cimport NS_PER_MS, Alarm, clock_ns
 
 cdef extern from *:
     """
@@ -28,11 +28,19 @@ cdef class Microtasks:
     """The two queues that are empty before the next callback runs, and how a callback is run."""
 
     def __cinit__(self):
+        self.counters = &self.own_counters
         self.ticks = Ring()
         self.microtasks = Ring()
         self.starvation_guard = True
 
     # ---- callbacks
+
+    def observe(self, bint is_debug, tracer):
+        """Set debug mode, and who is told of every callback: an object with begin(kind, subject, callback, detail, turn, phase,
+        idle_ns) and end(), or None. Neither may raise."""
+        self.is_debug = is_debug
+        self.tracer = tracer
+        self.is_observed = is_debug or tracer is not None
 
     cdef int run_handle(self, Handle handle) except -1:
         # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
@@ -40,8 +48,8 @@ cdef class Microtasks:
         cdef PyObject *result
         if handle.callback is None:
             return True
-        if self.is_debug:
-            return self.run_timed(kind, handle)
+        if self.is_observed:
+            return self.run_observed(kind, handle)
         result = handle.call()
         if result is NULL:
             return self.failed(kind, handle)
@@ -49,8 +57,23 @@ cdef class Microtasks:
         handle.release()
         return True
 
+    cdef int run_observed(self, Kind kind, Handle handle) except -1:
+        # run_handle where somebody looks on.
+        cdef object tracer = self.tracer
+        if tracer is None:
+            return self.run_timed(kind, handle)
+        self.begin_traced(kind, handle, handle.callback, (<Alarm>handle).due.key if kind == ALARM else 0)
+        try:
+            return self.run_timed(kind, handle)
+        finally:
+            tracer.end()
+
+    cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1:
+        # Tell the tracer what runs now; its end() follows. detail: when a timer was due, in ns; what a descriptor is ready for.
+        self.tracer.begin(kind, subject, callback, detail, self.counters.turns, self.counters.phase, self.counters.idle_ns)
+        return 0
+
     cdef int run_timed(self, Kind kind, Handle handle) except -1:
-        # run_handle in debug mode.
         cdef object callback = handle.callback
         cdef int64_t start_ns = clock_ns()
         cdef PyObject *result = handle.call()
@@ -58,11 +81,22 @@ cdef class Microtasks:
             return self.failed(kind, handle)
         disown(result)
         handle.release()
-        self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
+        if self.is_debug:
+            self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
         return True
 
     cdef int run_watch(self, Handle handle) except -1:
         # Like run_handle, for a callback that stays.
+        cdef object tracer = self.tracer
+        if tracer is None:
+            return self.call_watch(handle)
+        self.begin_traced(READY, handle, handle.callback, 0)
+        try:
+            return self.call_watch(handle)
+        finally:
+            tracer.end()
+
+    cdef int call_watch(self, Handle handle) except -1:
         cdef PyObject *result = handle.call()
         if result is NULL:
             return self.failed(READY, handle)
@@ -126,13 +160,14 @@ cdef class Microtasks:
                     self.stop_budget -= 1
                 handle = <Handle>self.microtasks.pop()
                 suspect = handle.callback
-                self.counters.microtasks += 1
                 if handle.kind == SOON:
+                    self.counters.soon += 1
                     self.run_handle(handle)
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
                         return self.guard(suspect)
                 else:
+                    self.counters.microtasks += 1
                     self.run_handle(handle)
                     others += 1
                     if others % 64 == 0 and self.is_too_long(others, &start_ns):
@@ -155,8 +190,11 @@ cdef class Microtasks:
         self.counters.guard_turns += 1
         if self.flood_since_ns == 0:
             self.flood_since_ns = now_ns
-        elif now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
+            return 0
+        self.counters.flood_max_ns = max(self.counters.flood_max_ns, now_ns - self.flood_since_ns)
+        if now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
             self.flood_is_reported = True
+            self.counters.floods += 1
             if self.starvation_hook is not None:
                 self.starvation_hook(suspect, now_ns - self.flood_since_ns)
         return 0
@@ -165,6 +203,7 @@ cdef class Microtasks:
         # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
         cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
         cdef Py_ssize_t microtasks = min(self.microtasks.size, GUARD_SOON)
+        cdef Handle handle
         while ticks > 0 and self.ticks.size:
             ticks -= 1
             self.counters.ticks += 1
@@ -175,8 +214,12 @@ cdef class Microtasks:
                     return 0
                 self.stop_budget -= 1
             microtasks -= 1
-            self.counters.microtasks += 1
-            self.run_handle(<Handle>self.microtasks.pop())
+            handle = <Handle>self.microtasks.pop()
+            if handle.kind == SOON:
+                self.counters.soon += 1
+            else:
+                self.counters.microtasks += 1
+            self.run_handle(handle)
         if not self.ticks.size and not self.microtasks.size:
             self.flood_over()
         return 0

@@ -2,6 +2,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
+from treadle._native.counters cimport LoopCounters
+
 cdef extern from "<sys/epoll.h>" nogil:
     enum:
         EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP
@@ -58,6 +60,6 @@ cdef class Poller:
     cdef int forget(self, PollHandle handle) except -1
     cdef PollHandle watcher_of(self, int fd)
     cdef list handles(self)
-    cdef int wait(self, int timeout_ms) except -1
+    cdef int wait(self, int timeout_ms, LoopCounters *counters) except -1
     cdef PollHandle take(self, int *ready)
     cdef void close(self) noexcept

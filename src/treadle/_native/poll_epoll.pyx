@@ -11,12 +11,14 @@ from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.errno cimport EBUSY, EEXIST, EINTR, ENOENT, errno
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from posix.unistd cimport close
 
+from treadle._native.counters cimport LoopCounters
 from treadle._native.forks cimport fork_count
 from treadle._native.queues cimport disown, own
+from treadle._native.timers cimport clock_ns
 
 cdef extern from "<sys/epoll.h>" nogil:
     int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
@@ -234,15 +236,20 @@ cdef class Poller:
         self.room = room
         return 0
 
-    cdef int wait(self, int timeout_ms) except -1:
+    cdef int wait(self, int timeout_ms, LoopCounters *counters) except -1:
         # After renew_if_forked(). Wait for events, without the GIL, at most timeout_ms (-1: for ever). Returns at once when a
-        # signal came.
+        # signal came. A wait is counted in counters.
+        cdef int64_t base_ns
         cdef int count
         if timeout_ms == 0:
             count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, 0)
         else:
             with nogil:
+                base_ns = counters.wait_base_ns = clock_ns() - counters.idle_ns
                 count = epoll_wait(self.epoll_fd, self.events, EVENTS_PER_WAIT, timeout_ms)
+                counters.idle_ns = clock_ns() - base_ns
+                counters.wait_base_ns = 0
+            counters.waits += 1
         self.next_event = 0
         self.event_count = count if count > 0 else 0
         if count < 0:

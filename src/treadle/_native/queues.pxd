@@ -28,6 +28,13 @@ cdef enum Kind:
     ALARM       # asyncio's call_later and call_at
     READY       # asyncio's add_reader and add_writer
     COMPLETION  # the callback of a request: fs, and whatever else the pool finishes
+    # what is no Handle, and runs as well: for who traces
+    TIMER       # set_timeout, set_interval, and the deadlines of connections
+    EVENT       # a ready descriptor
+    REQUEST     # the handler of an HTTP request
+    DEFERRED    # what was put off to the pending phase
+    FLUSH       # answers of one poll that leave together
+    CLOSING     # what ends in the close phase
 
 
 cdef class Handle:

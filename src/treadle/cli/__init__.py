@@ -1,10 +1,11 @@
-"""The command line: ``treadle run file.py`` and ``treadle serve module:app``."""
+"""The command line: ``treadle run file.py``, ``treadle serve module:app``, ``treadle trace file.py``."""
 
 import click
 
 from treadle._base.version import VERSION
 from treadle.cli.run import run
 from treadle.cli.serve import serve
+from treadle.cli.trace import trace
 
 __all__ = ["main"]
 
@@ -17,3 +18,4 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(serve)
+main.add_command(trace)

@@ -1,13 +1,11 @@
 """``treadle run file.py``: a file as a program, as ``node file.js`` runs it."""
 
-import os
 import sys
-from pathlib import Path
-from types import CodeType, ModuleType
 
 import click
 
-from treadle.cli import failures, logs
+from treadle.cli import logs
+from treadle.cli.script import Script
 
 __all__ = ["run"]
 
@@ -25,42 +23,4 @@ def run(file: str, arguments: tuple[str, ...], log_level: str | None, log_config
     if file.startswith("-"):
         raise click.NoSuchOption(file)
     logs.set_up(log_level, log_config)
-    file = os.path.abspath(file)  # as python itself does: it must stay true after a chdir
-    code = _compiled(file)
-    main = ModuleType("__main__")
-    main.__dict__.update(__file__=file, __builtins__=__builtins__)
-    sys.modules["__main__"] = main
-    sys.argv = [file, *arguments]
-    sys.path[0] = str(Path(file).resolve().parent)
-    sys.exit(_exit_code(code, main))
-
-
-def _compiled(file: str) -> CodeType:
-    try:
-        source = Path(file).read_bytes()
-    except OSError as error:
-        raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
-    try:
-        return compile(source, file, "exec")
-    except (SyntaxError, ValueError) as error:
-        failures.show(error.with_traceback(None))
-        sys.exit(1)
-
-
-def _exit_code(code: CodeType, main: ModuleType) -> str | int | None:
-    from treadle import process
-    from treadle.loop.program import run_script
-
-    try:
-        run_script(lambda: exec(code, main.__dict__))
-    except SystemExit as error:
-        return error.code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left: quietly
-        return 141
-    except BaseException as error:
-        failures.show(error)
-        return process.exit_code or 1
-    return process.exit_code or 0
+    sys.exit(Script(file, arguments).run())

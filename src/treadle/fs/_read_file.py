@@ -51,9 +51,12 @@ def _start(loop: LoopCore, path: Path, callback: Callback, *, is_awaited: bool) 
     filename = os.fspath(path)
     pool = pool_of(loop)
     try:
-        return file_jobs.read_file(pool, os.fsencode(filename), filename, callback, is_awaited=is_awaited)
+        request = file_jobs.read_file(pool, os.fsencode(filename), filename, callback, is_awaited=is_awaited)
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(request, "read_file")
+    return request
 
 
 class _ReadFuture(asyncio.Future[bytes]):

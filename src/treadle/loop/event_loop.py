@@ -130,7 +130,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     def set_debug(self, enabled: bool) -> None:
         """asyncio's: calls are checked, and remember where they were made."""
         super().set_debug(enabled)
-        self.is_debug = bool(enabled)
+        self.observe(bool(enabled), self.tracer)
 
     def check_call(self, callback: object, method: str, is_on_loop_thread: bool) -> StackSummary | None:
         """What is wrong with a call, in asyncio's words, else a traceback of where it was made."""

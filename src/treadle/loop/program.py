@@ -52,20 +52,25 @@ def run_until_done(main: Main, *, cleanup_s: float) -> Any:
     return _Program(main, adopts=False, cleanup_s=cleanup_s).run(None)
 
 
-def run_script(script: Callable[[], Any]) -> None:
-    """Run a file's module code as a program, which adopts every `treadle.run` in it. For ``treadle run``."""
-    _Program(script, adopts=True).run(None)
+def run_script(script: Callable[[], Any], loop: EventLoop | None = None) -> None:
+    """Run a file's module code as a program, which adopts every `treadle.run` in it. For ``treadle run``.
+
+    loop: the one to run it in, which is closed at its end; a new one unless given.
+    """
+    _Program(script, adopts=True, loop=loop).run(None)
 
 
 class _Program:
     """One main and its loop."""
 
-    def __init__(self, main: Main, *, adopts: bool, cleanup_s: float | None = None) -> None:
+    def __init__(
+        self, main: Main, *, adopts: bool, cleanup_s: float | None = None, loop: EventLoop | None = None
+    ) -> None:
         self.adopts = adopts
         self._cleanup_s = cleanup_s  # None: it ends when nothing holds it, and cleaning up takes what it takes
         self.pid = os.getpid()  # a forked child's `treadle.run` is no business of its parent's program
         self._main = main
-        self._loop = EventLoop()
+        self._loop = loop or EventLoop()
         self._result: Any = None
         self._error: BaseException | None = None
         self._is_over = False  # set once, before what is left of it is cleaned up

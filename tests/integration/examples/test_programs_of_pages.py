@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tools.check_docs import ROOT, markdown_files, output_of, programs_in
+from tools.check_docs import ROOT, Shown, markdown_files, output_of, programs_in
 
 pytestmark = pytest.mark.slow
 
 PROGRAMS = [
-    pytest.param(program, output, id=f"{path.relative_to(ROOT)}:{line}")
+    pytest.param(shown, id=f"{path.relative_to(ROOT)}:{shown.line}-{shown.language}")
     for path in markdown_files()
-    for line, program, output in programs_in(path)
+    for shown in programs_in(path)
 ]
 ORDERING = ROOT / "docs" / "guide" / "ordering.md"
 
 
-@pytest.mark.parametrize(("program", "output"), PROGRAMS)
-def test_it_prints_what_the_page_says(program: str, output: str) -> None:
-    assert output_of(program).splitlines() == output.splitlines()
+@pytest.mark.parametrize("shown", PROGRAMS)
+def test_it_prints_what_the_page_says(shown: Shown) -> None:
+    assert output_of(shown.program, shown.language).splitlines() == shown.output.splitlines()
 
 
 def test_the_page_on_order_has_programs() -> None:
