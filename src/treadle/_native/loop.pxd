@@ -64,7 +64,7 @@ cdef class LoopCore(Microtasks):
     cdef int run_alarms(self, int64_t now_ns) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
-    cdef int poll(self) except -1
+    cdef int poll(self, bint may_wait) except -1
     cdef int take_events(self) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1
