@@ -563,8 +563,8 @@ cdef class LoopCore(Microtasks):
         return 0
 
     cdef int run_timers(self) except -1:
-        # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A callback
-        # that failed is followed by the next one at once, and only then by what it queued, as in Node.
+        # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A timer
+        # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node.
         cdef int64_t now_ns = clock_ns()
         cdef int64_t now_ms = now_ns // NS_PER_MS
         cdef HeapEntry *timers
@@ -624,6 +624,7 @@ cdef class LoopCore(Microtasks):
                 timers.due.order = self.timers.next_order
                 self.timers.next_order += 1
                 self.timers.due_lists.moved(&timers.due)
+                drain_first[0] = True
                 return 0
             if drain_first[0]:
                 drain_first[0] = False
@@ -650,7 +651,9 @@ cdef class LoopCore(Microtasks):
                     self.timers.schedule(timer, start_ms)
                 elif timer.list is None:
                     timer.count(False)
-        self.timers.drop_if_empty(timers)
+        if timers.due.index >= 0:       # else it was dropped by clearing its last timer, and what that queued waits if it failed
+            drain_first[0] = True
+            self.timers.drop_if_empty(timers)
         return 0
 
     cdef int run_pending(self) except -1:
@@ -727,6 +730,7 @@ cdef class LoopCore(Microtasks):
         count = self.immediates.size
         while count:
             if drain_first:
+                drain_first = False
                 self.drain_if_any()     # which may clear the next ones
             count -= 1
             handle = <Handle>self.immediates.pop()

@@ -121,7 +121,15 @@ class _Program:
 
     def _start(self) -> None:
         main = self._main
-        result = main if asyncio.iscoroutine(main) else main()
+        try:
+            result = main if asyncio.iscoroutine(main) else main()
+        except Exception as error:
+            # COMPAT(node): unlike the failure of a tick, that of the main script does not hold up the ticks which it has queued.
+            if not _uncaught(error):
+                self._loop.uncaught_hook = None  # it has just been asked
+                raise
+            self._loop.set_immediate(int)  # as behind every exception that was taken
+            return
         if inspect.isawaitable(result):
             self._await(result)
         else:

@@ -54,8 +54,7 @@ int epoll_wait(int epoll_fd, struct epoll_event *events, int room, int timeout_m
     return epoll_pwait(epoll_fd, events, room, timeout_ms, NULL);
 }
 
-enum { START = 0x7fff0000, SPIN, SETTLE };
-#define SETTLE_NS 3000000 /* for other threads to finish what takes some us */
+enum { START = 0x7fff0000, SPIN };
 
 int ftruncate64(int fd, off64_t ns)
 {
@@ -67,10 +66,6 @@ int ftruncate64(int fd, off64_t ns)
         return 0;
     case SPIN:
         frozen_clock_spin(ns);
-        return 0;
-    case SETTLE:
-        time = (struct timespec){.tv_nsec = SETTLE_NS};
-        nanosleep(&time, NULL);
         return 0;
     }
     return (int)syscall(SYS_ftruncate, fd, ns);

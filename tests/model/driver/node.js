@@ -1,12 +1,13 @@
 'use strict';
-// A random program (interpreter.py) on real Node, under the frozen clock; its log is one line of JSON. Only the operations that Node
-// has; the listener takes all errors; lines have no turn, which Node does not count.
+// A random program (interpreter.py) on real Node, under the frozen clock; its log is one line of JSON. Only the operations that
+// Node has; the listener takes all errors; lines have no turn, which Node does not count.
 //   LD_PRELOAD=frozen_clock.so node node.js '{"start_ns": ..., "main": [...]}'
 const fs = require('fs');
 
-const [START, SPIN, SETTLE] = [0x7fff0000, 0x7fff0001, 0x7fff0002]; // see frozen_clock.c
+const [START, SPIN] = [0x7fff0000, 0x7fff0001]; // see frozen_clock.c
 const CALLBACKS_MAX = 300;
 const program = JSON.parse(process.argv[2]);
+const Immediate = require('timers').setImmediate(() => {}).constructor;
 const log = [];
 const handles = [];
 let made = 0;
@@ -41,10 +42,10 @@ function interval(operation) {
   handles.push(handle);
 }
 
-// Each ignores what is not its own.
+// Each would spoil what belongs to the other.
 function clear(handle) {
-  clearImmediate(handle);
-  clearTimeout(handle);
+  if (handle instanceof Immediate) clearImmediate(handle);
+  else clearTimeout(handle);
 }
 
 const picked = (operation) => handles.at(-1 - (operation.n % handles.length));
@@ -54,10 +55,6 @@ const does = {
   immediate: (operation) => handles.push(setImmediate(callback(operation))),
   timeout: (operation) => handles.push(setTimeout(callback(operation), operation.ms)),
   interval,
-  io: (operation) => {
-    fs.stat('/', callback(operation));
-    fs.ftruncateSync(SETTLE, 0);
-  },
   spin: (operation) => fs.ftruncateSync(SPIN, operation.us * 1000),
   clear: (operation) => handles.length && clear(picked(operation)),
   ref: (operation) => handles.length && picked(operation)[operation.how]?.(),
@@ -72,4 +69,4 @@ function run(operations) {
 
 process.on('uncaughtException', (error) => line(`uncaught ${error.message}`));
 process.on('exit', () => fs.writeSync(1, JSON.stringify(log) + '\n'));
-run(program.main);
+process.nextTick(run, program.main);

@@ -40,14 +40,19 @@ STEP = st.fixed_dictionaries(
     }
 )
 
-NODES = (
-    scheduling("tick"),
+TICK = scheduling("tick")
+SPIN = operation("spin", us=US)
+FAIL = operation("fail")
+
+NODES_WITHOUT_IO = (
+    TICK,
     scheduling("microtask"),
     scheduling("immediate"),
     scheduling("timeout", ms=MS),
     scheduling("interval", ms=st.sampled_from([1, 2, 5]), times=st.integers(1, 4)),
-    scheduling("io"),
 )
+
+NODES = (*NODES_WITHOUT_IO, scheduling("io"))
 
 ASYNCIOS = (
     scheduling("soon"),
@@ -58,12 +63,10 @@ ASYNCIOS = (
     operation("task", steps=st.lists(STEP, min_size=1, max_size=4)),
 )
 
-OTHERS = (
-    operation("spin", us=US),
-    operation("clear", n=NTH),
-    operation("ref", n=NTH, how=st.sampled_from(["unref", "ref", "refresh"])),
-    operation("fail"),
-)
+CLEAR = operation("clear", n=NTH)
+REFRESH = operation("ref", n=NTH, how=st.just("refresh"))
+
+OTHERS = (SPIN, FAIL, CLEAR, REFRESH, operation("ref", n=NTH, how=st.sampled_from(["unref", "ref"])))
 
 OTHERS_OF_ASYNCIO = (
     operation("resolve", n=NTH),

@@ -56,6 +56,7 @@ class Immediates:
         drains = False
         while count:
             if drains:
+                drains = False
                 self.between.drain()  # this may clear the next one
             count -= 1
             immediate = self.queue.popleft()

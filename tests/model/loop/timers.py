@@ -166,14 +166,14 @@ class Timers:
             self.batch_ns = -2
 
     def run_list(self, timers: TimerList, now_ms: int, *, owes_drain: bool) -> bool:
-        """All of a list that are due. True: what the last one queued is yet to run; not so after one that failed, which is
-        followed by the next timer at once."""
+        """All of a list that are due. One that failed is followed by the next of the list at once, and by what it queued only
+        then. True: what the last one queued is yet to run."""
         while timers.timers:
             timeout = timers.timers[0]
             if now_ms - timeout.start_ms < timers.duration_ms:
                 timers.expiry_ms = max(timeout.start_ms + timers.duration_ms, now_ms + 1)
                 timers.order = next(self.order)
-                return owes_drain
+                return True
             if owes_drain:
                 owes_drain = False
                 self.between.drain()
@@ -182,7 +182,8 @@ class Timers:
             owes_drain = self.fire(timeout)
         if self.lists.get(timers.duration_ms) is timers:
             self.drop_if_empty(timers.duration_ms)
-        return owes_drain
+            return True
+        return owes_drain  # its last timer was cleared: if that one failed as well, what it queued waits
 
     def fire(self, timeout: Timeout) -> bool:
         """True unless it failed. An interval starts anew once its callback is through, counted from before it."""

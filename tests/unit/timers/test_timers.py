@@ -98,6 +98,25 @@ def test_an_immediate_that_throws_loses_none_of_its_queue(uncaught: Trace) -> No
     assert len(uncaught) == 3
 
 
+def test_a_cleared_immediate_gives_no_room_to_what_a_failed_tick_left_behind(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def first() -> None:
+        clear_immediate(cleared)
+        process.next_tick(boom)
+        process.next_tick(trace.append, "tick")
+
+    def main() -> None:
+        nonlocal cleared
+        set_immediate(first)
+        cleared = set_immediate(trace.append, "cleared")
+        set_immediate(trace.append, "next")
+
+    cleared: Immediate | None = None
+    treadle.run(main)
+    assert trace == ["next", "tick"]
+
+
 def test_an_immediate_clears_others_of_its_queue() -> None:
     trace: Trace = []
 
@@ -388,6 +407,26 @@ def test_a_failed_timers_ticks_come_after_the_next_timer(uncaught: Trace) -> Non
 
     treadle.run(main)
     assert trace == ["next", "tick", "microtask"]
+
+
+@pytest.mark.parametrize("schedule", [set_timeout, set_interval])
+def test_a_failed_timers_ticks_come_before_the_next_list(uncaught: Trace, schedule: Callable[..., Timeout]) -> None:
+    trace: Trace = []
+
+    def failing() -> None:
+        process.next_tick(trace.append, "tick")
+        process.next_tick(clear_interval, failing_timer)
+        boom()
+
+    def main() -> None:
+        nonlocal failing_timer
+        failing_timer = schedule(failing, 1)
+        set_timeout(trace.append, 2, "other list")
+        spin(3)
+
+    failing_timer: Timeout | None = None
+    treadle.run(main)
+    assert trace == ["tick", "other list"]
 
 
 def test_an_interval_that_throws_goes_on(uncaught: Trace) -> None:
@@ -828,6 +867,21 @@ def test_what_a_failed_tick_leaves_behind_runs_before_the_immediates(uncaught: T
 
     treadle.run(main)
     assert trace == ["tick", "immediate", "nested", "timer"]
+
+
+def test_what_a_failed_main_leaves_behind_does_not_wait(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def main() -> None:
+        set_timeout(trace.append, 1, "timer")
+        set_immediate(trace.append, "immediate").unref()
+        process.next_tick(trace.append, "tick")
+        spin(2)
+        boom()
+
+    treadle.run(main)
+    assert trace == ["tick", "timer", "immediate"]
+    assert [str(error) for error in uncaught] == ["boom"]
 
 
 def test_a_failed_microtask_is_followed_by_the_next_one(uncaught: Trace) -> None:
