@@ -559,7 +559,7 @@ cdef class LoopCore(Microtasks):
     cdef int uncaught(self, exception) except -1:
         # COMPAT(node): an exception that a listener took is followed by a check phase, where what a failed tick left behind runs.
         Microtasks.uncaught(self, exception)
-        self.add_immediate(IMMEDIATE, nothing, None, PyContext_CopyCurrent())
+        self.add_immediate(IMMEDIATE, int, None, PyContext_CopyCurrent())     # int(): it does nothing
         return 0
 
     cdef int run_timers(self) except -1:
@@ -750,10 +750,6 @@ cdef class LoopCore(Microtasks):
             (<PollHandle>self.closing.pop()).on_close()
             self.drain_if_any()
         return 0
-
-
-def nothing():
-    """An immediate that does nothing."""
 
 
 cdef int fileno_of(descriptor) except? -1:
