@@ -28,7 +28,7 @@ test: ## all tests
 	$(IN_ENVIRONMENT) -m pytest $(ARGS)
 
 model: ## random programs on the model of the loop's order and on the loop (tests/model)
-	$(IN_ENVIRONMENT) -m pytest -q tests/model $(ARGS)
+	$(IN_ENVIRONMENT) -m pytest -q -o faulthandler_timeout=0 tests/model $(ARGS)
 
 ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
