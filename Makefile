@@ -12,7 +12,7 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint format types stubtest docs fuzz sanitize dist check-dist clean
+.PHONY: help setup run test model ordering bench lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ run: ## the example gateway, and a FastAPI application beside it
 
 test: ## all tests
 	$(IN_ENVIRONMENT) -m pytest $(ARGS)
+
+model: ## random programs on the model of the loop's order and on the loop (tests/model)
+	$(IN_ENVIRONMENT) -m pytest -q -o faulthandler_timeout=0 tests/model $(ARGS)
+
+ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
+	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
 
 bench: ## CPU per request beside the peers, in one run
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)

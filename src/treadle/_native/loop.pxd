@@ -64,7 +64,7 @@ cdef class LoopCore(Microtasks):
     cdef int run_alarms(self, int64_t now_ns) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
-    cdef int poll(self) except -1
+    cdef int poll(self, bint may_wait) except -1
     cdef int take_events(self) except -1
     cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1
     cdef int fire_observed(self, Timer timer) except -1

@@ -108,7 +108,8 @@ cdef class FdWatcher(PollHandle):
     cdef int on_ready(self, int ready) except -1:
         if ready & READABLE and self.reader is not None:
             self.loop.run_watch(self.reader)
-            self.loop.drain_if_any()
+            if ready & WRITABLE:
+                self.loop.drain_if_any()    # after the last callback of an event, take_events() does
         if ready & WRITABLE and self.writer is not None:
             self.loop.run_watch(self.writer)
         return 0
@@ -322,9 +323,10 @@ cdef class LoopCore(Microtasks):
     def run_turns(self, bint while_alive):
         """Turn until stop(), or also until nothing is left alive. Exceptions nobody handles come out, and it may be called
         again: nothing queued is lost."""
-        # ORDER: what is due runs before it is asked whether anything is left, and nothing is polled for when nothing is: a lone
-        # unref'd immediate never runs.
+        # ORDER: a lone unref'd immediate never runs. What was alive at the beginning gets one whole turn; from the second one on it
+        # is asked behind the timers whether anything is left.
         cdef bint is_first = True
+        cdef bint is_over
         cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
             self.stop_budget = self.microtasks.size
@@ -334,18 +336,19 @@ cdef class LoopCore(Microtasks):
         try:
             self.drain_if_any()
             while not (is_first and while_alive) or self.is_alive():
-                is_first = False
                 self.counters.turns += 1
                 self.counters.phase = TIMERS
-                if not self.is_flooded:     # else this is the turn that a cut drain waits for
+                if not self.is_flooded and not self.is_cut:     # else this is the turn that a cut drain waits for
                     self.drain_if_any()
                 is_forced = self.is_flooded
                 self.run_timers()
-                if while_alive and not self.is_stopping and not self.is_alive():
+                is_over = while_alive and not self.is_stopping and not self.is_alive()
+                if is_over and not is_first:
                     break
+                is_first = False
                 if self.pending.size:
                     self.run_pending()
-                self.poll()
+                self.poll(not is_over)
                 if self.immediates.size:
                     self.run_check()
                 if self.closing.size:
@@ -570,14 +573,21 @@ cdef class LoopCore(Microtasks):
 
     # ---- phases
 
+    cdef int uncaught(self, exception) except -1:
+        # COMPAT(node): an exception that a listener took is followed by a check phase, where what a failed tick left behind runs.
+        Microtasks.uncaught(self, exception)
+        self.add_immediate(IMMEDIATE, int, None, PyContext_CopyCurrent())     # int(): it does nothing
+        return 0
+
     cdef int run_timers(self) except -1:
-        # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A callback
-        # that failed is followed by the next one at once, and only then by what it queued, as in Node.
+        # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A timer
+        # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node.
         cdef int64_t now_ns = clock_ns()
         cdef int64_t now_ms = now_ns // NS_PER_MS
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
+        cdef bint has_run = False
         while True:
             timers = self.timers.due_lists.first()
             if timers is not NULL and timers.key > now_ms:
@@ -591,12 +601,15 @@ cdef class LoopCore(Microtasks):
                 drain_first = False
                 self.drain_if_any()
                 continue        # which may have cleared what was due
+            has_run = True
             if timers is NULL or (alarm is not NULL and is_sooner(alarm, timers)):
                 self.run_alarms(now_ns)
                 drain_first = True
             else:
                 self.run_list(<TimerList>timers.item, now_ms, &drain_first)
-        return self.drain_if_any()
+        if has_run or not self.is_cut:
+            self.drain_if_any()
+        return 0
 
     cdef int run_alarms(self, int64_t now_ns) except -1:
         # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
@@ -628,6 +641,7 @@ cdef class LoopCore(Microtasks):
                 timers.due.order = self.timers.next_order
                 self.timers.next_order += 1
                 self.timers.due_lists.moved(&timers.due)
+                drain_first[0] = True
                 return 0
             if drain_first[0]:
                 drain_first[0] = False
@@ -657,7 +671,9 @@ cdef class LoopCore(Microtasks):
                     self.timers.schedule(timer, start_ms)
                 elif timer.list is None:
                     timer.count(False)
-        self.timers.drop_if_empty(timers)
+        if timers.due.index >= 0:       # else it was dropped by clearing its last timer, and what that queued waits if it failed
+            drain_first[0] = True
+            self.timers.drop_if_empty(timers)
         return 0
 
     cdef int fire_observed(self, Timer timer) except -1:
@@ -681,13 +697,13 @@ cdef class LoopCore(Microtasks):
             self.drain_if_any()
         return 0
 
-    cdef int poll(self) except -1:
+    cdef int poll(self, bint may_wait) except -1:
         cdef bint is_new_child
         self.counters.phase = POLL
         is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
         self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
         try:
-            self.poller.wait(0 if is_new_child else self.poll_timeout_ms(), self.counters)
+            self.poller.wait(self.poll_timeout_ms() if may_wait and not is_new_child else 0, self.counters)
         finally:
             self.is_polling = False
         self.is_taking = True
@@ -766,12 +782,16 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_check(self) except -1:
         # ORDER: those queued when the phase began; nested ones wait for the next turn, unless the last one failed (Node's rule).
-        cdef Py_ssize_t count = self.immediates.size
+        cdef Py_ssize_t count
         cdef bint drain_first = False
         cdef Handle handle
         self.counters.phase = CHECK
+        if self.is_cut:     # what a failed tick left behind waits no longer
+            self.drain_if_any()
+        count = self.immediates.size
         while count:
             if drain_first:
+                drain_first = False
                 self.drain_if_any()     # which may clear the next ones
             count -= 1
             handle = <Handle>self.immediates.pop()

@@ -13,6 +13,7 @@ cdef class Microtasks:
     cdef bint is_stopping           # set by stop(), cleared when the run ends
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
+    cdef bint is_cut                # a tick that failed has ended the latest drain
     cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
     cdef bint flood_is_reported
     cdef public bint starvation_guard

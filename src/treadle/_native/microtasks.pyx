@@ -117,8 +117,9 @@ cdef class Microtasks:
                 self.call_exception_handler(told)
             else:
                 self.uncaught(exception)
-        if kind != READY:
-            handle.release()
+        finally:
+            if kind != READY:
+                handle.release()
         return False
 
     cdef int uncaught(self, exception) except -1:
@@ -136,12 +137,14 @@ cdef class Microtasks:
     # ---- microtasks
 
     cdef int drain(self) except -1:
-        # ORDER: all ticks, then all microtasks, again until both are empty. The guard may end it before that.
+        # ORDER: all ticks, then all microtasks, again until both are empty. The guard may end it before that, and a tick that fails
+        # does: what it leaves runs after the next timer or I/O callback, or when the check phase begins, as in Node.
         cdef Handle handle
         cdef object suspect = None          # the callback that ran last: the guard names it
         cdef int soon_left = GUARD_SOON     # asyncio's callbacks until the guard steps in
         cdef int others = 0                 # ticks and microtasks so far
         cdef int64_t start_ns = 0
+        self.is_cut = False
         if self.is_flooded:
             return self.drain_bounded()
         while self.ticks.size or self.microtasks.size:
@@ -149,7 +152,9 @@ cdef class Microtasks:
                 handle = <Handle>self.ticks.pop()
                 suspect = handle.callback
                 self.counters.ticks += 1
-                self.run_handle(handle)
+                if not self.run_handle(handle):
+                    self.is_cut = True
+                    return 0
                 others += 1
                 if others % 64 == 0 and self.is_too_long(others, &start_ns):
                     return self.guard(suspect)

@@ -108,7 +108,7 @@ class _Program:
             if hooks.before_exit is None or self._cleanup_s is not None or not _is_main_thread():
                 break
             turns = loop.turns
-            loop.next_tick(hooks.before_exit, 0)
+            loop.next_tick(self._tell_before_exit, hooks.before_exit)
             loop.run_while_alive()
             if self._error is not None:
                 raise self._error
@@ -116,9 +116,25 @@ class _Program:
                 break
         _tell_exit(loop, 0)
 
+    def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
+        """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
+        try:
+            tell(0)
+        except Exception as error:
+            if not _uncaught(error):
+                self._error = error
+
     def _start(self) -> None:
         main = self._main
-        result = main if asyncio.iscoroutine(main) else main()
+        try:
+            result = main if asyncio.iscoroutine(main) else main()
+        except Exception as error:
+            # COMPAT(node): unlike the failure of a tick, that of the main script does not hold up the ticks which it has queued.
+            if not _uncaught(error):
+                self._loop.uncaught_hook = None  # it has just been asked
+                raise
+            self._loop.set_immediate(int)  # as behind every exception that was taken
+            return
         if inspect.isawaitable(result):
             self._await(result)
         else:

@@ -1,7 +1,7 @@
 """Programs whose order of callbacks real Node has recorded, interpreted on treadle.
 
 node.jsonl: one program a line, {"id", "goal", "body", "features", "expect"}; `expect` is the log of Node 20 and 24, the same in
-sixteen runs. The operations are listed in Interpreter.RUN. Not here: how programs are generated and validated.
+sixteen runs. The operations are listed in Interpreter.RUN. Not here: how fresh programs are made and recorded (fresh.py).
 """
 
 from __future__ import annotations

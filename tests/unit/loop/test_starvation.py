@@ -158,6 +158,28 @@ def test_microtasks_go_on_while_ticks_flood(idle_loop: Loop) -> None:
     assert trace == ["microtask", "flood ends"]
 
 
+def test_a_reader_is_followed_by_one_bounded_pass_during_a_flood(idle_loop: Loop, pipe: Pipe) -> None:
+    """What that queues waits for the next one, as behind every other callback of the forced turn."""
+    trace: Trace = []
+    loop = idle_loop
+
+    def flood(left: int) -> None:
+        if left:
+            loop.call_soon(flood, left - 1)
+        else:
+            trace.append("flood ends")
+
+    def on_io() -> None:
+        trace.append("io")
+        loop.next_tick(loop.next_tick, trace.append, "nested tick")
+
+    in_io(loop, pipe, on_io)
+    loop.set_immediate(trace.append, "immediate")
+    loop.call_soon(flood, 2 * GUARD_SOON - 20)
+    run(loop)
+    assert trace == ["io", "immediate", "nested tick", "flood ends"]
+
+
 def test_floods_keep_their_order_among_themselves(idle_loop: Loop) -> None:
     trace: Trace = []
     loop = idle_loop

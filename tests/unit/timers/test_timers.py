@@ -98,6 +98,25 @@ def test_an_immediate_that_throws_loses_none_of_its_queue(uncaught: Trace) -> No
     assert len(uncaught) == 3
 
 
+def test_a_cleared_immediate_gives_no_room_to_what_a_failed_tick_left_behind(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def first() -> None:
+        clear_immediate(cleared)
+        process.next_tick(boom)
+        process.next_tick(trace.append, "tick")
+
+    def main() -> None:
+        nonlocal cleared
+        set_immediate(first)
+        cleared = set_immediate(trace.append, "cleared")
+        set_immediate(trace.append, "next")
+
+    cleared: Immediate | None = None
+    treadle.run(main)
+    assert trace == ["next", "tick"]
+
+
 def test_an_immediate_clears_others_of_its_queue() -> None:
     trace: Trace = []
 
@@ -172,6 +191,31 @@ def test_an_unrefed_immediate_of_the_last_timer_never_runs() -> None:
 
     treadle.run(lambda: set_timeout(last, 5))
     assert trace == ["timer"]
+
+
+def test_an_unrefed_immediate_runs_where_a_timer_of_the_first_turn_was_the_last_to_hold_the_program() -> None:
+    """libuv asks before its first turn, which is a whole one, and then behind the timers of each."""
+    trace: Trace = []
+
+    def main() -> None:
+        set_immediate(trace.append, "immediate").unref()
+        set_timeout(trace.append, 1, "timer")
+        spin(2)
+
+    treadle.run(main)
+    assert trace == ["timer", "immediate"]
+
+
+def test_a_lone_unrefed_immediate_runs_after_an_exception_that_was_taken(uncaught: Trace) -> None:
+    """Node queues an immediate of its own behind each of them."""
+    trace: Trace = []
+
+    def main() -> None:
+        set_immediate(trace.append, "immediate").unref()
+        process.next_tick(boom)
+
+    treadle.run(main)
+    assert trace == ["immediate"]
 
 
 def test_an_unrefed_timer_that_is_due_runs_in_the_turn_of_the_last_immediate() -> None:
@@ -365,6 +409,26 @@ def test_a_failed_timers_ticks_come_after_the_next_timer(uncaught: Trace) -> Non
     assert trace == ["next", "tick", "microtask"]
 
 
+@pytest.mark.parametrize("schedule", [set_timeout, set_interval])
+def test_a_failed_timers_ticks_come_before_the_next_list(uncaught: Trace, schedule: Callable[..., Timeout]) -> None:
+    trace: Trace = []
+
+    def failing() -> None:
+        process.next_tick(trace.append, "tick")
+        process.next_tick(clear_interval, failing_timer)
+        boom()
+
+    def main() -> None:
+        nonlocal failing_timer
+        failing_timer = schedule(failing, 1)
+        set_timeout(trace.append, 2, "other list")
+        spin(3)
+
+    failing_timer: Timeout | None = None
+    treadle.run(main)
+    assert trace == ["tick", "other list"]
+
+
 def test_an_interval_that_throws_goes_on(uncaught: Trace) -> None:
     calls = 0
 
@@ -383,6 +447,17 @@ def test_an_interval_that_throws_goes_on(uncaught: Trace) -> None:
     interval = None  # type: ignore[assignment]
     treadle.run(main)
     assert (calls, len(uncaught)) == (3, 3)
+
+
+def test_an_immediate_whose_exception_nobody_took_does_not_hold_a_program_any_more() -> None:
+    loop = treadle.new_event_loop()
+    immediate = loop.set_immediate(boom)
+    with pytest.raises(ValueError, match="boom"):
+        loop.run_while_alive()
+    immediate.ref()
+    assert not immediate.has_ref()
+    assert not loop.is_alive()
+    loop.close()
 
 
 def test_a_timer_that_refs_itself_and_throws_leaves_the_count_right(uncaught: Trace) -> None:
@@ -761,6 +836,65 @@ def test_ticks_go_on_after_one_that_throws(uncaught: Trace) -> None:
     finally:
         process.off("uncaught_exception", queue_one)
     assert trace == ["A", "C", "B"]
+
+
+def test_what_a_failed_tick_leaves_behind_runs_after_the_next_timer(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def main() -> None:
+        set_timeout(trace.append, 1, "timer 1")
+        set_timeout(trace.append, 1, "timer 2")
+        process.next_tick(boom)
+        process.next_tick(trace.append, "tick")
+        treadle.queue_microtask(lambda: trace.append("microtask"))
+        spin(2)
+
+    treadle.run(main)
+    assert trace == ["timer 1", "tick", "microtask", "timer 2"]
+
+
+def test_what_a_failed_tick_leaves_behind_runs_before_the_immediates(uncaught: Trace) -> None:
+    """Also an immediate that it queues belongs to that check phase."""
+    trace: Trace = []
+
+    def main() -> None:
+        set_immediate(trace.append, "immediate")
+        process.next_tick(boom)
+        process.next_tick(set_immediate, trace.append, "nested")
+        process.next_tick(trace.append, "tick")
+        set_timeout(trace.append, 1, "timer")
+        set_immediate(spin, 2)
+
+    treadle.run(main)
+    assert trace == ["tick", "immediate", "nested", "timer"]
+
+
+def test_what_a_failed_main_leaves_behind_does_not_wait(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def main() -> None:
+        set_timeout(trace.append, 1, "timer")
+        set_immediate(trace.append, "immediate").unref()
+        process.next_tick(trace.append, "tick")
+        spin(2)
+        boom()
+
+    treadle.run(main)
+    assert trace == ["tick", "timer", "immediate"]
+    assert [str(error) for error in uncaught] == ["boom"]
+
+
+def test_a_failed_microtask_is_followed_by_the_next_one(uncaught: Trace) -> None:
+    trace: Trace = []
+
+    def main() -> None:
+        set_timeout(trace.append, 1, "timer")
+        treadle.queue_microtask(boom)
+        treadle.queue_microtask(lambda: trace.append("microtask"))
+        spin(2)
+
+    treadle.run(main)
+    assert trace == ["microtask", "timer"]
 
 
 def test_a_microtask_and_its_tick_run_before_the_next_immediate() -> None:

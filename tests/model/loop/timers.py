@@ -1,0 +1,200 @@
+"""The timers phase: Node's timers in lists, one per duration, and asyncio's alarms in the exact order of their time.
+
+A list is looked at when its expiry has come, and runs through before the next one is: late timers go list by list, not by due
+time. Its expiry is that of its first timer when the list was last looked at. Where lists expire in the same millisecond, or a
+list and an alarm in the same nanosecond, whichever was entered first goes first.
+
+All alarms that are due go as one batch, before the microtasks that they cause: nested timeouts with one deadline depend on it.
+After a Timeout, in contrast, the microtasks run at once. Source: Node, lib/internal/timers.js; CPython, BaseEventLoop._run_once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from tests.model.loop.callbacks import Callback, Kind
+from tests.model.loop.clock import NS_PER_MS, Clock
+from tests.model.loop.microtasks import Microtasks
+
+DELAY_MS_MAX = 2**31 - 1
+
+
+class Timeout:
+    """What set_timeout and set_interval return."""
+
+    def __init__(self, timers: Timers, function: Callable[[], object], duration_ms: int, *, is_interval: bool) -> None:
+        self.timers, self.function = timers, function
+        self.duration_ms, self.is_interval = duration_ms, is_interval
+        self.start_ms = 0
+        self.list: TimerList | None = None  # None: it does not wait
+        self.is_refed = True
+        self.is_closed = False
+
+    def ref(self) -> None:
+        self.is_refed = True
+
+    def unref(self) -> None:
+        self.is_refed = False
+
+    def refresh(self) -> None:
+        """Start anew, also after it has fired."""
+        if not self.is_closed:
+            self.timers.start(self, self.timers.clock.now_ms)
+
+    def close(self) -> None:
+        """For good. A list that is empty now is gone: one made next for this duration has an expiry of its own."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.timers.leave(self)
+            self.timers.drop_if_empty(self.duration_ms)
+
+
+class TimerList:
+    """The timers of one duration, in the order of their start."""
+
+    def __init__(self, duration_ms: int, expiry_ms: int, order: int) -> None:
+        self.duration_ms, self.expiry_ms, self.order = duration_ms, expiry_ms, order
+        self.timers: list[Timeout] = []
+
+    def place(self) -> tuple[int, int]:
+        return self.expiry_ms * NS_PER_MS, self.order
+
+
+class Alarm(Callback):
+    """What call_later and call_at return."""
+
+    def __init__(self, function: Callable[[], object], due_ns: int, order: int) -> None:
+        super().__init__(Kind.ALARM, function)
+        self.due_ns, self.order = due_ns, order
+
+    def place(self) -> tuple[int, int]:
+        return self.due_ns, self.order
+
+
+class Timers:
+    """All that wait for a time."""
+
+    def __init__(self, clock: Clock, between: Microtasks) -> None:
+        self.clock, self.between = clock, between
+        self.lists: dict[int, TimerList] = {}  # by duration in ms
+        self.alarms: list[Alarm] = []
+        self.batch_ns = -2  # the time whose alarms run now as one batch
+        self.order = itertools.count()
+
+    # ---- what waits
+
+    def add_timeout(self, function: Callable[[], object], delay_ms: float, *, is_interval: bool) -> Timeout:
+        """Delays are whole ms, and at least one; the clock is read when the timer is made, not once per turn."""
+        duration_ms = int(delay_ms) if 1 <= delay_ms <= DELAY_MS_MAX else 1
+        timeout = Timeout(self, function, duration_ms, is_interval=is_interval)
+        self.start(timeout, self.clock.now_ms)
+        return timeout
+
+    def add_alarm(self, function: Callable[[], object], when_s: float) -> Alarm:
+        """One that the running batch makes waits for the next batch, however long its time is past."""
+        due_ns = max(int(when_s * 1e9), -1)
+        if due_ns <= self.batch_ns:
+            due_ns = self.batch_ns + 1
+        alarm = Alarm(function, due_ns, next(self.order))
+        self.alarms.append(alarm)
+        return alarm
+
+    def start(self, timeout: Timeout, start_ms: int) -> None:
+        """To the end of its list; a list that is there keeps its expiry and its place."""
+        self.leave(timeout)
+        timeout.start_ms = start_ms
+        duration_ms = timeout.duration_ms
+        if duration_ms not in self.lists:
+            self.lists[duration_ms] = TimerList(duration_ms, start_ms + duration_ms, next(self.order))
+        timeout.list = self.lists[duration_ms]
+        timeout.list.timers.append(timeout)
+
+    def leave(self, timeout: Timeout) -> None:
+        if timeout.list is not None:
+            timeout.list.timers.remove(timeout)
+            timeout.list = None
+
+    def drop_if_empty(self, duration_ms: int) -> None:
+        if duration_ms in self.lists and not self.lists[duration_ms].timers:
+            del self.lists[duration_ms]
+
+    def waiting(self) -> list[Alarm]:
+        return [alarm for alarm in self.alarms if not alarm.is_cancelled]
+
+    def refs(self) -> int:
+        """How many hold the program."""
+        timeouts = {timeout for timers in self.lists.values() for timeout in timers.timers}
+        return len(self.waiting()) + sum(timeout.is_refed for timeout in timeouts)
+
+    def next_due_ns(self) -> int | None:
+        """When the poll must end at the latest."""
+        return min((entry.place()[0] for entry in [*self.lists.values(), *self.waiting()]), default=None)
+
+    # ---- the phase
+
+    def run(self) -> None:
+        """What is due now; `now` is read once, so that nothing made in this phase by a Timeout runs in it."""
+        now_ns = self.clock.now_ns
+        has_run = owes_drain = False
+        while (entry := self.first_due(now_ns)) is not None:
+            if owes_drain:
+                owes_drain = False
+                self.between.drain()
+                continue
+            has_run = True
+            if isinstance(entry, Alarm):
+                self.run_alarms(now_ns)
+                owes_drain = True
+            else:
+                owes_drain = self.run_list(entry, now_ns // NS_PER_MS, owes_drain=owes_drain)
+        if has_run or not self.between.is_cut:
+            self.between.drain()
+
+    def first_due(self, now_ns: int) -> TimerList | Alarm | None:
+        entries = [entry for entry in [*self.lists.values(), *self.waiting()] if entry.place()[0] <= now_ns]
+        return min(entries, key=lambda entry: entry.place(), default=None)
+
+    def run_alarms(self, now_ns: int) -> None:
+        """A batch: all that are due before the next due list."""
+        self.batch_ns = now_ns
+        try:
+            while isinstance(alarm := self.first_due(now_ns), Alarm):
+                self.alarms.remove(alarm)
+                self.between.errors.run(alarm)
+        finally:
+            self.batch_ns = -2
+
+    def run_list(self, timers: TimerList, now_ms: int, *, owes_drain: bool) -> bool:
+        """All of a list that are due. One that failed is followed by the next of the list at once, and by what it queued only
+        then. True: what the last one queued is yet to run."""
+        while timers.timers:
+            timeout = timers.timers[0]
+            if now_ms - timeout.start_ms < timers.duration_ms:
+                timers.expiry_ms = max(timeout.start_ms + timers.duration_ms, now_ms + 1)
+                timers.order = next(self.order)
+                return True
+            if owes_drain:
+                owes_drain = False
+                self.between.drain()
+                if timeout.list is None:  # cleared by that; one that was refreshed by it fires all the same
+                    continue
+            owes_drain = self.fire(timeout)
+        if self.lists.get(timers.duration_ms) is timers:
+            self.drop_if_empty(timers.duration_ms)
+            return True
+        return owes_drain  # its last timer was cleared: if that one failed as well, what it queued waits
+
+    def fire(self, timeout: Timeout) -> bool:
+        """True unless it failed. An interval starts anew once its callback is through, counted from before it."""
+        self.leave(timeout)
+        start_ms = self.clock.now_ms
+        try:
+            timeout.function()
+        except Exception as error:
+            self.between.errors.failed(Kind.TIMEOUT, error)
+            return False
+        finally:
+            if timeout.is_interval and not timeout.is_closed:
+                self.start(timeout, start_ms)
+        return True
