@@ -28,6 +28,7 @@ MAIN_ONLY = "main_only"  # only ever loaded by the main interpreter: module stat
 UNITS = {
     "queues": OWN_GIL,
     "forks": OWN_GIL,
+    "census": MAIN_ONLY,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,
     "microtasks": OWN_GIL,
