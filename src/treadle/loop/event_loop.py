@@ -319,6 +319,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         )
 
     def _stop_serving(self, sock: socket.socket) -> None:
+        if sock.fileno() < 0:  # it was closed with the loop
+            return
         listener = self._listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.stop_accepting()

@@ -35,7 +35,7 @@ def test_it_is_in_no_loop(loop) -> None:
 
 def test_it_may_run_a_loop_of_its_own(loop) -> None:
     async def work() -> int:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(b"from the child")
         writer.close()
         await writer.wait_closed()
