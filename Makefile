@@ -55,7 +55,7 @@ docs: ## links between the Markdown files, and the programs in them with what th
 fuzz: ## random and mutated byte streams through the server
 	$(IN_ENVIRONMENT) fuzz/run.py $(ARGS)
 
-sanitize: ## the native core under the address and undefined-behaviour sanitizers (some 3 minutes)
+sanitize: ## the native core under the address and undefined-behaviour sanitizers: all tests, and random streams
 	@env PYTHON='$(PYTHON)' tools/sanitize.sh $(ARGS)
 
 dist: ## source distribution and wheel, in dist/

@@ -30,6 +30,7 @@ UNITS = {
     "forks": OWN_GIL,
     "counters": OWN_GIL,
     "histogram": OWN_GIL,
+    "census": MAIN_ONLY,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,
     "microtasks": OWN_GIL,

@@ -57,6 +57,13 @@ def test_every_public_name_is_in_its_page(name: str) -> None:
     assert wanted - code_in(f"reference/{name}.md") == set()
 
 
+def test_all_of_asyncios_interface_is_in_the_page_of_the_loop() -> None:
+    import asyncio
+
+    wanted = {name for name in dir(asyncio.AbstractEventLoop) if not name.startswith("_")} | {"slow_callback_duration"}
+    assert wanted - code_in("reference/loop.md") == set()
+
+
 def test_the_front_is_in_the_page_of_the_loop() -> None:
     assert set(treadle.__all__) - code_in("reference/loop.md") == set()
 

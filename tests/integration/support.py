@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 from collections import deque
@@ -28,6 +29,7 @@ from tests.integration.http.response import Response, ResponseReader
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "http" / "programs"
+COUNTED = Path(__file__).resolve().parent / "counted"
 
 DEADLINE_S = 15.0  # for anything that a working server does in milliseconds; two busy cores are slow at times
 START_DEADLINE_S = 30.0  # an interpreter, and FastAPI to import
@@ -105,11 +107,15 @@ class Output:
 
 
 class Program:
-    """`treadle run file` or `treadle serve app` as a real process. A context manager: it is gone afterwards."""
+    """`treadle run file` or `treadle serve app` as a real process. A context manager: it is gone afterwards, and if it ended by
+    itself or was asked to, no native object of it was left."""
 
     def __init__(self, *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
         self.arguments = [str(argument) for argument in arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(COUNTED), environment.get("PYTHONPATH")]))
+        self._left = tempfile.NamedTemporaryFile("r", prefix="treadle-left-", encoding="utf-8")  # noqa: SIM115  # closed by stop()
+        environment["TREADLE_TEST_LEFT"] = self._left.name
         self._process = subprocess.Popen(
             [*treadle_command(), *self.arguments],
             stdin=subprocess.DEVNULL,
@@ -213,13 +219,17 @@ class Program:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
+        with self._left:
+            self.left = self._left.read()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.stop()
-        if error is not None and (text := self.stderr.wait_end(1.0)):
+        if error is None:
+            assert not self.left, f"native objects are alive at the end of {self.left}"
+        elif text := self.stderr.wait_end(1.0):
             error.add_note(f"stderr of `treadle {' '.join(self.arguments)}`:\n{text[-4_000:]}")
 
 

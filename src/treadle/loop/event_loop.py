@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import selectors
 import socket
 import sys
@@ -19,12 +20,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from traceback import StackSummary
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import Transport, TransportListener
-from treadle.loop import task_steps
+from treadle.loop import left_open, task_steps
+from treadle.loop.children import Children, can_watch
 from treadle.loop.signals import SignalPipe
 from treadle.loop.starvation import StarvationLog
 
@@ -75,7 +77,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.starvation_hook = StarvationLog().report
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
-        self._children: set[int] = set()  # pids of child processes that hold the program
+        self._children = Children()
+        self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed() else "running" if self.is_running() else "open"
@@ -118,10 +121,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
+        self._children.abandon()
+        for foreign in list(self._foreign):
+            left_open.abandon(foreign)
         SelectorEventLoop.close(self)
         for transport in list(self._transports.values()):  # also those that the core does not watch: paused, or about to end
             if isinstance(transport, Transport):
                 transport.abandon()
+                left_open.abandon_tls(transport.get_protocol())
         self._listeners.clear()
         self.close_core()
 
@@ -174,24 +181,35 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
             base_events.BaseEventLoop.call_exception_handler(self, context)
 
-    # ---- child processes
+    # ---- child processes and what else asyncio's own transports carry
 
     async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
-        """asyncio's; the child holds the program until it has ended, as in Node."""
+        if sys.version_info < (3, 12) and not asyncio.get_child_watcher().is_active():  # COMPAT(asyncio): in its words
+            raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
+        if can_watch():
+            return await self._children.start(self, *args, **kwargs)
         transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-        if transport.get_returncode() is None:
-            self._children.add(transport.get_pid())
-            self.ref_request()
+        self._children.hold(self, transport)
         return transport
 
     def _child_watcher_callback(self, pid: int, returncode: int, transport: Any) -> None:
         super()._child_watcher_callback(pid, returncode, transport)  # type: ignore[misc]
-        self.call_soon_threadsafe(self._child_ended, pid)  # asyncio calls this on a thread of its own where there is no pidfd
+        self.call_soon_threadsafe(self._children.let_go, self, pid)  # asyncio may call this on a thread of its own
 
-    def _child_ended(self, pid: int) -> None:
-        if pid in self._children:
-            self._children.discard(pid)
-            self.unref_request()
+    def _make_datagram_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_datagram_transport(*args, **kwargs)  # type: ignore[misc]
+        self._foreign.add(transport)
+        return transport
+
+    def _make_read_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_read_pipe_transport(*args, **kwargs)  # type: ignore[misc]
+        self._foreign.add(transport)
+        return transport
+
+    def _make_write_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_write_pipe_transport(*args, **kwargs)  # type: ignore[misc]
+        self._foreign.add(transport)
+        return transport
 
     # ---- wake-ups and signals
 
@@ -280,15 +298,29 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         ssl_shutdown_timeout: Any = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> None:
         if sslcontext is not None:
-            SelectorEventLoop._start_serving(  # type: ignore[attr-defined]
-                self, protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, ssl_shutdown_timeout
+            protocol_factory = functools.partial(
+                self._tls_protocol, protocol_factory, sslcontext, ssl_handshake_timeout, ssl_shutdown_timeout
             )
-            return
         listener = TransportListener(self, sock, protocol_factory, server, self._pause_accepting)
         self._listeners[sock.fileno()] = listener
         listener.start()
 
+    def _tls_protocol(
+        self, protocol_factory: Callable[[], Any], sslcontext: Any, ssl_handshake_timeout: Any, ssl_shutdown_timeout: Any
+    ) -> Any:
+        return sslproto.SSLProtocol(
+            self,
+            protocol_factory(),
+            sslcontext,
+            None,  # type: ignore[arg-type]  # nobody waits for the handshake
+            server_side=True,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+
     def _stop_serving(self, sock: socket.socket) -> None:
+        if sock.fileno() < 0:  # it was closed with the loop
+            return
         listener = self._listeners.pop(sock.fileno(), None)
         if listener is not None:
             listener.stop_accepting()

@@ -1,40 +1,11 @@
 """TLS over treadle's transport: asyncio's own code above it, so what is asked is whether the two fit together."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.integration.loop.support import BIG, Echo, Recorder, test_of_both, turns
-
-openssl = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(openssl is None, reason="the certificate is made by the program openssl, which is not there")
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = [str(openssl), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    both = folder / "both"
-    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
-    return both
-
-
-@pytest.fixture
-def contexts(certificate: Path) -> Contexts:
-    """The server's, and that of a client who trusts it."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    return server, ssl.create_default_context(cafile=str(certificate))
 
 
 @test_of_both

@@ -150,14 +150,14 @@ def test_what_a_listener_raises_ends_the_program() -> None:
         treadle.run(lambda: process.next_tick(failing))
 
 
-@pytest.mark.parametrize("failure", [SystemExit(3), KeyboardInterrupt()])
-def test_the_end_of_the_program_is_no_uncaught_exception(failure: BaseException) -> None:
+@pytest.mark.parametrize("failure", [SystemExit, KeyboardInterrupt])
+def test_the_end_of_the_program_is_no_uncaught_exception(failure: type[BaseException]) -> None:
     def failing() -> None:
         raise failure
 
     trace: Trace = []
     process.on("uncaught_exception", trace.append)
-    with pytest.raises(type(failure)):
+    with pytest.raises(failure):
         treadle.run(lambda: process.next_tick(failing))
     assert trace == []
 

@@ -23,18 +23,15 @@ async def stay():
             say("stays")
 
 
-kept = []
-
-
 def leave_behind(what):
     if what == "task":
-        kept.append(asyncio.create_task(tick()))
+        asyncio.create_task(tick())
     elif what == "interval":
         timers.set_interval(lambda: None, 10)
     elif what == "alarm":
         asyncio.get_running_loop().call_later(3600, say, "never")
     elif what == "stubborn task":
-        kept.append(asyncio.create_task(stay()))
+        asyncio.create_task(stay())
 
 
 async def app(scope, receive, send):

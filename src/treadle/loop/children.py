@@ -1,0 +1,113 @@
+"""The child processes of one loop. Each is watched by a descriptor of its own (pidfd_open(2)): no thread waits for it, and it
+holds the program until it has ended, as in Node. Where the kernel has no such descriptors, or a sandbox forbids them, asyncio's
+watcher does it, on a thread for each child.
+
+Invariant: a child that was started is reaped, by its end or by the end of the loop. Not here: pipes and protocols of children,
+which are asyncio's own (base_subprocess.py), and the pipes' end with the loop (left_open.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from asyncio import unix_events
+from asyncio.log import logger
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from treadle.loop.event_loop import EventLoop
+
+REAP_S = 1.0  # what was killed ends at once, unless it hangs in the kernel
+CODE_UNKNOWN = 255  # COMPAT(asyncio): where somebody else has reaped it
+
+
+@functools.cache
+def can_watch() -> bool:
+    """Whether there are such descriptors here."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
+
+
+class Children:
+    """Those of one loop, on whose thread all of it happens."""
+
+    def __init__(self) -> None:
+        self._watched: dict[int, Any] = {}  # descriptor -> transport of the child, which knows its loop
+        self._held: set[int] = set()  # pids of those that asyncio watches
+
+    async def start(self, loop: EventLoop, *arguments: Any, extra: Any = None, **kwargs: Any) -> Any:
+        """The transport of a new child, its pipes connected. The arguments are asyncio's, of _make_subprocess_transport."""
+        waiter = loop.create_future()
+        transport = unix_events._UnixSubprocessTransport(  # type: ignore[attr-defined]
+            loop, *arguments, waiter=waiter, extra=extra, **kwargs
+        )
+        self._watch(transport)
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+    def _watch(self, transport: Any) -> None:
+        try:
+            fd = os.pidfd_open(transport.get_pid())
+        except ProcessLookupError:  # it has ended, and somebody who ignores SIGCHLD has had it reaped
+            transport._loop.call_soon(transport._process_exited, CODE_UNKNOWN)
+            return
+        except BaseException:  # no descriptor is left
+            transport.close()
+            transport._proc.wait()
+            raise
+        self._watched[fd] = transport
+        transport._loop._add_reader(fd, self._ended, fd)
+
+    def _ended(self, fd: int) -> None:
+        transport = self._release(fd)
+        try:
+            _, status = os.waitpid(transport.get_pid(), 0)
+        except ChildProcessError:
+            code = CODE_UNKNOWN
+            logger.warning("child process pid %d exit status already read: will report returncode 255", transport.get_pid())
+        else:
+            code = os.waitstatus_to_exitcode(status)
+        transport._loop.call_soon(transport._process_exited, code)
+
+    def _release(self, fd: int) -> Any:
+        transport = self._watched.pop(fd)
+        transport._loop._remove_reader(fd)
+        os.close(fd)
+        return transport
+
+    def abandon(self) -> None:
+        """The loop is closed: what still runs is killed, as by its transport's close(), and reaped. Nobody is told."""
+        for fd in list(self._watched):
+            transport = self._release(fd)
+            transport._closed = True  # COMPAT(asyncio): or its finalizer would warn, and write to the closed loop
+            process = transport._proc
+            process.kill()
+            try:
+                process.wait(REAP_S)
+            except subprocess.TimeoutExpired:
+                logger.error("child process pid %d does not end although it was killed", process.pid)
+
+    # ---- watched by asyncio
+
+    def hold(self, loop: EventLoop, transport: Any) -> None:
+        """Let a child that asyncio watches hold the program."""
+        if transport.get_returncode() is None:
+            self._held.add(transport.get_pid())
+            loop.ref_request()
+
+    def let_go(self, loop: EventLoop, pid: int) -> None:
+        """It has ended."""
+        if pid in self._held:
+            self._held.discard(pid)
+            loop.unref_request()

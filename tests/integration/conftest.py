@@ -1,0 +1,5 @@
+"""What all integration tests may ask for."""
+
+from tests.integration.tls import certificate, contexts
+
+__all__ = ["certificate", "contexts"]
