@@ -12,7 +12,7 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint format types stubtest docs fuzz sanitize dist check-dist clean
+.PHONY: help setup run test bench suites lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: ## the example gateway, and a FastAPI application beside it
 
 test: ## all tests
 	$(IN_ENVIRONMENT) -m pytest $(ARGS)
+
+suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
+	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)
 
 bench: ## CPU per request beside the peers, in one run
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
@@ -59,6 +62,6 @@ check-dist: ## whether a wheel built from here installs and serves
 	@venv=$$($(SETUP)) && exec tools/check_dist.sh "$$venv/bin/python"
 
 clean: ## everything that was built, the environments included
-	rm -rf .venv .venv-* .bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-* .bench .suites build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
 	rm -f src/treadle/_native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,6 +28,9 @@ from treadle.loop import task_steps
 from treadle.loop.signals import SignalPipe
 from treadle.loop.starvation import StarvationLog
 
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
 _T = TypeVar("_T")
 
 
@@ -37,12 +40,13 @@ class _Watched:
     def __init__(self, core: LoopCore) -> None:
         self._core = core
 
-    def get_key(self, fd: int) -> selectors.SelectorKey:
-        """What is waited for on fd. Raises KeyError where nothing is."""
+    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        """What is waited for on a descriptor, or on what has one. Raises KeyError where nothing is."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         watcher = self._core.watcher(fd)
         if watcher is None:
-            raise KeyError(fd)
-        return selectors.SelectorKey(fd, fd, watcher.interest, None)
+            raise KeyError(fileobj)
+        return selectors.SelectorKey(fileobj, fd, watcher.interest, None)
 
     def close(self) -> None: ...
 
