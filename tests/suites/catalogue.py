@@ -58,18 +58,15 @@ def _modules(environment: Environment, names: str, folder: Path, arguments: list
 
 @contextmanager
 def _aiohttp(environment: Environment) -> Iterator[list[Command]]:
-    yield [
-        _pytest(
-            environment, environment.tests_apart("aiohttp"), "-p", "no:anyio", "-W", "ignore", "--aiohttp-loop", "pyloop", "tests"
-        )
-    ]
+    plugins = ["-p", "no:anyio", "-p", "no:asyncio", "-W", "ignore", "--aiohttp-loop", "pyloop"]
+    ignored = ["--ignore-glob=*/test_benchmarks_*", "--ignore=tests/autobahn", "--ignore=tests/test_circular_imports.py"]
+    yield [_pytest(environment, environment.tests_apart("aiohttp"), *plugins, *ignored, "-m", "not dev_mode", "tests")]
 
 
 @contextmanager
 def _anyio(environment: Environment) -> Iterator[list[Command]]:
     chosen = ["-k", "asyncio and not uvloop and not eager and not trio", "-m", "not network"]
-    plugins = ["-p", "anyio", "-p", "pytest_mock", "-p", "pytest_timeout"]
-    yield [_pytest(environment, environment.source("anyio"), *plugins, *chosen, "tests", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")]
+    yield [_pytest(environment, environment.source("anyio"), *chosen, "tests", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")]
 
 
 @contextmanager

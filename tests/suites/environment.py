@@ -40,8 +40,8 @@ class Environment:
         wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        print(f"# making {self.directory.relative_to(REPOSITORY)}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", self.directory], check=True)
+        print(f"# installing into {self.directory.relative_to(REPOSITORY)}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", self.directory], check=True)
         failure = self._pip("install", "--prefer-binary", "-r", str(REQUIREMENTS))
         if failure:
             raise SystemExit(f"pip could not install {REQUIREMENTS.relative_to(REPOSITORY)}: {failure}")
@@ -63,10 +63,12 @@ class Environment:
         return directory
 
     def tests_apart(self, name: str) -> Path:
-        """A folder with nothing but the tests of a source distribution: what they import is what is installed."""
+        """A folder with nothing but the tests of a source distribution: what they import is what is installed; pytest finds no
+        settings, neither theirs nor this repository's."""
         apart = WORK / f"{name}-{version_of(name)}-tests"
         if not apart.exists():
             shutil.copytree(self.source(name) / "tests", apart / "tests")
+            (apart / "pytest.ini").write_text("[pytest]\n")
         return apart
 
     def websockets(self) -> Path:

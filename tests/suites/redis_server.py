@@ -1,4 +1,4 @@
-"""A redis-server of our own: on a free port of 127.0.0.1, without files, and gone afterwards."""
+"""A redis-server (7 or newer) of our own: on a free port of 127.0.0.1, without files, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def private_redis() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="suites-redis-") as directory:
         port = _free_port()
         server = subprocess.Popen(
-            [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", directory],
+            [program, *f"--port {port} --bind 127.0.0.1 --appendonly no --enable-debug-command local".split(), "--save", ""],
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -56,4 +57,4 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
                     return
         except OSError:
             time.sleep(0.05)
-    raise Unavailable("redis-server does not answer")
+    raise Unavailable("redis-server does not answer; is it older than 7?")

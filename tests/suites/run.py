@@ -11,6 +11,7 @@ not name: each line there has its reason in docs/adr/0004-asyncios-tests-that-kn
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -24,6 +25,7 @@ from tests.suites.outcomes import Outcomes, bad_only_on, count, missing_on
 
 STOCK, TREADLE = "asyncio:SelectorEventLoop", "treadle:EventLoop"
 AGAIN = 2  # times that a difference is tried again
+LISTED_MAX = 50  # tests of one kind
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -37,6 +39,7 @@ def main() -> int:
     chosen = parser.parse_args().suites or names
     if unknown := set(chosen) - set(names):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every finally: no child stays behind
     WORK.mkdir(exist_ok=True)
     environment = Environment()
     environment.prepare()
@@ -116,14 +119,14 @@ def _told(suite: Suite, both: Pair, unsteady: Sequence[str], private: Collection
         ("fails on treadle only", [test for test in differing if test not in deviations]),
         ("fails on treadle only, see ADR 0004", [test for test in differing if test in deviations]),
         ("failed on treadle, passed when run again", unsteady),
-        ("fails on both", bad_on_both),
     ):
         print(f"    {title}: {len(tests) or 'nothing'}")
-        for test in tests:
+        for test in tests[:LISTED_MAX]:
             outcome = both.treadle.get(test)
             print(f"        {test}  {f'{outcome.result}: {outcome.text}' if outcome else 'was not run'}")
-    sys.stdout.flush()
-    return [test for test in differing if test not in deviations]
+    print(f"    fails on both: {len(bad_on_both) or 'nothing'}, see .suites/{suite.name}-{VERSION}.both", flush=True)
+    (WORK / f"{suite.name}-{VERSION}.both").write_text("".join(f"{test}  {both.treadle[test]}\n" for test in bad_on_both))
+    return [test for test in differing if test not in deviations] + [test for test in hangs if test.startswith("<")]
 
 
 def _lines(path: Path) -> set[str]:
