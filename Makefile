@@ -12,7 +12,7 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test model ordering bench lint format types stubtest docs fuzz sanitize dist check-dist clean
+.PHONY: help setup run test model ordering suites bench lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,8 @@ model: ## random programs on the model of the loop's order and on the loop (test
 
 ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
+suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
+	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)
 
 bench: ## CPU per request beside the peers, in one run
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
@@ -65,6 +67,6 @@ check-dist: ## whether a wheel built from here installs and serves
 	@venv=$$($(SETUP)) && exec tools/check_dist.sh "$$venv/bin/python"
 
 clean: ## everything that was built, the environments included
-	rm -rf .venv .venv-* .bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-* .bench .suites build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
 	rm -f src/treadle/_native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

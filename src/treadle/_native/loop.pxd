@@ -58,7 +58,8 @@ cdef class LoopCore(Microtasks):
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
     cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
-    cdef Handle watch_fd(self, int fd, int interest, callback, tuple args)
+    cdef Handle watch_fd(self, file, int interest, callback, tuple args)
+    cdef int watched_fileno(self, file) except? -1
     cdef bint unwatch_fd(self, int fd, int interest) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1
     cdef int run_alarms(self, int64_t now_ns) except -1
@@ -96,6 +97,7 @@ cdef class Waker(PollHandle):
 cdef class FdWatcher(PollHandle):
     # asyncio's add_reader and add_writer on one descriptor.
     cdef LoopCore loop
+    cdef object file            # what it was asked for with: a number, or an object that has one
     cdef Handle reader
     cdef Handle writer
 

@@ -262,17 +262,17 @@ cdef class LoopCore(Microtasks):
 
     def _add_reader(self, fd, callback, *args):
         self.admit(callback)
-        return self.watch_fd(fileno_of(fd), READABLE, callback, args)
+        return self.watch_fd(fd, READABLE, callback, args)
 
     def _add_writer(self, fd, callback, *args):
         self.admit(callback)
-        return self.watch_fd(fileno_of(fd), WRITABLE, callback, args)
+        return self.watch_fd(fd, WRITABLE, callback, args)
 
     def _remove_reader(self, fd):
-        return not self.is_closed_native and self.unwatch_fd(fileno_of(fd), READABLE)
+        return not self.is_closed_native and self.unwatch_fd(self.watched_fileno(fd), READABLE)
 
     def _remove_writer(self, fd):
-        return not self.is_closed_native and self.unwatch_fd(fileno_of(fd), WRITABLE)
+        return not self.is_closed_native and self.unwatch_fd(self.watched_fileno(fd), WRITABLE)
 
     def _check_closed(self):
         """Raises RuntimeError once closed."""
@@ -508,7 +508,8 @@ cdef class LoopCore(Microtasks):
         self.timers.add_alarm(alarm)
         return alarm
 
-    cdef Handle watch_fd(self, int fd, int interest, callback, tuple args):
+    cdef Handle watch_fd(self, file, int interest, callback, tuple args):
+        cdef int fd = fileno_of(file)
         cdef PollHandle known = self.poller.watcher_of(fd)
         cdef FdWatcher watcher
         cdef Handle handle = new_handle(READY, callback, args if args else None, PyContext_CopyCurrent())
@@ -519,6 +520,7 @@ cdef class LoopCore(Microtasks):
             watcher = FdWatcher()
             watcher.loop = self
             watcher.fd = fd
+        watcher.file = file
         if interest == READABLE:
             replaced, watcher.reader = watcher.reader, handle
         else:
@@ -527,6 +529,16 @@ cdef class LoopCore(Microtasks):
             replaced.cancel()
         watcher.rewatch()
         return handle
+
+    cdef int watched_fileno(self, file) except? -1:
+        # COMPAT(asyncio): an object that was closed while it was watched is still known by itself, as to the selectors module.
+        try:
+            return fileno_of(file)
+        except ValueError:
+            for handle in self.poller.handles():
+                if isinstance(handle, FdWatcher) and (<FdWatcher>handle).file is file:
+                    return (<FdWatcher>handle).fd
+            raise
 
     cdef bint unwatch_fd(self, int fd, int interest) except -1:
         cdef PollHandle known

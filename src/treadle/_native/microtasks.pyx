@@ -80,9 +80,9 @@ cdef class Microtasks:
         if result is NULL:
             return self.failed(kind, handle)
         disown(result)
-        handle.release()
         if self.is_debug:
-            self.check_duration(callback, (clock_ns() - start_ns) / 1e9)
+            self.check_duration(callback, handle, (clock_ns() - start_ns) / 1e9)
+        handle.release()
         return True
 
     cdef int run_watch(self, Handle handle) except -1:
@@ -131,8 +131,8 @@ cdef class Microtasks:
         """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
         raise context["exception"]
 
-    def check_duration(self, callback, duration_s):
-        """Debug mode: callback ran that long. Here: nobody minds."""
+    def check_duration(self, callback, handle, duration_s):
+        """Debug mode: callback ran that long, as what handle stood for. Here: nobody minds."""
 
     # ---- microtasks
 

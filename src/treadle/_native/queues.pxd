@@ -38,12 +38,14 @@ cdef enum Kind:
 
 
 cdef class Handle:
+    cdef object __weakref__     # COMPAT(asyncio): its handles can be referred to weakly
     cdef object callback        # None once cancelled or run
     cdef object args            # tuple, or None where there are none
     cdef object context         # the contextvars.Context it runs in
     cdef Kind kind
     cdef bint is_cancelled      # set by cancel(), never cleared
 
+    cdef str state(self)
     cdef PyObject *call(self) noexcept
     cdef void release(self) noexcept
 

@@ -24,8 +24,7 @@ cdef class Handle:
         raise TypeError("handles are made by the loop")
 
     def __repr__(self):
-        state = "cancelled" if self.is_cancelled else "done" if self.callback is None else repr(self.callback)
-        return f"<{type(self).__name__} {state}>"
+        return f"<{type(self).__name__.removeprefix('Debug')} {self.state()}>"
 
     def cancel(self):
         """Keep the callback from running, and let go of it and its arguments."""
@@ -43,6 +42,9 @@ cdef class Handle:
     @property
     def _source_traceback(self):        # COMPAT(asyncio): see DebugHandle
         return None
+
+    cdef str state(self):
+        return "cancelled" if self.is_cancelled else "done" if self.callback is None else repr(self.callback)
 
     cdef PyObject *call(self) noexcept:
         # Run it in its context. The result is the caller's; NULL with the exception set where it failed.

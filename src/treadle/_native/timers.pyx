@@ -170,6 +170,9 @@ cdef class Alarm(Handle):
         self.due.index = -1
         self.due.item = <PyObject *>self
 
+    def __repr__(self):         # COMPAT(asyncio): its name there, which its log of slow callbacks shows
+        return f"<TimerHandle when={self._when} {self.state()}>"
+
     def when(self):
         """The time it is due, in s on the loop's clock."""
         return self._when

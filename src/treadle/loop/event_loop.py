@@ -27,8 +27,12 @@ from treadle._native.tcp import Listener
 from treadle._native.transport import Transport, TransportListener
 from treadle.loop import left_open, task_steps
 from treadle.loop.children import Children, can_watch
+from treadle.loop.datagrams import named_by
 from treadle.loop.signals import SignalPipe
 from treadle.loop.starvation import StarvationLog
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 _T = TypeVar("_T")
 
@@ -39,12 +43,13 @@ class _Watched:
     def __init__(self, core: LoopCore) -> None:
         self._core = core
 
-    def get_key(self, fd: int) -> selectors.SelectorKey:
-        """What is waited for on fd. Raises KeyError where nothing is."""
+    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        """What is waited for on a descriptor, or on what has one. Raises KeyError where nothing is."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         watcher = self._core.watcher(fd)
         if watcher is None:
-            raise KeyError(fd)
-        return selectors.SelectorKey(fd, fd, watcher.interest, None)
+            raise KeyError(fileobj)
+        return selectors.SelectorKey(fileobj, fd, watcher.interest, None)
 
     def close(self) -> None: ...
 
@@ -146,12 +151,12 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._check_callback(callback, method)
         return format_helpers.extract_stack(sys._getframe(1))
 
-    def check_duration(self, callback: object, duration_s: float) -> None:
+    def check_duration(self, callback: object, handle: object, duration_s: float) -> None:
         """Say so where a callback or a step of a task took slow_callback_duration or longer."""
         if duration_s >= self.slow_callback_duration:
             owner = getattr(callback, "__self__", None)
-            slow = owner if isinstance(owner, asyncio.Task) else callback
-            logger.warning("Executing %r took %.3f seconds", slow, duration_s)
+            slow = owner if isinstance(owner, asyncio.Task) else handle
+            logger.warning("Executing %s took %.3f seconds", repr(slow), duration_s)  # now: a handle lets go of its callback
 
     # ---- tasks, executors, errors
 
@@ -258,6 +263,13 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     ) -> Transport:
         self._ensure_fd_no_transport(sock)
         return Transport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
+
+    def _make_datagram_transport(
+        self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None
+    ) -> Any:
+        return super()._make_datagram_transport(  # type: ignore[misc]
+            sock, protocol, address, waiter, named_by(sock, extra)
+        )
 
     def _make_ssl_transport(
         self,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.loop.support import Trace, run, test_of_both, turns
+import treadle
+from tests.integration.loop.support import DEADLINE_S, Trace, run, test_of_both, turns
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -53,6 +54,22 @@ async def test_to_and_fro(loop) -> None:
         client.sendto(data)
         assert await protocol.queue.get() == (data, address)
     await closed(protocol, echo)
+
+
+@test_of_both
+async def test_a_connected_peer_without_a_name_can_be_sent_to(loop) -> None:
+    if not isinstance(loop, treadle.EventLoop):
+        pytest.skip("asyncio's own takes the empty name for none")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with theirs:
+        transport, protocol = await loop.create_datagram_endpoint(Datagrams, sock=ours)
+        assert transport.get_extra_info("peername") == ""
+        transport.sendto(b"to whom")
+        theirs.settimeout(DEADLINE_S)
+        assert theirs.recv(100) == b"to whom"
+        theirs.send(b"back")
+        assert await protocol.queue.get() == (b"back", None)
+        await closed(protocol)
 
 
 @test_of_both

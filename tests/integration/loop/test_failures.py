@@ -1,12 +1,13 @@
 """Protocols that raise: who is told, and what becomes of the connection."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
 import treadle
-from tests.integration.loop.support import BIG, KeepsOpen, Recorder, boom, connected, test_of_both, turns
+from tests.integration.loop.support import BIG, DEADLINE_S, KeepsOpen, Recorder, boom, connected, test_of_both, turns
 from tests.integration.loop.test_transport import Buffered
 
 
@@ -152,3 +153,17 @@ async def test_a_failing_factory_of_a_server(loop, errors) -> None:
         await clients[n].until_lost()
     server.close()
     await server.wait_closed()
+
+
+@test_of_both
+async def test_a_connection_cancelled_before_it_is_made_closes_its_socket(loop) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        task = loop.create_task(loop.create_unix_connection(Recorder, sock=ours))
+        loop.call_soon(task.cancel)  # right behind its first step
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await turns()
+        assert ours.fileno() == -1
+        theirs.settimeout(DEADLINE_S)
+        assert theirs.recv(1) == b""

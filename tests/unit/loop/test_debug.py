@@ -71,7 +71,9 @@ def test_a_slow_callback_is_logged(either_loop: Loop, kind: str, caplog: pytest.
         case "timer":
             either_loop.call_later(0.001, slow_one)
     either_loop.run_forever()
-    assert any("slow_" in record.getMessage() for record in caplog.records if record.name == "asyncio"), caplog.text
+    logged = [record.getMessage() for record in caplog.records if record.name == "asyncio" and "slow_" in record.getMessage()]
+    beginning = {"callback": "Executing <Handle ", "task": "Executing <Task ", "timer": "Executing <TimerHandle "}[kind]
+    assert len(logged) == 1 and logged[0].startswith(beginning), caplog.text
 
 
 def test_a_coroutine_that_was_never_awaited_tells_where_it_was_made(either_loop: Loop) -> None:

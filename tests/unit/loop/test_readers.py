@@ -4,6 +4,7 @@ Not here: which phase they run in (test_turn.py), the poller itself (tests/unit/
 
 import asyncio
 import os
+import selectors
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -297,3 +298,25 @@ def test_the_descriptor_of_a_transport_is_taken(either_loop: Loop, state: str) -
         return errors
 
     assert either_loop.run_until_complete(main()) == [RuntimeError] * 4
+
+
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_a_socket_closed_while_it_is_watched_can_still_be_removed(either_loop: Loop, pair: Pair, side: str) -> None:
+    left, _ = pair
+    getattr(either_loop, f"add_{side}")(left, boom)
+    left.close()
+    remove = getattr(either_loop, f"remove_{side}")
+    assert remove(left) is True
+    with pytest.raises(ValueError, match="-1"):
+        remove(left)
+
+
+def test_the_key_of_a_socket_says_what_is_waited_for(either_loop: Loop, pair: Pair) -> None:
+    """asyncio's own code for sendfile asks so, and so do its tests."""
+    selector = either_loop._selector  # type: ignore[attr-defined]
+    either_loop.add_reader(pair[0], boom)
+    for asked in (pair[0], pair[0].fileno()):
+        assert selector.get_key(asked).events == selectors.EVENT_READ
+    either_loop.remove_reader(pair[0])
+    with pytest.raises(KeyError):
+        selector.get_key(pair[0])
