@@ -1,9 +1,14 @@
 """``treadle run file.py``: a file as a program, as ``node file.js`` runs it."""
 
+import atexit
+import contextlib
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import NoReturn
 
 import click
 
@@ -56,7 +61,7 @@ def _exit_code(code: CodeType, main: ModuleType) -> str | int | None:
     except SystemExit as error:
         return error.code
     except KeyboardInterrupt:
-        return 130
+        _end_by(signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left: quietly
         return 141
@@ -64,3 +69,16 @@ def _exit_code(code: CodeType, main: ModuleType) -> str | int | None:
         failures.show(error)
         return process.exit_code or 1
     return process.exit_code or 0
+
+
+def _end_by(number: signal.Signals) -> NoReturn:
+    """End as the interpreter does, but by the signal, so that whoever waits for the process sees it; a shell says 128 + n."""
+    with contextlib.suppress(KeyboardInterrupt):
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # none, broken, closed
+                stream.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    raise AssertionError("the default of this signal ends the process")
