@@ -5,10 +5,8 @@ Run it: treadle run examples/graceful.py. From the environment: HOST, PORT, WORK
 
 import asyncio
 import os
-import signal
 
 from treadle import http, process, timers
-from treadle.loop import get_loop
 
 GRACE_MS = 25_000  # then the rest is cut; below the 30 s after which Kubernetes kills
 WORK_S = float(os.environ.get("WORK_S", "1"))
@@ -21,7 +19,7 @@ async def handler(req, res):
     res.end("done\n")
 
 
-def stop():
+def stop(*_):
     global is_stopping
     if is_stopping:
         process.exit(1)  # a second signal: at once
@@ -32,6 +30,5 @@ def stop():
 
 
 server = http.create_server(handler).listen(int(os.environ.get("PORT", "8000")), os.environ.get("HOST", "127.0.0.1"))
-for number in (signal.SIGINT, signal.SIGTERM):
-    get_loop().add_signal_handler(number, stop)
+process.on("SIGINT", stop).on("SIGTERM", stop)
 print("LISTENING", *server.address(), flush=True)

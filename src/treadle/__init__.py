@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import events, fs, http, perf, process, timers
+    from treadle import context, diagnostics_channel, events, fs, http, perf, process, timers
     from treadle._base.errors import TreadleError
+    from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
     from treadle.loop import EventLoop, install, new_event_loop, queue_microtask, run
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AbortController": "treadle.events",
     "AbortSignal": "treadle.events",
+    "AsyncLocalStorage": "treadle.context",
     "EventLoop": "treadle.loop",
     "TreadleError": "treadle._base.errors",
     "install": "treadle.loop",
@@ -26,14 +28,17 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("events", "fs", "http", "perf", "process", "timers")
+_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "perf", "process", "timers")
 
 __all__ = [
     "AbortController",
     "AbortSignal",
+    "AsyncLocalStorage",
     "EventLoop",
     "TreadleError",
     "__version__",
+    "context",
+    "diagnostics_channel",
     "events",
     "fs",
     "http",

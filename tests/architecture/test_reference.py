@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import click
 import pytest
 
 import treadle
-from treadle import events, fs, http, loop, perf, process, timers
+from treadle import context, diagnostics_channel, events, http, loop, perf, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 MEMBERS = {
+    "context": (context.AsyncLocalStorage, context.AsyncResource),
+    "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
     "events": (
         events.EventEmitter, events.EventIterator, events.EventIteratorStatistics, events.AbortController, events.AbortSignal,
     ),
@@ -26,11 +29,11 @@ MEMBERS = {
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
-    "adopt_asyncio", "check_call", "check_duration", "close_core", "drop_waiting", "hold_task", "is_closed_native", "is_debug",
-    "observe", "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting", "timers", "tracer",
-    "uncaught_hook", "watcher",
+    "adopt_asyncio", "check_call", "check_duration", "close_core", "drop_waiting", "hears_signals", "hold_task",
+    "is_closed_native", "is_debug", "observe", "poller", "pool", "request_refs", "run_turns", "starvation_hook", "stop_accepting",
+    "timers", "tracer", "uncaught_hook", "watcher",
 }  # fmt: skip
-PACKAGES = {"events": events, "fs": fs, "http": http, "loop": loop, "perf": perf, "process": process, "timers": timers}
+PACKAGES = {name: importlib.import_module(f"treadle.{name}") for name in MEMBERS}
 
 
 def code_in(page: str) -> set[str]:

@@ -157,4 +157,10 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Listen with emitter.on('error', ...), and emit an exception rather than another value",
         NODE,
     ),
+    "ERR_UNKNOWN_SIGNAL": ErrorSpec(
+        "Unknown signal: {signal}",
+        "Name it as the signal module does, in capitals: SIGTERM",
+        NODE,
+        TypeError,
+    ),
 }

@@ -20,6 +20,7 @@ from treadle._native.queues cimport Handle, Heap, call_in_context, disown, own
 
 cdef extern from *:
     object take_result "(PyObject *)"(PyObject *result)     # owned; NULL: the exception is set
+    object PyContext_Copy(object context)
 
 
 cdef class TimerList:
@@ -112,6 +113,8 @@ cdef class Timeout(Timer):
         cdef object callback = self.callback    # all three held here: the callback may close its own timer
         cdef object args = self.args
         cdef object context = self.context
+        if self.is_interval:
+            context = PyContext_Copy(context)       # COMPAT(node): what one beat sets, the next does not see
         take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
         return 0
 

@@ -5,6 +5,7 @@ import sys
 import click
 
 from treadle.cli import logs
+from treadle.cli.ending import end_by
 from treadle.cli.script import Script
 
 __all__ = ["run"]
@@ -23,4 +24,8 @@ def run(file: str, arguments: tuple[str, ...], log_level: str | None, log_config
     if file.startswith("-"):
         raise click.NoSuchOption(file)
     logs.set_up(log_level, log_config)
-    sys.exit(Script(file, arguments).run())
+    script = Script(file, arguments)
+    code = script.run()
+    if script.ended_by is not None:
+        end_by(script.ended_by)
+    sys.exit(code)

@@ -3,6 +3,7 @@
 Not here: flags and logging (run.py, trace.py)."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -19,10 +20,11 @@ __all__ = ["Script"]
 
 
 class Script:
-    """Invariant: made, it is `__main__` and sys.argv is its own."""
+    """Invariant: made, it is `__main__` and sys.argv is its own. ended_by: the signal that ended its run, once one did."""
 
     def __init__(self, file: str, arguments: tuple[str, ...]) -> None:
         """Raises click's exceptions where it cannot be read, and SystemExit where it cannot be compiled."""
+        self.ended_by: signal.Signals | None = None
         self.file = os.path.abspath(file)  # as python itself does: it must stay true after a chdir
         self._code = _compiled(self.file)
         self._main = ModuleType("__main__")
@@ -41,7 +43,8 @@ class Script:
         except SystemExit as error:
             return error.code
         except KeyboardInterrupt:
-            return 130
+            self.ended_by = signal.SIGINT
+            return 128 + signal.SIGINT
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left: quietly
             return 141

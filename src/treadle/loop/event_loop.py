@@ -25,7 +25,7 @@ from weakref import WeakSet, WeakValueDictionary
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import Transport, TransportListener
-from treadle.loop import left_open, task_steps
+from treadle.loop import hooks, left_open, task_steps
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
 from treadle.loop.signals import SignalPipe
@@ -103,7 +103,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._check_closed()
         self._check_running()
         self._set_coroutine_origin_tracking(self._debug)
-        hooks = sys.get_asyncgen_hooks()
+        before = sys.get_asyncgen_hooks()
         self._thread_id = threading.get_ident()
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         asyncio._set_running_loop(self)
@@ -117,7 +117,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             asyncio._set_running_loop(None)
             self._thread_id = None
             self._set_coroutine_origin_tracking(False)
-            sys.set_asyncgen_hooks(*hooks)
+            sys.set_asyncgen_hooks(*before)
 
     def close(self) -> None:
         """Let go of everything, listeners and connections too: nobody is told. Not while it runs; a second time is no harm.
@@ -182,9 +182,23 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.unref_request()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error."""
-        if not isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt)):
-            base_events.BaseEventLoop.call_exception_handler(self, context)
+        """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error.
+        What a listener for 'unhandled_rejection' hears is not logged."""
+        error = context.get("exception")
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            return
+        if error is not None and self._tell_unhandled(context, error) and self.get_exception_handler() is None:
+            return
+        base_events.BaseEventLoop.call_exception_handler(self, context)
+
+    def _tell_unhandled(self, context: dict[str, Any], error: BaseException) -> bool:
+        future = context.get("future")
+        return (
+            hooks.unhandled_rejection is not None
+            and future is not None
+            and str(context.get("message")).endswith(" exception was never retrieved")  # of Task.__del__ and Future.__del__
+            and hooks.unhandled_rejection(self, error, future)
+        )
 
     # ---- child processes and what else asyncio's own transports carry
 
@@ -233,6 +247,15 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._check_closed()
         self._pipe()
         super().add_signal_handler(sig, callback, *args)
+
+    def _handle_signal(self, sig: int) -> None:
+        super()._handle_signal(sig)  # type: ignore[misc]
+        if hooks.signal is not None:
+            hooks.signal(sig)
+
+    def hears_signals(self) -> bool:
+        """Whether hooks.signal is told of a signal that comes now, in a poll phase of this run."""
+        return self._signal_pipe is not None and self._signal_pipe.is_armed
 
     def _make_self_pipe(self) -> None:
         self._ssock = self._csock = None  # type: ignore[assignment]  # made by _pipe() when somebody needs it

@@ -3,7 +3,15 @@
 Set by treadle.process, once, when it is imported; read by every program. Not here: what they do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from treadle.loop.event_loop import EventLoop
 
 #: A callback of treadle's own failed and nobody handled it: (exception) -> True when a listener took care of it.
 uncaught: Callable[[BaseException], bool] | None = None
@@ -13,3 +21,10 @@ before_exit: Callable[[int], None] | None = None
 
 #: The program ends: (exit code) -> None. Whatever it schedules is lost.
 exit: Callable[[int], None] | None = None
+
+#: A task or future failed, and was finalised before anybody asked for it: (its loop, exception, itself) -> True when a listener
+#: takes care of it, so that asyncio need not log it. On any thread, amid anything: it may only schedule.
+unhandled_rejection: Callable[[EventLoop, BaseException, asyncio.Future[Any]], bool] | None = None
+
+#: A signal came in through the loop's pipe: (number) -> None. In the poll phase.
+signal: Callable[[int], None] | None = None

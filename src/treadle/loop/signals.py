@@ -1,7 +1,8 @@
 """A pair of sockets through which a signal ends a blocked poll.
 
 CPython's C-level signal handler writes the signal's number into it (signal.set_wakeup_fd); without that, a signal that arrives
-just before the poll would wait for the next event. Not here: what a signal does (asyncio's add_signal_handler).
+just before the poll would wait for the next event. Not here: what a signal does (asyncio's add_signal_handler;
+hooks.signal).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class SignalPipe:
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
         self._pid = os.getpid()
+        self.is_armed = False  # set and cleared by armed(): signals arrive here
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
@@ -37,11 +39,13 @@ class SignalPipe:
     def armed(self) -> Iterator[None]:
         """While it lasts, signals write into it, unless somebody else's descriptor already gets them. Main thread only."""
         before = signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
-        if before not in (-1, self.writer.fileno()):
+        self.is_armed = before in (-1, self.writer.fileno())
+        if not self.is_armed:
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
         try:
             yield
         finally:
+            self.is_armed = False
             now = signal.set_wakeup_fd(-1)
             if now != self.writer.fileno() or self._loop._signal_handlers:
                 signal.set_wakeup_fd(now, warn_on_full_buffer=False)

@@ -1,43 +1,68 @@
-"""The process: next_tick, exit, and events that concern all of it. Source: https://nodejs.org/api/process.html.
+"""The process: next_tick, exit, signals, what it uses, and events that concern all of it. Source:
+https://nodejs.org/api/process.html.
 
-    process.on("uncaught_exception", listener)     listener(error): the program goes on
-    process.on("before_exit", listener)            listener(code): nothing is left to do; what is scheduled now still runs
-    process.on("exit", listener)                   listener(code): synchronous, the last thing
-    process.on("warning", listener)                listener(warning)
+    process.on("uncaught_exception", listener)             listener(error): the program goes on
+    process.on("uncaught_exception_monitor", listener)     listener(error): before that, and whether or not anybody handles it
+    process.on("unhandled_rejection", listener)            listener(reason, task or future): it failed, and nobody asked
+    process.on("before_exit", listener)                    listener(code): nothing is left to do; what is scheduled now still runs
+    process.on("exit", listener)                           listener(code): synchronous, the last thing
+    process.on("warning", listener)                        listener(warning)
+    process.on("SIGTERM", listener)                        listener(name, number): and so for every signal
 
 Node's names of these events (uncaughtException ...) are understood as well. Reading and setting `process.exit_code`
-works as an attribute of this module. Not here: signals (the loop's add_signal_handler).
+works as an attribute of this module. Not here: asyncio's way to signals (the loop's add_signal_handler).
 """
 
+import os
 import sys
 from types import ModuleType
 
+from treadle._base.version import VERSION
 from treadle._base.warning import set_warning_observer
 from treadle.loop import hooks
+from treadle.process import _facts
+from treadle.process._facts import CpuUsage, MemoryUsage, ResourceUsage, cpu_usage, hrtime, memory_usage, resource_usage, uptime
 from treadle.process._process import Process
 
 __all__ = [
+    "CpuUsage",
+    "MemoryUsage",
+    "ResourceUsage",
     "add_listener",
+    "arch",
     "argv",
+    "chdir",
+    "cpu_usage",
+    "cwd",
     "emit",
     "emit_warning",
+    "env",
     "event_names",
     "exit",
     "exit_code",
     "get_max_listeners",
+    "hrtime",
+    "kill",
     "listener_count",
     "listeners",
+    "memory_usage",
     "next_tick",
     "off",
     "on",
     "once",
     "pid",
+    "platform",
+    "ppid",
     "prepend_listener",
     "prepend_once_listener",
     "raw_listeners",
     "remove_all_listeners",
     "remove_listener",
+    "resource_usage",
     "set_max_listeners",
+    "uptime",
+    "version",
+    "versions",
 ]
 
 _process = Process()
@@ -60,15 +85,25 @@ get_max_listeners = _process.get_max_listeners
 next_tick = _process.next_tick
 exit = _process.exit
 emit_warning = _process.emit_warning
+kill = _process.kill
+
+cwd = os.getcwd
+chdir = os.chdir
+env = os.environ
+platform = sys.platform
+arch = _facts.ARCH
+version = VERSION
+versions = _facts.VERSIONS
 
 # Attributes of the module that are properties: see _ProcessModule.
 exit_code: int | None
 argv: list[str]
 pid: int
+ppid: int
 
 
 class _ProcessModule(ModuleType):
-    """This module's class, so that `process.exit_code = 1` is checked, and argv and pid are never stale."""
+    """This module's class, so that `process.exit_code = 1` is checked, and argv, pid and ppid are never stale."""
 
     @property
     def exit_code(self) -> int | None:
@@ -86,9 +121,15 @@ class _ProcessModule(ModuleType):
     def pid(self) -> int:
         return _process.pid
 
+    @property
+    def ppid(self) -> int:
+        return _process.ppid
+
 
 sys.modules[__name__].__class__ = _ProcessModule
 set_warning_observer(_process.on_warning)
 hooks.uncaught = _process.handle_uncaught
 hooks.before_exit = _process.emit_before_exit
 hooks.exit = _process.end_program
+hooks.unhandled_rejection = _process.handle_unhandled_rejection
+hooks.signal = _process.deliver_signal

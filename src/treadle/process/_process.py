@@ -1,17 +1,21 @@
-"""The process as an emitter: its events, its exit, its warnings. Invariants: 'exit' is emitted at most once per program,
-and once it was, the program ends whatever its listeners do. Listeners outlive a treadle.run, as in Node.
-Not here: who calls the emission functions (the program runner, through loop.hooks)."""
+"""The process as an emitter: its events, its exit, its warnings, its signals. Invariants: 'exit' is emitted at most once per
+program, and once it was, the program ends whatever its listeners do. Listeners outlive a treadle.run, as in Node.
+Not here: who calls the emission functions (the program runner, through loop.hooks); how a signal is taken (_signals.py)."""
 
+import asyncio
 import os
 import sys
-from collections.abc import Callable
-from typing import Final, NoReturn, TypeVar
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Literal, NoReturn, Self, TypeVar
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._base.warning import TreadleWarning, issue_warning
-from treadle.events import EventEmitter
+from treadle.events import EventEmitter, Listener
 from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
+from treadle.process._signals import ALIASES, NUMBERS, Signals, number_of
 
 __all__ = ["Process"]
 
@@ -20,7 +24,12 @@ _PYTHON_NAME: Final = {  # COMPAT(node): Node's names of events are understood h
     "newListener": "new_listener",
     "removeListener": "remove_listener",
     "uncaughtException": "uncaught_exception",
+    "uncaughtExceptionMonitor": "uncaught_exception_monitor",
+    "unhandledRejection": "unhandled_rejection",
+    **ALIASES,
 }
+
+EXIT_HANDLER_FAILED: Final = 7  # Node, exit codes: the handler of uncaught exceptions failed itself
 
 _Method = TypeVar("_Method", bound=Callable[..., object])
 
@@ -33,6 +42,11 @@ def _with_node_names(method: _Method) -> _Method:
     return call  # type: ignore[return-value]  # the same signature
 
 
+def _require_pid(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="pid", expected="an int", received=type(value).__name__)
+
+
 def _is_exit_code(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
@@ -40,23 +54,50 @@ def _is_exit_code(value: object) -> bool:
 class Process(EventEmitter):
     """One per interpreter: see treadle.process, which is its face."""
 
-    __slots__ = ("_exit_code", "_is_exiting")
+    __slots__ = ("_exit_code", "_has_handler_failed", "_is_exiting", "_signals")
 
     def __init__(self) -> None:
         super().__init__()
         self._exit_code: int | None = None
         self._is_exiting = False  # set by the 'exit' of a program, cleared when that program has ended
+        self._has_handler_failed = False  # set by a listener for uncaught exceptions that raised, cleared as the above
+        self._signals = Signals(self._emit_signal)
 
     on = add_listener = _with_node_names(EventEmitter.on)
     once = _with_node_names(EventEmitter.once)
-    off = remove_listener = _with_node_names(EventEmitter.off)
     prepend_listener = _with_node_names(EventEmitter.prepend_listener)
     prepend_once_listener = _with_node_names(EventEmitter.prepend_once_listener)
     emit = _with_node_names(EventEmitter.emit)
-    remove_all_listeners = _with_node_names(EventEmitter.remove_all_listeners)
     listeners = _with_node_names(EventEmitter.listeners)
     raw_listeners = _with_node_names(EventEmitter.raw_listeners)
     listener_count = _with_node_names(EventEmitter.listener_count)
+
+    @_with_node_names
+    def off(self, event: Hashable, listener: Listener, /) -> Self:
+        """As EventEmitter.off; with the last listener for a signal it does again what it did before."""
+        try:
+            return EventEmitter.off(self, event, listener)
+        finally:
+            self._leave_signals()
+
+    remove_listener = off
+
+    @_with_node_names
+    def remove_all_listeners(self, event: Hashable | None = None, /) -> Self:
+        """As EventEmitter.remove_all_listeners, and as off()."""
+        try:
+            return EventEmitter.remove_all_listeners(self, event)
+        finally:
+            self._leave_signals()
+
+    def _add(self, event: Hashable, listener: Listener, *, is_first: bool) -> Self:
+        require_callable(listener, "listener")
+        if event in NUMBERS:
+            self._signals.watch(NUMBERS[event])  # ORDER: first, since it may refuse
+        try:
+            return EventEmitter._add(self, event, listener, is_first=is_first)
+        finally:
+            self._leave_signals()
 
     def next_tick(self, callback: Callable[..., object], /, *args: object) -> None:
         """Call `callback(*args)` right after the callback that runs now: before microtasks, I/O and timers."""
@@ -90,16 +131,18 @@ class Process(EventEmitter):
 
         For the program runner, once per program, and once more if an exception comes out of it. Afterwards exit_code is
         the code to end the process with if it is set; after exit() and after an exception it is set only if an 'exit'
-        listener did so.
+        listener did so, or a listener for uncaught exceptions failed.
         """
-        if self._is_exiting:
+        if code and self._has_handler_failed:
+            self._exit_code = EXIT_HANDLER_FAILED  # COMPAT(node): without an 'exit'
+        elif self._is_exiting:
             self._exit_code = None  # SystemExit carries it
         else:
             self._is_exiting = True
             if code:
                 self._exit_code = None  # COMPAT(node): an exception beats what was set before
             self._emit_exit(code or self._exit_code or 0)  # what comes out of it brings the runner here once more
-        self._is_exiting = False
+        self._is_exiting = self._has_handler_failed = False
 
     def emit_before_exit(self, code: int = 0, /) -> None:
         """Nothing is left to do: listeners may schedule more, then the program goes on. For the program runner."""
@@ -117,9 +160,25 @@ class Process(EventEmitter):
     # -- what nobody else took care of ---------------------------------------------------------------------------
 
     def handle_uncaught(self, error: BaseException) -> bool:
-        """Emit 'uncaught_exception'(error); False if nobody listens. What a listener raises comes out of here: it ends
-        the program. SystemExit, KeyboardInterrupt and cancellation are no uncaught exceptions. For the loop's hook."""
-        return isinstance(error, Exception) and self.emit("uncaught_exception", error)
+        """Emit 'uncaught_exception_monitor'(error), then 'uncaught_exception'(error); False if nobody listens to the latter. What
+        a listener raises comes out of here: it ends the program. SystemExit, KeyboardInterrupt and cancellation are no uncaught
+        exceptions. For the loop's hook."""
+        if not isinstance(error, Exception):
+            return False
+        try:
+            self.emit("uncaught_exception_monitor", error)
+            return self.emit("uncaught_exception", error)
+        except Exception:
+            self._has_handler_failed = threading.current_thread() is threading.main_thread()  # whose program has an exit
+            raise
+
+    def handle_unhandled_rejection(self, loop: EventLoop, reason: BaseException, future: "asyncio.Future[Any]") -> bool:
+        """Emit 'unhandled_rejection'(reason, future) in a tick of that loop; False if nobody listens, or if no tick will come.
+        For the loop's hook."""
+        if self.listener_count("unhandled_rejection") == 0 or not loop.is_running():
+            return False
+        loop.call_soon_threadsafe(loop.next_tick, self.emit, "unhandled_rejection", reason, future)
+        return True
 
     def emit_warning(
         self, warning: str | Warning, name: str = "Warning", code: str | None = None, *, detail: str | None = None
@@ -137,6 +196,27 @@ class Process(EventEmitter):
         else:
             loop.next_tick(self.emit, "warning", warning)
 
+    # -- signals -------------------------------------------------------------------------------------------------
+
+    def kill(self, pid: int, signal: str | int = "SIGTERM", /) -> Literal[True]:
+        """Send a signal, by name or number; 0 only asks whether that process exists. Raises OSError (ProcessLookupError,
+        PermissionError), TreadleError: ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_SIGNAL."""
+        _require_pid(pid)
+        os.kill(pid, number_of(signal))
+        return True
+
+    def deliver_signal(self, number: int, /) -> None:
+        """A loop has met a signal: emit it if anybody listens. For the loop's hook."""
+        self._signals.deliver(number)
+
+    def _emit_signal(self, name: str, number: int) -> None:
+        self.emit(name, name, number)
+
+    def _leave_signals(self) -> None:
+        for name, number in self._signals.watched():
+            if self.listener_count(name) == 0:
+                self._signals.leave(number)
+
     # -- facts ---------------------------------------------------------------------------------------------------
 
     @property
@@ -147,3 +227,7 @@ class Process(EventEmitter):
     @property
     def pid(self) -> int:
         return os.getpid()
+
+    @property
+    def ppid(self) -> int:
+        return os.getppid()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -87,7 +88,7 @@ def test_the_failure_of_one_of_two_listeners_is_500() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", ["", "-async", "-later"])
-@pytest.mark.parametrize(("kind", "code"), [("exit", 7), ("interrupt", 130)])
+@pytest.mark.parametrize(("kind", "code"), [("exit", 7), ("interrupt", -signal.SIGINT)])
 def test_what_was_answered_before_the_end_still_leaves(kind: str, code: int, shape: str) -> None:
     """A handler may end the program. Answers in front of it, held back to leave in one send, are not lost to that."""
     with listening("one") as program, program.client() as client, program.client() as other:
@@ -101,7 +102,7 @@ def test_what_was_answered_before_the_end_still_leaves(kind: str, code: int, sha
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", ["", "-async", "-later"])
-@pytest.mark.parametrize(("kind", "code"), [("exit", 7), ("interrupt", 130)])
+@pytest.mark.parametrize(("kind", "code"), [("exit", 7), ("interrupt", -signal.SIGINT)])
 def test_an_end_that_was_asked_for_is_no_error_in_the_log(kind: str, code: int, shape: str) -> None:
     with listening("one") as program, program.client() as client:
         client.send(request("GET", f"/{kind}{shape}"))

@@ -66,6 +66,19 @@ CASES = {
     ),
     "the_handler_exits": Case("on_exit(); process.on('uncaughtException', lambda _: process.exit(2)); boom()", ["exit 2"], 2),
     "before_exit_raises": Case("on_exit(); process.on('before_exit', boom)", ["exit 1"], 1, "ValueError: boom"),
+    # killed by a signal, but as the interpreter ends
+    "interrupted": Case(
+        """
+import atexit, threading
+on_exit()
+threading.Thread(target=lambda: (threading.main_thread().join(), print("thread"))).start()
+atexit.register(print, "atexit")
+timers.set_timeout(print, 60_000, "never")
+process.kill(process.pid, "SIGINT")
+""",
+        ["thread", "atexit"],
+        -2,
+    ),
     # Python's own way out
     "sys_exit": Case("on_exit(); sys.exit(7)", ["exit 7"], 7),
     "sys_exit_in_a_timer": Case("on_exit(); timers.set_timeout(sys.exit, 1, 7)", ["exit 7"], 7),
