@@ -29,7 +29,11 @@ STAGES_FLAGS = (
     "-fno-partial-inlining -fno-optimize-sibling-calls -fno-ipa-icf"
 )
 
-C_PROGRAMS = (paths.PEERS / "epoll_floor.c", paths.HARNESS / "hidden_steal.c")
+C_PROGRAMS = (
+    paths.PEERS / "epoll_floor.c",
+    paths.HARNESS / "hidden_steal.c",
+    paths.LOOP_PROGRAMS / "turn_floor.c",
+)
 
 
 @dataclass
@@ -63,7 +67,9 @@ def prepare(*, peers: bool = True, flags: str = RELEASE_FLAGS, label: str = "rel
     for tool in ("treadle", "uvicorn", "granian"):
         if tool not in env.missing:
             _record(env, tool, env.venv / "bin" / tool, "not installed")
-    _record(env, "freastal", next(env.venv.glob("lib/python*/site-packages/freastal"), None), "not installed")
+    for module in ("freastal", "uvloop", "rloop"):
+        _record(env, module, next(env.venv.glob(f"lib/python*/site-packages/{module}"), None), "not installed")
+    env.tools["asyncio"] = str(env.venv / "bin" / "python")
     return env
 
 

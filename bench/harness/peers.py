@@ -72,7 +72,7 @@ HTTP = (
 
 def versions(env: Environment) -> dict[str, str]:
     """What exactly was measured."""
-    wanted = ("treadle", "httptools", "uvicorn", "uvloop", "granian", "freastal", "starlette", "fastapi")
+    wanted = ("treadle", "httptools", "uvicorn", "uvloop", "rloop", "granian", "freastal", "starlette", "fastapi")
     code = (
         "import importlib.metadata as m, sys\n"
         "for name in sys.argv[1:]:\n"
