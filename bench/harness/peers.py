@@ -48,6 +48,7 @@ class Peer:
             "python": str(env.venv / "bin" / "python"),
             "apps": str(paths.APPS),
             "peers": str(paths.PEERS),
+            "loop": str(paths.LOOP_PROGRAMS),
             "run": str(paths.WORK / "run" / self.name),
         }
         return [word.format_map(words) for word in self.command.split()]

@@ -1,9 +1,10 @@
-"""The loop beside asyncio, uvloop, rloop and Node 24: CPU per operation, goals beside what was measured.
+"""The loop beside asyncio, uvloop, rloop and Node 24: CPU per operation and per echoed message; goals beside what was measured.
 
 Peers take turns: each round starts every one of them afresh, so that a ratio compares neighbours in time. A figure is
 the median over the rounds. How to read it: bench/README.md.
 
-    python3 bench/run.py loop [--quick] [--rounds N] [--only callback,turn] [--peers treadle,uvloop] [--json FILE] [--check]
+    python3 bench/run.py loop [--quick] [--only callback,turn,tcp] [--peers treadle,uvloop] [--json FILE] [--check]
+    python3 bench/run.py loop --instructions [--only callback,tcp_protocol] [--functions 12]
 
 Exit status: 0 measured; 1 treadle is missing, or a figure of its; 2 (with --check) a goal is missed.
 """
@@ -12,22 +13,35 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import environment, peers
 from harness.environment import Environment, say
 from harness.interpreter import NoInterpreterError
-from harness.load import hidden_steal_pct
+from harness.load import LoadError, hidden_steal_pct
+from harness.measure import Plan, Sample
+from harness.results import COLUMNS, Results, doubts, row
+from harness.server import ServerError
 from harness.table import number, table
 
-from . import micro
+from . import echo, instructions, micro
 from .figures import GOAL_COLUMNS, Figures
 
 ROUNDS = 3
+FIGURES = (*micro.FIGURES, *echo.FIGURES)
+GROUPS = {
+    "micro": micro.FIGURES,
+    "echo": echo.FIGURES,
+    "tcp": tuple(figure for figure in echo.FIGURES if not echo.is_tls(figure)),
+    "tls": tuple(filter(echo.is_tls, echo.FIGURES)),
+}
+GOALS = (*micro.GOALS, *echo.GOALS)
 
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -37,8 +51,10 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}")
     parser.add_argument("--quick", action="store_true", help="one round: whether it works, not a figure to quote")
-    parser.add_argument("--only", help=f"figures, separated by commas, of {', '.join(micro.FIGURES)}")
-    parser.add_argument("--peers", help=f"of {', '.join(micro.PEERS)}")
+    parser.add_argument("--only", help=f"by commas, of {', '.join((*GROUPS, *FIGURES))}")
+    parser.add_argument("--peers", help=f"by commas, of {', '.join(micro.PEERS)}")
+    parser.add_argument("--instructions", action="store_true", help="count instructions under callgrind instead of time")
+    parser.add_argument("--functions", type=int, default=0, help="with --instructions: show treadle's dearest ones")
     parser.add_argument("--json", type=Path, help="write every value there")
     parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
     return parser.parse_args(argv)
@@ -46,8 +62,8 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def chosen_of(asked: str | None, known: Sequence[str], what: str) -> tuple[str, ...]:
     """The names asked for, in the order known; all of them when nothing is asked."""
-    names = asked.split(",") if asked else list(known)
-    unknown = sorted(set(names) - set(known))
+    names = {one for name in asked.split(",") for one in GROUPS.get(name, (name,))} if asked else set(known)
+    unknown = sorted(names - set(known))
     if unknown:
         raise SystemExit(f"no such {what}: {', '.join(unknown)}; known: {', '.join(known)}")
     return tuple(name for name in known if name in names)
@@ -61,46 +77,109 @@ def available(env: Environment, wanted: Sequence[str]) -> list[str]:
     return [peer for peer in wanted if env.has(micro.tool_of(peer))]
 
 
-def print_report(figures: Figures, chosen: Sequence[str], runners: Sequence[str], rounds: int) -> None:
-    """A row a figure, a column a peer; then the goals."""
-    print(f"\nCPU nanoseconds per operation, median of {rounds} round(s), spread in % behind it\n")
-    print(table(("figure", *runners), [(f, *(_cell(figures, f, p) for p in runners)) for f in chosen]))
+def servers_of(env: Environment, chosen: Sequence[str], wanted: Sequence[str]) -> list[peers.Peer]:
+    """The echo servers that can run, and a line for each that cannot."""
+    servers = []
+    for figure in (one for one in echo.FIGURES if one in chosen):
+        for server in (echo.server(figure, name) for name in echo.WAYS[figure][1] if name in wanted):
+            reason = server.why_not(env)
+            if reason:
+                say(f"SKIPPED {server.name}: {reason}")
+            else:
+                servers.append(server)
+    return servers
+
+
+def plan_from(args: argparse.Namespace) -> Plan:
+    """The first two CPUs that this process may use: what is measured on one, the load on the other."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise SystemExit("the bench needs two CPUs: one for the server, one for the load")
+    return replace(echo.QUICK if args.quick else echo.PLAN, server_cpu=allowed[0], client_cpu=allowed[1])
+
+
+def measure_echo(found: Figures, env: Environment, servers: Sequence[peers.Peer], plan: Plan, index: int) -> list[Sample]:
+    """One round of the echo servers."""
+    certificate = echo.make_certificate(env) if any(echo.is_tls(server.case) for server in servers) else None
+    samples = []
+    for server in servers:
+        try:
+            one = echo.sample(server, env, plan, certificate if echo.is_tls(server.case) else None, index)
+        except (ServerError, LoadError, OSError) as error:
+            say(f"  {server.name}: INVALID: {error}")
+            continue
+        samples.append(one)
+        if one.is_valid:
+            figure, _, peer = server.name.partition("/")
+            found.add(figure, peer, index, one.total_us if math.isnan(one.schedstat_us) else one.schedstat_us)
+    return samples
+
+
+def print_report(found: Figures, results: Results, servers: Sequence[peers.Peer], chosen: Sequence[str], rounds: int) -> None:
+    """A row a figure, a column a peer; the echo servers; the goals; every reason to doubt them."""
+    operations = [figure for figure in micro.FIGURES if figure in chosen]
+    if operations:
+        runners = [peer for peer in micro.PEERS if any(found.of(figure, peer) for figure in operations)]
+        print(f"\nCPU nanoseconds per operation, median of {rounds} round(s), ± spread in %\n")
+        print(table(("figure", *runners), [(f, *(_cell(found, f, p) for p in runners)) for f in operations]))
+    if servers:
+        print(f"\nCPU microseconds of the server per echoed message of {echo.MESSAGE_BYTES} bytes, median of {rounds} round(s)\n")
+        print(table(COLUMNS, [row(server, results, rounds) for server in servers], texts=2))
     print("\nGoals\n")
-    goals = [goal for goal in micro.GOALS if goal.figure in chosen]
-    print(table(GOAL_COLUMNS, [goal.row(figures) for goal in goals], texts=3))
+    print(table(GOAL_COLUMNS, [goal.row(found) for goal in GOALS if goal.figure in chosen], texts=3))
     print()
+    for share, peer in found.disturbed():
+        say(f"DISTURBED: other processes took {share:.0f} % of the CPU while {peer} was measured")
+    for doubt in doubts(results):
+        say(doubt)
 
 
-def _cell(figures: Figures, figure: str, peer: str) -> str:
-    values = figures.of(figure, peer)
-    return f"{number(figures.median(figure, peer))} ±{figures.spread_pct(figure, peer):.0f}" if values else ""
+def _cell(found: Figures, figure: str, peer: str) -> str:
+    values = found.of(figure, peer)
+    return f"{number(found.median(figure, peer))} ±{found.spread_pct(figure, peer):.0f}" if values else ""
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
-    chosen = chosen_of(args.only, micro.FIGURES, "figure")
+    chosen = chosen_of(args.only, FIGURES, "figure")
     wanted = chosen_of(args.peers, tuple(micro.PEERS), "peer")
+    plan = plan_from(args)
     try:
         env = environment.prepare()
     except NoInterpreterError as error:
         raise SystemExit(str(error)) from None
+    environment.need_system_tool(env, "openssl", "openssl")
     runners = available(env, wanted)
-    cpu = min(os.sched_getaffinity(0))
-    rounds = args.rounds or (1 if args.quick else ROUNDS)
     say(", ".join(f"{name} {version}" for name, version in peers.versions(env).items()))
+    if args.instructions:
+        chosen = chosen if args.only else instructions.DEFAULT
+        return instructions.run(env, chosen, runners, plan, args.functions)
 
-    figures = Figures()
+    servers = servers_of(env, chosen, runners)
+    rounds = args.rounds or (1 if args.quick else ROUNDS)
+    found = Figures()
+    samples: list[Sample] = []
+    steals = []
+    cpus = (plan.server_cpu, plan.client_cpu)
     for index in range(rounds):
-        steal = hidden_steal_pct(env.tools["hidden_steal"], (cpu,))
-        say(f"round {index + 1}/{rounds}: hidden steal on CPU {cpu}: {steal[0]:.1f} %")
-        shift = index * len(runners) // rounds
-        for peer in (*runners[shift:], *runners[:shift]):
-            micro.measure(figures, env, peer, chosen, cpu, index)
-    print_report(figures, chosen, runners, rounds)
+        steals.append(hidden_steal_pct(env.tools["hidden_steal"], cpus))
+        say(f"round {index + 1}/{rounds}: hidden steal on both CPUs {steals[-1][0]:.1f} % {steals[-1][1]:.1f} %")
+        for peer in _from(runners, index, rounds):
+            micro.measure(found, env, peer, chosen, plan.server_cpu, index)
+        samples += measure_echo(found, env, _from(servers, index, rounds), plan, index)
+    results = Results(samples, steals)
+    print_report(found, results, servers, chosen, rounds)
     if args.json:
-        args.json.write_text(json.dumps({"versions": peers.versions(env), "figures": figures.as_json()}, indent=1) + "\n")
-    if "treadle" in wanted and any(len(figures.of(figure, "treadle")) < rounds for figure in chosen):
+        report = {"versions": peers.versions(env), "figures": found.as_json(), "samples": [one.as_json() for one in samples]}
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    if "treadle" in wanted and any(len(found.of(figure, "treadle")) < rounds for figure in chosen):
         say("treadle is missing, or a figure of its")
         return 1
-    return 2 if args.check and not all(goal.is_met(figures) for goal in micro.GOALS if goal.figure in chosen) else 0
+    return 2 if args.check and not all(goal.is_met(found) for goal in GOALS if goal.figure in chosen) else 0
+
+
+def _from(order: Sequence, index: int, rounds: int) -> list:
+    """Each round begins with another one."""
+    shift = index * len(order) // rounds
+    return [*order[shift:], *order[:shift]]

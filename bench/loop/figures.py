@@ -8,16 +8,27 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.results import FOREIGN_TOLERANCE_PCT
+
 
 class Figures:
     """Values, smaller is better; which of them exist depends on the peers that could run."""
 
     def __init__(self) -> None:
         self._values: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+        self._foreign_pct: list[tuple[float, str]] = []
 
     def add(self, figure: str, peer: str, round_index: int, value: float) -> None:
         """Record one value."""
         self._values[figure, peer][round_index] = value
+
+    def note_foreign(self, peer: str, share_pct: float) -> None:
+        """Other processes took so much of the CPU while the peer was measured."""
+        self._foreign_pct.append((share_pct, peer))
+
+    def disturbed(self) -> list[tuple[float, str]]:
+        """The runs with other processes on their CPU, (share in %, peer), the worst first."""
+        return sorted((one for one in self._foreign_pct if one[0] > FOREIGN_TOLERANCE_PCT), reverse=True)
 
     def of(self, figure: str, peer: str) -> list[float]:
         """The values of all rounds, possibly none."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
+from harness import cpu
 from harness.environment import Environment, say
 from harness.paths import LOOP_PROGRAMS
 from harness.server import FOREIGN_ENV
@@ -31,7 +34,7 @@ PEERS: dict[str, tuple[str, ...]] = {
 }
 TOOLS = {"treadle-faces": "treadle", "c-epoll": "turn_floor"}  # where it is not the peer's name
 
-PYTHON_LOOPS = ("asyncio", "uvloop", "rloop")
+PYTHON_LOOPS = ("uvloop", "rloop")  # asyncio's own is never the best of them
 GOALS = (
     Goal("callback", PYTHON_LOOPS, 1.00),
     Goal("wake_up", PYTHON_LOOPS, 1.00),
@@ -69,16 +72,24 @@ def environ() -> Mapping[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_ENV)} | {"PYTHONHASHSEED": "0"}
 
 
-def measure(found: Figures, env: Environment, peer: str, chosen: tuple[str, ...], cpu: int, round_index: int) -> None:
+def measure(found: Figures, env: Environment, peer: str, chosen: Sequence[str], cpu_index: int, round_index: int) -> None:
     """One process, pinned, for all the chosen figures that the peer has."""
     wanted = [figure for figure in PEERS[peer] if figure in chosen]
     if not wanted:
         return
-    for figure, ns in _run(argv_of(peer, env, ",".join(wanted)), peer, cpu):
+    busy_s, own_s, begun = cpu.machine_busy_s(cpu_index), _children_s(), time.monotonic()
+    for figure, ns in _run(argv_of(peer, env, ",".join(wanted)), peer, cpu_index):
         found.add(figure, peer, round_index, ns)
+    others_s = cpu.machine_busy_s(cpu_index) - busy_s - (_children_s() - own_s)
+    found.note_foreign(peer, 100 * others_s / (time.monotonic() - begun))
 
 
-def _run(argv: list[str], peer: str, cpu: int) -> Iterator[tuple[str, float]]:
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _run(argv: list[str], peer: str, cpu_index: int) -> Iterator[tuple[str, float]]:
     try:
         done = subprocess.run(
             argv,
@@ -87,7 +98,7 @@ def _run(argv: list[str], peer: str, cpu: int) -> Iterator[tuple[str, float]]:
             text=True,
             timeout=TIMEOUT_S,
             check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+            preexec_fn=lambda: os.sched_setaffinity(0, {cpu_index}),
         )
     except subprocess.TimeoutExpired:
         say(f"  {peer}: INVALID: no end after {TIMEOUT_S:.0f} s")

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 BATCH_NS = 40_000_000
 REPEATS = 5
 FIRST_COUNT = 1_000
+WARM_BATCHES = 2
 FLOOD = 1_000  # callbacks that wait at once
 TASKS = 100
 PENDING = 100_000
@@ -302,7 +303,7 @@ async def counted(calls: Calls, figure: Figure, count: int) -> None:
     """Warm up, then wait for a line before the operations that count and before the end."""
 
     async def measure(batch: Batch) -> None:
-        await batch(max(count, FIRST_COUNT))
+        await batch(WARM_BATCHES * count)  # a log of starvation, once per source, comes here
         print("ready", flush=True)
         sys.stdin.readline()
         await batch(count)
