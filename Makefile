@@ -27,7 +27,7 @@ run: ## the example gateway, and a FastAPI application beside it
 test: ## all tests
 	$(IN_ENVIRONMENT) -m pytest $(ARGS)
 
-bench: ## CPU per request beside the peers, in one run
+bench: ## CPU per request beside the peers, in one run; ARGS=loop: the loop beside its own
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
 
 lint: ## ruff

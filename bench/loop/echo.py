@@ -25,8 +25,7 @@ MESSAGE_BYTES = 1024
 LOAD_SLACK_S = 30.0  # for connecting and for its report, on a busy machine
 TIMEOUT_S = 60.0  # of one message to a server under callgrind
 
-PLAN = Plan(seconds=2, warm_seconds=1)
-QUICK = Plan(seconds=1, warm_seconds=1)
+PLAN = Plan(seconds=1, warm_seconds=1)  # some 100,000 messages, and the scheduler counts in nanoseconds
 TLS_LOOPS = ("treadle", "asyncio", "uvloop")
 PYTHON_LOOPS = (*TLS_LOOPS, "rloop")  # rloop 0.5 serves no TLS
 WAYS: dict[str, tuple[str, tuple[str, ...]]] = {  # figure: how echo.py does it, the peers
