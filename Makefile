@@ -32,10 +32,11 @@ model: ## random programs on the model of the loop's order and on the loop (test
 
 ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
+
 suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
 	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)
 
-bench: ## CPU per request beside the peers, in one run
+bench: ## CPU per request beside the peers, in one run; ARGS=loop: the loop beside its own
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
 
 lint: ## ruff

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Every case of the bench, one after the other: HTTP hello world beside the peers, then the stages of one request.
+"""The cases of the bench: HTTP hello world beside the peers and then the stages of one request, or the loop alone.
 
     python3 bench/run.py [options of http_hello.py]
+    python3 bench/run.py loop [options of loop/command.py]
 
-Exit status: 0 when both cases end with 0; a missed goal (--check) does not keep the stages from being shown.
+Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import sys
 
 import http_hello
 import stages
+from loop import command as loop
 
 
 def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
+    if sys.argv[1:2] == ["loop"]:
+        return loop.run(loop.options(sys.argv[2:]))
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -23,10 +24,10 @@ from functools import cache
 from pathlib import Path
 
 from harness import environment, paths, peers
-from harness.callgrind import CALLERS, Cost, count
+from harness.callgrind import CALLERS, Cost, count_requests
 from harness.environment import STAGES_FLAGS, say
 from harness.interpreter import NoInterpreterError
-from harness.server import free_port
+from harness.server import free_port, read_answer, request
 from harness.table import number, table
 
 # Stage: the functions at which it begins, `*` and `?` allowed. Functions of treadle._native are written without that
@@ -54,6 +55,7 @@ PREFIX = "treadle._native."
 REQUESTS = 4096
 WARM = 2048  # the interpreter specialises its bytecode, free lists fill
 CONNECTIONS = 64
+ANSWER_TIMEOUT_S = 60.0
 TOP = 15
 CUT_OFF_MAX = 0.01
 PATH_MAX = 6  # callers shown where no stage begins
@@ -143,6 +145,14 @@ def print_paths(found: Breakdown, requests: int, stage: str) -> None:
         print(f"{number(spent / requests):>8}  {path}")
 
 
+def exchange(sockets: Sequence[socket.socket], port: int) -> None:
+    """A request on each connection, then every answer."""
+    for one in sockets:
+        one.sendall(request(port))
+    for one in sockets:
+        read_answer(one)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     peer = next(p for p in peers.HTTP if p.name == "treadle-node")
     port = free_port()
-    costs = count(
+    costs = count_requests(
         [str(env.venv / "bin" / "python"), *peer.argv(env, port)],  # callgrind follows a program, not a script
         valgrind=env.tools["valgrind"],
         port=port,
@@ -173,6 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         requests=args.requests,
         warm=WARM,
         connections=CONNECTIONS,
+        connect=lambda: socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S),
+        exchange=lambda sockets: exchange(sockets, port),
     )
     found = break_down(costs, args.requests)
     print_report(found, args.requests, args.user_us)

@@ -1,25 +1,25 @@
-"""A server under callgrind: instrumentation off while it starts and warms up, on for the requests that count.
+"""A program under callgrind: instrumentation off while it starts and warms up, on for what counts.
 
-Every function is recorded together with the chain of its callers (CALLERS deep), so that each instruction belongs to
-exactly one path through the server, and a helper called from two stages is charged to each for its own part.
+Every function of a server is recorded together with the chain of its callers (CALLERS deep), so that each instruction belongs
+to exactly one path through the server, and a helper called from two stages is charged to each for its own part.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from .server import Server, read_answer, request
+from .server import LOG_TAIL, Server, ServerError
 
 CALLERS = 40  # deeper than the interpreter goes between two stages; a chain that is cut off loses its stage
 CONTROL_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 60.0
 
 COMPRESSED = re.compile(r"\((\d+)\)(?: (.*))?$")
 GCC_CLONE = re.compile(r"\.(?:isra|constprop|part|cold|lto_priv)\b.*$")  # one function, several bodies
@@ -34,30 +34,80 @@ class Cost:
     instructions: int
 
 
-def count(
-    argv: list[str], *, valgrind: str, port: int, cpu: int, out: Path, requests: int, warm: int, connections: int
+def count_requests(
+    argv: list[str],
+    *,
+    valgrind: str,
+    port: int,
+    cpu: int,
+    out: Path,
+    requests: int,
+    warm: int,
+    connections: int,
+    connect: Callable[[], socket.socket],
+    exchange: Callable[[Sequence[socket.socket]], None],
+    callers: int = CALLERS,
+    env: Mapping[str, str] | None = None,
 ) -> list[Cost]:
-    """Start argv under callgrind, warm it up, and count what `requests` keep-alive requests cost."""
+    """Start a server under callgrind, warm it up, and count what `requests` requests over open connections cost.
+
+    exchange() sends one request on each of the connections, as a busy server sees them, and reads every answer.
+    """
+
+    def drive(count: int) -> None:
+        for done in range(0, count, connections):
+            exchange(sockets[: count - done])
+
+    with Server(_under(valgrind, out, callers) + argv, port=port, cpu_index=cpu, env=env) as server, ExitStack() as stack:
+        server.wait_ready()
+        sockets = [stack.enter_context(connect()) for _ in range(connections)]
+        drive(warm)
+        _control(valgrind, server.pid, "instrumentation", "on")
+        drive(requests)
+        _control(valgrind, server.pid, "dump")
+    return list(parse(out / "counts.1"))
+
+
+def count_section(argv: list[str], *, valgrind: str, cpu: int, out: Path, env: Mapping[str, str]) -> list[Cost]:
+    """Start a program under callgrind and count what it does between "ready" and "done", at each of which it waits for a line.
+
+    Callers are not told apart. Raises ServerError when it ends early.
+    """
+    with subprocess.Popen(
+        _under(valgrind, out, 0) + argv,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            for word, command in (("ready", ("instrumentation", "on")), ("done", ("dump",))):
+                if process.stdout.readline().strip() != word:
+                    process.kill()
+                    raise ServerError(process.communicate()[1].strip()[-LOG_TAIL:])
+                _control(valgrind, process.pid, *command)
+                process.stdin.write("\n")
+                process.stdin.flush()
+        finally:
+            process.kill()
+    return list(parse(out / "counts.1"))
+
+
+def _under(valgrind: str, out: Path, callers: int) -> list[str]:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    tool = [
+    return [
         valgrind,
         "--tool=callgrind",
         "--instr-atstart=no",
-        f"--separate-callers={CALLERS}",
+        f"--separate-callers={callers}",
         "--dump-line=no",
         f"--callgrind-out-file={out / 'counts'}",
     ]
-    with Server([*tool, *argv], port=port, cpu_index=cpu) as server, ExitStack() as stack:
-        server.wait_ready()
-        sockets = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S)) for _ in range(connections)
-        ]
-        _drive(sockets, port, warm)
-        _control(valgrind, server, "instrumentation", "on")
-        _drive(sockets, port, requests)
-        _control(valgrind, server, "dump")
-    return list(parse(out / "counts.1"))
 
 
 def parse(path: Path) -> Iterator[Cost]:
@@ -107,17 +157,7 @@ def readable(symbol: str) -> str:
     return ".".join([*parts, rest.lstrip("0123456789")] if rest else parts)
 
 
-def _drive(sockets: list[socket.socket], port: int, requests: int) -> None:
-    """Bursts over all connections, as a busy server sees them: every answer is read before the next burst."""
-    for done in range(0, requests, len(sockets)):
-        burst = sockets[: requests - done]
-        for one in burst:
-            one.sendall(request(port))
-        for one in burst:
-            read_answer(one)
-
-
-def _control(valgrind: str, server: Server, *command: str) -> None:
-    """A monitor command of callgrind; it wakes a server that sleeps in the kernel."""
+def _control(valgrind: str, pid: int, *command: str) -> None:
+    """A monitor command of callgrind; it wakes a program that sleeps in the kernel."""
     vgdb = str(Path(valgrind).with_name("vgdb"))
-    subprocess.run([vgdb, f"--pid={server.pid}", *command], capture_output=True, timeout=CONTROL_TIMEOUT_S, check=True)
+    subprocess.run([vgdb, f"--pid={pid}", *command], capture_output=True, timeout=CONTROL_TIMEOUT_S, check=True)

@@ -29,7 +29,11 @@ STAGES_FLAGS = (
     "-fno-partial-inlining -fno-optimize-sibling-calls -fno-ipa-icf"
 )
 
-C_PROGRAMS = (paths.PEERS / "epoll_floor.c", paths.HARNESS / "hidden_steal.c")
+C_PROGRAMS = (
+    paths.PEERS / "epoll_floor.c",
+    paths.HARNESS / "hidden_steal.c",
+    *(paths.LOOP_PROGRAMS / name for name in ("turn_floor.c", "echo_floor.c", "echo_load.c")),
+)
 
 
 @dataclass
@@ -63,7 +67,9 @@ def prepare(*, peers: bool = True, flags: str = RELEASE_FLAGS, label: str = "rel
     for tool in ("treadle", "uvicorn", "granian"):
         if tool not in env.missing:
             _record(env, tool, env.venv / "bin" / tool, "not installed")
-    _record(env, "freastal", next(env.venv.glob("lib/python*/site-packages/freastal"), None), "not installed")
+    for module in ("freastal", "uvloop", "rloop"):
+        _record(env, module, next(env.venv.glob(f"lib/python*/site-packages/{module}"), None), "not installed")
+    env.tools["asyncio"] = str(env.venv / "bin" / "python")
     return env
 
 
@@ -107,7 +113,7 @@ def _make_venv(env: Environment) -> None:
     if (env.venv / "bin" / "pip").exists():
         return
     say(f"making {env.venv.relative_to(paths.REPOSITORY)} with {env.python.path}")
-    _must([env.python.path, "-m", "venv", "--clear", str(env.venv)])
+    must([env.python.path, "-m", "venv", "--clear", str(env.venv)])
 
 
 def _install_peers(env: Environment) -> None:
@@ -176,7 +182,7 @@ def _compile(env: Environment) -> None:
             if not compiler:
                 env.missing[source.stem] = "apt install gcc libc6-dev"
                 continue
-            _must([compiler, "-O2", "-o", str(program), str(source)])
+            must([compiler, "-O2", "-o", str(program), str(source)])
         env.tools[source.stem] = str(program)
 
 
@@ -244,7 +250,8 @@ def _run(command: list[str], extra: dict[str, str] | None = None) -> str | None:
     return f"{telling[-1]} (all of it: {log.relative_to(paths.REPOSITORY)})"
 
 
-def _must(command: list[str]) -> None:
+def must(command: list[str]) -> None:
+    """Run quietly; SystemExit, with what it said, when it fails."""
     failure = _run(command)
     if failure is not None:
         raise SystemExit(f"{' '.join(command)}: {failure}")

@@ -7,6 +7,7 @@ is taken from it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from . import cpu, load
@@ -72,14 +73,52 @@ class Sample:
 def sample(peer: Peer, env: Environment, plan: Plan, round_index: int) -> Sample:
     """Run the peer once. Raises ServerError or LoadError."""
     port = free_port()
-    with Server(peer.argv(env, port), port=port, cpu_index=plan.server_cpu) as server:
+    return drive_and_divide(
+        peer.name,
+        peer.argv(env, port),
+        port=port,
+        plan=plan,
+        round_index=round_index,
+        check=lambda: check_answers(port, BODY).size,
+        drive=lambda seconds: load.wrk(
+            env.tools["wrk"], port, seconds=seconds, connections=plan.connections, cpu=plan.client_cpu
+        ),
+    )
+
+
+def drive_and_divide(
+    name: str,
+    argv: list[str],
+    *,
+    port: int,
+    plan: Plan,
+    round_index: int,
+    check: Callable[[], int],
+    drive: Callable[[int], load.Load],
+    env: Mapping[str, str] | None = None,
+) -> Sample:
+    """Run a server once: check its answer (check() returns the bytes of one), drive it for so many seconds, divide.
+
+    Raises ServerError or LoadError; a server that ended under the load is named instead of what the load then says.
+    """
+
+    def drive_alive(seconds: int) -> load.Load:
+        try:
+            done = drive(seconds)
+        except load.LoadError:
+            server.check_alive()
+            raise
+        server.check_alive()
+        return done
+
+    with Server(argv, port=port, cpu_index=plan.server_cpu, env=env) as server:
         server.wait_ready()
-        answer = check_answers(port, BODY)
-        _drive(server, env, plan, plan.warm_seconds)
+        answer_bytes = check()
+        drive_alive(plan.warm_seconds)
         cpus = (plan.server_cpu, plan.client_cpu)
         busy_before = [cpu.machine_busy_s(index) for index in cpus]
         time_before, begun = cpu.tree_time(server.pid), time.monotonic()
-        done = _drive(server, env, plan, plan.seconds)
+        done = drive_alive(plan.seconds)
         time_after, wall_s = cpu.tree_time(server.pid), time.monotonic() - begun
         busy_s = [cpu.machine_busy_s(index) - before for index, before in zip(cpus, busy_before, strict=True)]
 
@@ -91,7 +130,7 @@ def sample(peer: Peer, env: Environment, plan: Plan, round_index: int) -> Sample
     elif time_after.pids != time_before.pids:
         problem = "processes came or went"
     return Sample(
-        server=peer.name,
+        server=name,
         round=round_index,
         user_us=used.user_s / count * 1e6,
         system_us=used.system_s / count * 1e6,
@@ -101,21 +140,10 @@ def sample(peer: Peer, env: Environment, plan: Plan, round_index: int) -> Sample
         p99_us=done.p99_us,
         requests=done.requests,
         errors=done.errors,
-        answer_bytes=answer.size,
+        answer_bytes=answer_bytes,
         server_busy_pct=100 * used.total_s / wall_s,
         client_busy_pct=done.client_busy_pct,
         foreign_server_pct=max(0.0, 100 * (busy_s[0] - used.total_s) / wall_s),
         foreign_client_pct=max(0.0, 100 * busy_s[1] / wall_s - done.client_busy_pct),
         problem=problem,
     )
-
-
-def _drive(server: Server, env: Environment, plan: Plan, seconds: int) -> load.Load:
-    """The load; a server that ended under it is named instead of what the load generator then says."""
-    try:
-        done = load.wrk(env.tools["wrk"], server.port, seconds=seconds, connections=plan.connections, cpu=plan.client_cpu)
-    except load.LoadError:
-        server.check_alive()
-        raise
-    server.check_alive()
-    return done

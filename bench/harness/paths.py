@@ -9,4 +9,5 @@ REPOSITORY = BENCH.parent
 APPS = BENCH / "apps"
 PEERS = BENCH / "peers"
 HARNESS = BENCH / "harness"
+LOOP_PROGRAMS = BENCH / "loop" / "programs"
 WORK = REPOSITORY / ".bench"  # venvs, compiled programs, run-time files; safe to delete at any time

@@ -48,6 +48,7 @@ class Peer:
             "python": str(env.venv / "bin" / "python"),
             "apps": str(paths.APPS),
             "peers": str(paths.PEERS),
+            "loop": str(paths.LOOP_PROGRAMS),
             "run": str(paths.WORK / "run" / self.name),
         }
         return [word.format_map(words) for word in self.command.split()]
@@ -72,7 +73,7 @@ HTTP = (
 
 def versions(env: Environment) -> dict[str, str]:
     """What exactly was measured."""
-    wanted = ("treadle", "httptools", "uvicorn", "uvloop", "granian", "freastal", "starlette", "fastapi")
+    wanted = ("treadle", "httptools", "uvicorn", "uvloop", "rloop", "granian", "freastal", "starlette", "fastapi")
     code = (
         "import importlib.metadata as m, sys\n"
         "for name in sys.argv[1:]:\n"
