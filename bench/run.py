@@ -2,6 +2,7 @@
 """Every case of the bench, one after the other: HTTP hello world beside the peers, then the stages of one request.
 
     python3 bench/run.py [options of http_hello.py]
+    python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when both cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -13,10 +14,13 @@ import sys
 
 import http_hello
 import stages
+import starvation
 
 
 def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
+    if sys.argv[1:2] == ["starvation"]:
+        return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:

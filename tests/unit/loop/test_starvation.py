@@ -355,7 +355,8 @@ def sources(caplog: pytest.LogCaptureFixture) -> list[str]:
     for record in caplog.records:
         assert (record.name, record.levelno) == ("treadle.loop", logging.WARNING)
         assert isinstance(record.args, tuple)
-        flood_ms, source = record.args
+        what, flood_ms, source, _cure = record.args
+        assert what == "microtasks"
         assert isinstance(flood_ms, int)
         assert flood_ms >= 100
         named.append(str(source))
