@@ -1,5 +1,5 @@
-"""Floods of connections beside the starvation guard: pipelined requests that were put off, and connections lost at once, leave room
-for timers and everything else; none of them is forgotten."""
+"""Floods of connections beside the starvation guard: pipelined requests that were put off, and connections lost at once, leave
+room for timers and everything else; none of them is forgotten."""
 
 import asyncio
 import socket

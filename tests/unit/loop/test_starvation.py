@@ -13,6 +13,7 @@ import pytest
 
 import treadle
 from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, in_io, run, spin
+from treadle.loop.starvation import StarvationLog
 
 Loop = treadle.EventLoop
 
@@ -457,3 +458,16 @@ def test_bursts_with_rests_between_them_are_no_flood(loop: Loop, caplog: pytest.
     loop.set_timeout(rest_and_burst, 10)
     run(loop)
     assert sources(caplog) == []
+
+
+def test_no_more_than_1000_sources_are_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    """Later floods are counted, not logged: callbacks made on the fly must not fill the memory, or the log."""
+    log = StarvationLog()
+
+    class Named:
+        def __init__(self, number: int) -> None:
+            self.__qualname__ = f"made_{number}"
+
+    for number in [*range(1_100), *range(1_100)]:
+        assert log.report("microtasks", Named(number), 200_000_000) == f"made_{number}"
+    assert len(caplog.records) == 1_000
