@@ -3,6 +3,7 @@
 
     python3 bench/run.py [options of http_hello.py]
     python3 bench/run.py loop [options of loop/command.py]
+    python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -14,6 +15,7 @@ import sys
 
 import http_hello
 import stages
+import starvation
 from loop import command as loop
 
 
@@ -21,6 +23,8 @@ def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
     if sys.argv[1:2] == ["loop"]:
         return loop.run(loop.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["starvation"]:
+        return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:

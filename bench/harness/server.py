@@ -89,8 +89,12 @@ class Server:
 
     def log_tail(self) -> str:
         """The end of what the server printed."""
+        return self.log()[-LOG_TAIL:].strip()
+
+    def log(self) -> str:
+        """All that the server printed so far."""
         self._log.seek(0)
-        return self._log.read().decode(errors="replace")[-LOG_TAIL:].strip()
+        return self._log.read().decode(errors="replace")
 
     def stop(self) -> None:
         """Ask the started process to end; then end what is left of its tree."""

@@ -27,9 +27,16 @@ cdef struct LoopCounters:
     uint64_t immediates         # set_immediate, and tasks after a bare yield
     uint64_t closes
     # the starvation guard
-    uint64_t guard_turns        # turns that it forced
-    uint64_t floods             # floods that were reported
-    int64_t flood_max_ns        # how long the longest one lasted, until its last forced turn
+    uint64_t guard_turns        # times that it made a rest wait for the next turn; by what was cut:
+    uint64_t guard_turns_ticks      # drains, by ticks and queue_microtask
+    uint64_t guard_turns_soon       # drains, by asyncio's callbacks
+    uint64_t guard_turns_timers     # phases
+    uint64_t guard_turns_pending
+    uint64_t guard_turns_poll
+    uint64_t guard_turns_check
+    uint64_t guard_turns_close
+    uint64_t floods             # that lasted long enough to be reported
+    int64_t flood_max_ns        # how long the longest one lasted, until it was last cut
     # time, on the loop's clock
     int64_t started_ns          # when the first run began; 0: it never ran
     int64_t run_since_ns        # when this run began; 0: no run is under way

@@ -2,7 +2,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from treadle._native.microtasks cimport Microtasks
+from treadle._native.microtasks cimport Microtasks, PhaseWatch
 from treadle._native.poll_epoll cimport PollHandle, Poller
 from treadle._native.queues cimport Handle, Kind, Ring
 from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
@@ -61,8 +61,8 @@ cdef class LoopCore(Microtasks):
     cdef Handle watch_fd(self, file, int interest, callback, tuple args)
     cdef int watched_fileno(self, file) except? -1
     cdef bint unwatch_fd(self, int fd, int interest) except -1
-    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1
-    cdef int run_alarms(self, int64_t now_ns) except -1
+    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
+    cdef int run_alarms(self, int64_t now_ns, PhaseWatch *phase) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
     cdef int poll(self, bint may_wait) except -1
@@ -71,6 +71,7 @@ cdef class LoopCore(Microtasks):
     cdef int fire_observed(self, Timer timer) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1
+    cdef int note_spin(self, uint64_t ran) except -1
     cdef int run_close(self) except -1
     cpdef int wake(self) except -1
 

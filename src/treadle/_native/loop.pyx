@@ -15,7 +15,10 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
 from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
-from treadle._native.microtasks cimport Microtasks
+from treadle._native.microtasks cimport (
+    CUT_CHECK, CUT_CLOSE, CUT_PENDING, CUT_POLL, CUT_TIMERS, GUARD_CALLBACKS, GUARD_HANDLES, GUARD_SOON, LOOK_EVERY,
+    SPIN_CALLBACKS, Microtasks, PhaseWatch,
+)
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
     ALARM, CLOSING, DEFERRED, EVENT, FLUSH, IMMEDIATE, MICROTASK, READY, SOON, TICK, TIMER, DebugHandle, Handle, HeapEntry, Kind,
@@ -318,7 +321,7 @@ cdef class LoopCore(Microtasks):
     def is_alive(self):
         """True while something is left that can call back: what `treadle.run` waits for."""
         return (self.poller.refs + self.timers.refs + self.immediate_refs + self.request_refs + self.ticks.size
-                + self.microtasks.size + self.pending.size + self.closing.size) > 0
+                + self.microtasks.size + self.pending.size + self.closing.size) > 0 or self.is_rest_due()
 
     def run_turns(self, bint while_alive):
         """Turn until stop(), or also until nothing is left alive. Exceptions nobody handles come out, and it may be called
@@ -363,6 +366,7 @@ cdef class LoopCore(Microtasks):
             self.counters.ran_ns += clock_ns() - self.counters.run_since_ns
             self.counters.run_since_ns = 0
             self.counters.phase = OUTSIDE
+            self.poller.drop_events()
 
     @property
     def turns(self):
@@ -407,7 +411,7 @@ cdef class LoopCore(Microtasks):
             ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
             alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
             handles_refed=self.poller.refs, timers_refed=self.timers.refs, immediates_refed=self.immediate_refs,
-            requests=self.request_refs, tasks=len(self.tasks),
+            requests=self.request_refs, tasks=len(self.tasks), flood_culprit=self.flood_culprit,
         )
         return MappingProxyType(result)
 
@@ -600,6 +604,8 @@ cdef class LoopCore(Microtasks):
         cdef HeapEntry *alarm
         cdef bint drain_first = False
         cdef bint has_run = False
+        cdef PhaseWatch phase
+        self.watch_phase(&phase, LOOK_EVERY)
         while True:
             timers = self.timers.due_lists.first()
             if timers is not NULL and timers.key > now_ms:
@@ -615,19 +621,26 @@ cdef class LoopCore(Microtasks):
                 continue        # which may have cleared what was due
             has_run = True
             if timers is NULL or (alarm is not NULL and is_sooner(alarm, timers)):
-                self.run_alarms(now_ns)
+                if self.is_long(&phase) and self.is_over(&phase, GUARD_SOON):
+                    self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback)
+                    break
+                self.run_alarms(now_ns, &phase)
                 drain_first = True
             else:
-                self.run_list(<TimerList>timers.item, now_ms, &drain_first)
+                if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
+                    self.cut_phase(CUT_TIMERS, callback_of(<TimerList>timers.item))
+                    break
+                self.run_list(<TimerList>timers.item, now_ms, &drain_first, &phase)
         if has_run or not self.is_cut:
             self.drain_if_any()
         return 0
 
-    cdef int run_alarms(self, int64_t now_ns) except -1:
+    cdef int run_alarms(self, int64_t now_ns, PhaseWatch *phase) except -1:
         # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
-        # one deadline depend on it. Those made by the batch wait for the next pass.
+        # one deadline depend on it. Those made by the batch wait for the next pass. The guard never parts those of one time.
         cdef HeapEntry *alarm
         cdef HeapEntry *timers
+        cdef int64_t last_ns = -1
         self.alarms_due_ns = now_ns
         try:
             while True:
@@ -637,12 +650,16 @@ cdef class LoopCore(Microtasks):
                 timers = self.timers.due_lists.first()
                 if timers is not NULL and not is_sooner(alarm, timers):
                     return 0
+                if self.is_long(phase) and self.is_over(phase, GUARD_SOON) and alarm.key != last_ns:
+                    return 0
+                last_ns = alarm.key
+                phase.ran += 1
                 self.counters.timers += 1
                 self.run_handle(self.timers.take_alarm())
         finally:
             self.alarms_due_ns = -2      # before the time of any alarm
 
-    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first) except -1:
+    cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1:
         cdef Timer timer
         cdef int64_t start_ms = 0
         cdef bint is_interval
@@ -660,10 +677,13 @@ cdef class LoopCore(Microtasks):
                 self.drain_if_any()
                 if timer.list is None:      # cleared by a tick
                     continue
+            if self.is_long(phase) and self.is_over(phase, GUARD_CALLBACKS):
+                return 0
             timer.list.unlink(timer)
             is_interval = isinstance(timer, Timeout) and (<Timeout>timer).is_interval
             if is_interval:
                 start_ms = clock_ns() // NS_PER_MS
+            phase.ran += 1
             self.counters.timers += 1
             drain_first[0] = True
             try:
@@ -701,9 +721,14 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_pending(self) except -1:
         cdef Py_ssize_t count = self.pending.size
+        cdef PhaseWatch phase
         self.counters.phase = PENDING
+        self.watch_phase(&phase, GUARD_HANDLES)
         while count:
+            if self.is_long(&phase) and self.is_over(&phase, GUARD_HANDLES):
+                return self.cut_phase(CUT_PENDING, None)
             count -= 1
+            phase.ran += 1
             self.counters.pending += 1
             self.visit_observed(DEFERRED, <PollHandle>self.pending.pop(), 0)
             self.drain_if_any()
@@ -713,11 +738,12 @@ cdef class LoopCore(Microtasks):
         cdef bint is_new_child
         self.counters.phase = POLL
         is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
-        self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
-        try:
-            self.poller.wait(self.poll_timeout_ms() if may_wait and not is_new_child else 0, self.counters)
-        finally:
-            self.is_polling = False
+        if is_new_child or not self.poller.has_more():      # else the rest of a poll that was cut comes first
+            self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
+            try:
+                self.poller.wait(self.poll_timeout_ms() if may_wait and not is_new_child else 0, self.counters)
+            finally:
+                self.is_polling = False
         self.is_taking = True
         try:
             self.take_events()
@@ -732,10 +758,15 @@ cdef class LoopCore(Microtasks):
     cdef int take_events(self) except -1:
         cdef PollHandle handle
         cdef int ready
+        cdef PhaseWatch phase
+        self.watch_phase(&phase, GUARD_HANDLES)
         while True:
+            if self.is_long(&phase) and self.poller.has_more() and self.is_over(&phase, GUARD_HANDLES):
+                return self.cut_phase(CUT_POLL, None)
             handle = self.poller.take(&ready)
             if handle is None:
                 return 0
+            phase.ran += 1
             self.counters.events += 1
             if self.is_observed:
                 self.visit_observed(EVENT, handle, ready)
@@ -782,7 +813,7 @@ cdef class LoopCore(Microtasks):
         cdef int64_t due_ns
         cdef int64_t now_ns
         if (self.is_stopping or self.immediate_refs or self.closing.size or self.pending.size or self.ticks.size
-                or self.microtasks.size):
+                or self.microtasks.size or self.is_rest_due()):
             return 0
         due_ns = self.timers.next_due_ns()
         if due_ns == INT64_MAX:
@@ -797,7 +828,9 @@ cdef class LoopCore(Microtasks):
         cdef Py_ssize_t count
         cdef bint drain_first = False
         cdef Handle handle
+        cdef PhaseWatch phase
         self.counters.phase = CHECK
+        self.watch_phase(&phase, LOOK_EVERY)
         if self.is_cut:     # what a failed tick left behind waits no longer
             self.drain_if_any()
         count = self.immediates.size
@@ -805,22 +838,43 @@ cdef class LoopCore(Microtasks):
             if drain_first:
                 drain_first = False
                 self.drain_if_any()     # which may clear the next ones
+            if self.is_long(&phase):
+                handle = <Handle>self.immediates.first()
+                if self.is_over(&phase, GUARD_SOON if handle.kind == SOON else GUARD_CALLBACKS):
+                    self.cut_phase(CUT_CHECK, handle.callback)
+                    return self.drain_if_any()
             count -= 1
             handle = <Handle>self.immediates.pop()
             if handle.callback is None:
                 continue
             (<Immediate>handle).count(False)
+            phase.ran += 1
             self.counters.immediates += 1
             drain_first = self.run_handle(handle)
             if not drain_first and count == 0:
                 count = self.immediates.size
-        return self.drain_if_any()
+        self.drain_if_any()
+        return self.note_spin(phase.ran) if self.immediates.size else 0
+
+    cdef int note_spin(self, uint64_t ran) except -1:
+        # The check phase leaves immediates behind, as in the turn before: the loop has no rest.
+        if self.spin_turn + 1 != self.counters.turns:
+            self.spins = 0
+            self.spin_look_ns = 0
+        self.spin_turn = self.counters.turns
+        self.spins += ran
+        return self.look_at_spin((<Handle>self.immediates.first()).callback) if self.spins >= SPIN_CALLBACKS else 0
 
     cdef int run_close(self) except -1:
         cdef Py_ssize_t count = self.closing.size
+        cdef PhaseWatch phase
         self.counters.phase = CLOSE
+        self.watch_phase(&phase, LOOK_EVERY)
         while count:
+            if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
+                return self.cut_phase(CUT_CLOSE, None)
             count -= 1
+            phase.ran += 1
             self.counters.closes += 1
             self.visit_observed(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
@@ -837,6 +891,12 @@ cdef int fileno_of(descriptor) except? -1:
     if fd < 0:
         raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
     return fd
+
+
+cdef object callback_of(TimerList timers):
+    # Of its first timer; None where that is a deadline of treadle's own.
+    timer = <Timer>timers.first if timers.first is not NULL else None
+    return (<Timeout>timer).callback if isinstance(timer, Timeout) else None
 
 
 cdef inline bint is_sooner(HeapEntry *alarm, HeapEntry *timers) noexcept:

@@ -5,6 +5,36 @@ from treadle._native.counters cimport LoopCounters
 from treadle._native.queues cimport Handle, Kind, Ring
 
 
+cdef enum:
+    GUARD_CALLBACKS = 1_000     # of Node's kind, in one drain or phase, before the clock decides: below, its order holds
+    GUARD_SOON = 128            # of asyncio's kind: it promises only "the next iteration". In a drain no clock is asked at all
+    GUARD_HANDLES = 16          # descriptors in one phase before the clock decides: nobody promises how many one poll finds
+    LOOK_EVERY = 64             # callbacks between two looks at the clock
+    SPIN_CALLBACKS = 10_000     # the same, for immediates which leave the loop no rest
+
+cdef enum Cut:                  # what the guard cut short
+    CUT_TICKS
+    CUT_SOON
+    CUT_TIMERS
+    CUT_PENDING
+    CUT_POLL
+    CUT_CHECK
+    CUT_CLOSE
+    CUTS
+
+cdef struct Flood:
+    int64_t since_ns            # when it was cut first; 0: there is none
+    uint64_t turn               # in which it was cut last
+    bint is_counted
+    bint is_reported
+
+cdef struct PhaseWatch:         # of one phase, while it lasts
+    uint64_t ran                # callbacks of the phase itself
+    uint64_t drained            # how many ticks and microtasks had run when it began
+    uint64_t look_at            # callbacks of both kinds, before the clock is looked at
+    int64_t since_ns            # its first look at the clock; 0: none yet
+
+
 cdef class Microtasks:
     cdef Ring ticks
     cdef Ring microtasks
@@ -14,14 +44,20 @@ cdef class Microtasks:
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
     cdef bint is_cut                # a tick that failed has ended the latest drain
-    cdef int64_t flood_since_ns     # 0: no flood, the queue was drained to the end
-    cdef bint flood_is_reported
+    cdef Flood drain_flood          # ends when the queues are drained to the end
+    cdef Flood phase_floods[CUTS]   # end with a turn in which that phase is not cut
+    cdef Flood spin_flood           # immediates which leave the loop no rest
+    cdef uint64_t spins             # immediates since spin_look_ns, in turns that all left some behind
+    cdef uint64_t spin_turn         # the last of these turns
+    cdef int64_t spin_look_ns       # 0: not looked yet
+    cdef int64_t cut_turn           # the last turn of which a phase was cut; long past where it does not matter any more
+    cdef object flood_culprit       # what starvation_hook called the last one it was told of
     cdef public bint starvation_guard
     cdef readonly bint is_debug         # asyncio's debug mode: calls are checked, and remember where they were made
     cdef readonly object tracer         # None, or who is told of every callback: treadle.trace
     cdef bint is_observed               # is_debug, or there is a tracer: callbacks go the long way
     cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
-    cdef public object starvation_hook  # (callback, flood_ns) -> None
+    cdef public object starvation_hook  # (what, callback, flood_ns) -> str, who that is
 
     cdef int run_handle(self, Handle handle) except -1
     cdef int run_observed(self, Kind kind, Handle handle) except -1
@@ -33,11 +69,33 @@ cdef class Microtasks:
     cdef int uncaught(self, exception) except -1
     cdef int drain(self) except -1
     cdef int drain_bounded(self) except -1
-    cdef int guard(self, suspect) except -1
+    cdef int guard(self, Cut cut, suspect) except -1
     cdef int flood_over(self) except -1
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
+    cdef int cut_phase(self, Cut cut, suspect) except -1
+    cdef int note_flood(self, Flood *flood, Cut cut, suspect, int64_t now_ns) except -1
+    cdef int count_cut(self, Cut cut) except -1
+    cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept
+    cdef int look_at_spin(self, suspect) except -1
 
     cdef inline int drain_if_any(self) except -1:
         if self.ticks.size or self.microtasks.size:
             self.drain()
         return 0
+
+    cdef inline void watch_phase(self, PhaseWatch *phase, uint64_t look_at) noexcept:
+        # A phase begins. Whoever runs it counts phase.ran, and asks is_long() before each of its callbacks.
+        phase.ran = phase.since_ns = 0
+        phase.drained = self.counters.ticks + self.counters.microtasks + self.counters.soon
+        phase.look_at = look_at
+
+    cdef inline uint64_t ran_in(self, PhaseWatch *phase) noexcept:
+        return phase.ran + self.counters.ticks + self.counters.microtasks + self.counters.soon - phase.drained
+
+    cdef inline bint is_long(self, PhaseWatch *phase) noexcept:
+        # Time to ask is_over().
+        return self.ran_in(phase) >= phase.look_at
+
+    cdef inline bint is_rest_due(self) noexcept:
+        # What a cut phase left behind is yet to run: no poll may wait, and the program has not ended.
+        return self.cut_turn + 1 >= <int64_t>self.counters.turns

@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 class Microtasks:
     starvation_guard: bool
     uncaught_hook: Callable[[BaseException], bool] | None
-    starvation_hook: Callable[[Any, int], object] | None  # (callback, flood_ns)
+    starvation_hook: Callable[[str, Any, int], str] | None  # (what, callback, flood_ns) -> who that is
     @property
     def is_debug(self) -> bool: ...
     @property

@@ -1,8 +1,8 @@
-"""What runs between two callbacks: the ticks, then the microtasks, to the end; and the guard that bounds floods of them.
+"""What runs between two callbacks: the ticks, then the microtasks, to the end; and the guard that bounds floods.
 
 `Microtasks` is the base of the loop. Invariants: ticks run before microtasks; nothing queued is lost; a drain that the guard cuts
-is followed by one whole turn, in which drains are bounded. Not here: the turn (loop.pyx), who is told of a flood
-(treadle.loop.starvation).
+is followed by one whole turn, in which drains are bounded; what a phase that it cuts leaves behind runs first in the next such
+phase. Not here: the turn and its phases (loop.pyx), who is told of a flood (treadle.loop.starvation).
 Source: Node >= 11 for the order; docs/design/loop.md for the guard, which neither Node nor asyncio has.
 """
 from cpython.object cimport PyObject
@@ -18,10 +18,9 @@ cdef extern from *:
     object reraise "treadle_reraise"()
 
 cdef enum:
-    GUARD_CALLBACKS = 1_000                # ticks and microtasks in one drain before the clock is looked at
-    GUARD_NS = 10 * NS_PER_MS              # ... and how long they may take together
-    GUARD_SOON = 128                       # asyncio's callbacks in one drain: docs/design/loop.md, "Starvation"
+    GUARD_NS = 10 * NS_PER_MS              # how long a drain, or a phase, of many callbacks may take
     FLOOD_REPORT_NS = 100 * NS_PER_MS      # a flood this long is reported to starvation_hook
+    SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that took no longer, 10 us each, wait for something and do no work
 
 
 cdef class Microtasks:
@@ -32,6 +31,8 @@ cdef class Microtasks:
         self.ticks = Ring()
         self.microtasks = Ring()
         self.starvation_guard = True
+        self.cut_turn = -2
+        self.flood_culprit = ""
 
     # ---- callbacks
 
@@ -156,8 +157,8 @@ cdef class Microtasks:
                     self.is_cut = True
                     return 0
                 others += 1
-                if others % 64 == 0 and self.is_too_long(others, &start_ns):
-                    return self.guard(suspect)
+                if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
+                    return self.guard(CUT_TICKS, suspect)
             while self.microtasks.size:
                 if self.is_stopping:
                     if self.stop_budget == 0:
@@ -170,39 +171,29 @@ cdef class Microtasks:
                     self.run_handle(handle)
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
-                        return self.guard(suspect)
+                        return self.guard(CUT_SOON, suspect)
                 else:
                     self.counters.microtasks += 1
                     self.run_handle(handle)
                     others += 1
-                    if others % 64 == 0 and self.is_too_long(others, &start_ns):
-                        return self.guard(suspect)
+                    if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
+                        return self.guard(CUT_TICKS, suspect)
         return self.flood_over()
 
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
-        # Asked after every 64 ticks and microtasks of a drain; the clock is first read after the first 64.
+        # Asked after every LOOK_EVERY ticks and microtasks of a drain; the clock is first read after the first ones.
         if start_ns[0] == 0:
             start_ns[0] = clock_ns()
             return False
         return others >= GUARD_CALLBACKS and self.starvation_guard and clock_ns() - start_ns[0] > GUARD_NS
 
-    cdef int guard(self, suspect) except -1:
+    cdef int guard(self, Cut cut, suspect) except -1:
         # A drain was cut short: the rest waits while one whole turn runs, in which every callback gets a bounded drain.
-        cdef int64_t now_ns = clock_ns()
         if not self.ticks.size and not self.microtasks.size:
             return self.flood_over()        # that was the last one
         self.is_flooded = True
-        self.counters.guard_turns += 1
-        if self.flood_since_ns == 0:
-            self.flood_since_ns = now_ns
-            return 0
-        self.counters.flood_max_ns = max(self.counters.flood_max_ns, now_ns - self.flood_since_ns)
-        if now_ns - self.flood_since_ns > FLOOD_REPORT_NS and not self.flood_is_reported:
-            self.flood_is_reported = True
-            self.counters.floods += 1
-            if self.starvation_hook is not None:
-                self.starvation_hook(suspect, now_ns - self.flood_since_ns)
-        return 0
+        self.count_cut(cut)
+        return self.note_flood(&self.drain_flood, cut, suspect, clock_ns())
 
     cdef int drain_bounded(self) except -1:
         # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
@@ -230,6 +221,82 @@ cdef class Microtasks:
         return 0
 
     cdef int flood_over(self) except -1:
-        self.flood_since_ns = 0
-        self.flood_is_reported = False
+        self.drain_flood.since_ns = 0
+        self.drain_flood.is_counted = self.drain_flood.is_reported = False
+        return 0
+
+    # ---- the guard of phases
+
+    cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept:
+        # Whether the rest of the phase waits for the next turn: it ran `least` callbacks, and too long. It does not change back.
+        cdef int64_t now_ns = clock_ns()
+        cdef uint64_t ran = self.ran_in(phase)
+        if phase.since_ns == 0:
+            phase.since_ns = now_ns
+        elif ran >= least and self.starvation_guard and now_ns - phase.since_ns > GUARD_NS:
+            phase.look_at = 0
+            return True
+        phase.look_at = ran + min(least, LOOK_EVERY)
+        return False
+
+    cdef int cut_phase(self, Cut cut, suspect) except -1:
+        # A phase ends before its time. suspect: one of those that it leaves behind, or None where no callback is to blame.
+        cdef Flood *flood = &self.phase_floods[<int>cut]
+        if flood.turn + 1 < self.counters.turns:
+            flood.since_ns = 0
+            flood.is_counted = flood.is_reported = False
+        flood.turn = self.counters.turns
+        self.cut_turn = self.counters.turns
+        self.count_cut(cut)
+        return self.note_flood(flood, cut, suspect, clock_ns())
+
+    cdef int look_at_spin(self, suspect) except -1:
+        # SPIN_CALLBACKS immediates have run since the last look, in turns which all left some behind: a flood if they were quick.
+        # Nothing is cut: timers and I/O have their turn.
+        cdef int64_t now_ns = clock_ns()
+        cdef bint is_quick = now_ns - self.spin_look_ns < SPIN_NS
+        self.spins = 0
+        self.spin_look_ns = now_ns
+        if not is_quick:
+            self.spin_flood.since_ns = 0
+            self.spin_flood.is_counted = self.spin_flood.is_reported = False
+        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, now_ns) if self.starvation_guard else 0
+
+    # ---- floods
+
+    cdef int count_cut(self, Cut cut) except -1:
+        self.counters.guard_turns += 1
+        if cut == CUT_TICKS:
+            self.counters.guard_turns_ticks += 1
+        elif cut == CUT_SOON:
+            self.counters.guard_turns_soon += 1
+        elif cut == CUT_TIMERS:
+            self.counters.guard_turns_timers += 1
+        elif cut == CUT_PENDING:
+            self.counters.guard_turns_pending += 1
+        elif cut == CUT_POLL:
+            self.counters.guard_turns_poll += 1
+        elif cut == CUT_CHECK:
+            self.counters.guard_turns_check += 1
+        else:
+            self.counters.guard_turns_close += 1
+        return 0
+
+    cdef int note_flood(self, Flood *flood, Cut cut, suspect, int64_t now_ns) except -1:
+        cdef int64_t lasted_ns
+        if flood.since_ns == 0:
+            flood.since_ns = now_ns
+            return 0
+        lasted_ns = now_ns - flood.since_ns
+        if lasted_ns <= FLOOD_REPORT_NS:
+            return 0
+        self.counters.flood_max_ns = max(self.counters.flood_max_ns, lasted_ns)
+        if not flood.is_counted:
+            flood.is_counted = True
+            self.counters.floods += 1
+        if suspect is not None and not flood.is_reported:
+            flood.is_reported = True
+            if self.starvation_hook is not None:
+                what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
+                self.flood_culprit = self.starvation_hook(what, suspect, lasted_ns)
         return 0

@@ -62,4 +62,13 @@ cdef class Poller:
     cdef list handles(self)
     cdef int wait(self, int timeout_ms, LoopCounters *counters) except -1
     cdef PollHandle take(self, int *ready)
+
+    cdef inline bint has_more(self) noexcept:
+        # Events of the last wait that were not taken yet; their handles may be gone.
+        return self.next_event < self.event_count
+
+    cdef inline void drop_events(self) noexcept:
+        # What was not taken: the next wait tells of it again.
+        self.next_event = self.event_count
+
     cdef void close(self) noexcept

@@ -26,6 +26,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     THREADS_MAX = 1024      # libuv, MAX_THREADPOOL_SIZE
+    FINISHED_PER_EVENT = 64     # callbacks in one turn, so that a flood of them starves nobody; as tcp.pyx accepts
 
 
 class PoolSaturated(Exception):
@@ -182,15 +183,17 @@ cdef class Pool(PollHandle):
 
     cdef int on_ready(self, int ready) except -1:
         cdef uint64_t count
+        cdef int left = FINISHED_PER_EVENT
         if self.renew_if_forked():
             return 0
         read(self.fd, &count, 8)    # ORDER: before the jobs are taken, so that none is overlooked
         take_finished(self.shared, &self.taken)
         try:
-            while self.taken.size and not self.renew_if_forked():   # a callback may fork: its child has other threads
+            while self.taken.size and left and not self.renew_if_forked():  # a callback may fork: its child has other threads
+                left -= 1
                 self.finish(take_first(&self.taken))
         finally:
-            if self.taken.size:     # an exception has come out: the others have their turn in the next poll
+            if self.taken.size:     # too many, or an exception has come out: the others have their turn in the next poll
                 count = 1
                 write(self.fd, &count, 8)
         return 0

@@ -81,6 +81,10 @@ cdef class Ring:
         self.size -= 1
         return disown(item)
 
+    cdef inline object first(self):
+        # INVARIANT: size > 0.
+        return <object>self.slots[self.head]
+
 
 cdef struct HeapEntry:
     long long key           # the least key comes first

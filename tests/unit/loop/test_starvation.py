@@ -13,6 +13,7 @@ import pytest
 
 import treadle
 from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, in_io, run, spin
+from treadle.loop.starvation import StarvationLog
 
 Loop = treadle.EventLoop
 
@@ -377,7 +378,8 @@ def sources(caplog: pytest.LogCaptureFixture) -> list[str]:
     for record in caplog.records:
         assert (record.name, record.levelno) == ("treadle.loop", logging.WARNING)
         assert isinstance(record.args, tuple)
-        flood_ms, source = record.args
+        what, flood_ms, source, _cure = record.args
+        assert what == "microtasks"
         assert isinstance(flood_ms, int)
         assert flood_ms >= 100
         named.append(str(source))
@@ -478,3 +480,16 @@ def test_bursts_with_rests_between_them_are_no_flood(loop: Loop, caplog: pytest.
     loop.set_timeout(rest_and_burst, 10)
     run(loop)
     assert sources(caplog) == []
+
+
+def test_no_more_than_1000_sources_are_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    """Later floods are counted, not logged: callbacks made on the fly must not fill the memory, or the log."""
+    log = StarvationLog()
+
+    class Named:
+        def __init__(self, number: int) -> None:
+            self.__qualname__ = f"made_{number}"
+
+    for number in [*range(1_100), *range(1_100)]:
+        assert log.report("microtasks", Named(number), 200_000_000) == f"made_{number}"
+    assert len(caplog.records) == 1_000

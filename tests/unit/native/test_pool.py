@@ -57,6 +57,16 @@ def test_microtasks_run_between_two_callbacks_of_one_poll(make_room: MakeRoom, f
     assert room.run() == ["tick 0", 0, "tick 1", 1, "tick 2", 2]
 
 
+def test_a_flood_of_finished_jobs_leaves_room(make_room: MakeRoom, file: Path) -> None:
+    """64 in one turn; the rest is next."""
+    room = make_room(1)
+    for number in range(200):
+        room.read(file, note_name(room, number))
+    room.loop.set_immediate(room.log.append, "immediate")
+    eventually(room.is_idle, "all are read")
+    assert room.run() == [*range(64), "immediate", *range(64, 200)]
+
+
 def test_a_pool_of_one_keeps_the_order(make_room: MakeRoom, tmp_path: Path) -> None:
     room = make_room(1)
     expected: Trace = []
