@@ -1,5 +1,5 @@
 """Declarations of microtasks.pyx: what other native units may touch."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.counters cimport LoopCounters
 from treadle._native.queues cimport Handle, Kind, Ring
