@@ -106,7 +106,7 @@ REPAIRS = (
         r"    if (!data) goto done;\n\g<0>",
     ),
     Repair(
-        "each look at the module state, five of them a callback, costs 75 instructions and two atomic writes that all threads share",
+        "each look at the module state, five of them a callback, costs 75 instructions and two atomic writes",
         r"#define __pyx_mstate_global \(__Pyx_PyModule_GetState\(.*\n",
         r"#define __pyx_mstate_global \(__Pyx_PyModule_GetState\(__Pyx_State_FindModule\(&__pyx_moduledef\)\)\)\n",
         STATE,

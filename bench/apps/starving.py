@@ -15,8 +15,7 @@ from collections.abc import Callable
 
 WORK_US = 10  # of a callback that works
 SOCKETS = 1_000
-TIMERS = 100_000
-IMMEDIATES = 100_000
+MANY = 100_000  # timers or immediates
 
 
 def work() -> None:
@@ -50,27 +49,39 @@ def immediates() -> None:
 
 
 def many_immediates() -> None:
-    """100,000 immediates that work, again and again."""
-    loop = asyncio.get_running_loop()
-    for _ in range(IMMEDIATES - 1):
-        loop.set_immediate(work)
-    loop.set_immediate(many_immediates)
+    """100,000 immediates that work, each again and again."""
+    for _ in range(MANY):
+        works_in_check()
+
+
+def works_in_check() -> None:
+    """Made anew in the next check phase."""
+    work()
+    asyncio.get_running_loop().set_immediate(works_in_check)
 
 
 def many_timers() -> None:
-    """100,000 timers that work and are due at once, again and again."""
-    loop = asyncio.get_running_loop()
-    for _ in range(TIMERS - 1):
-        loop.set_timeout(work, 20)
-    loop.set_timeout(many_timers, 20)
+    """100,000 timers that work and are overdue, each again and again."""
+    for _ in range(MANY):
+        works_as_timer()
+
+
+def works_as_timer() -> None:
+    """Due long before all of them had their turn."""
+    work()
+    asyncio.get_running_loop().set_timeout(works_as_timer, 20)
 
 
 def many_alarms() -> None:
-    """100,000 of call_later that work and are due at once, again and again."""
-    loop = asyncio.get_running_loop()
-    for _ in range(TIMERS - 1):
-        loop.call_later(0.02, work)
-    loop.call_later(0.02, many_alarms)
+    """The same by call_later."""
+    for _ in range(MANY):
+        works_as_alarm()
+
+
+def works_as_alarm() -> None:
+    """Due long before all of them had their turn."""
+    work()
+    asyncio.get_running_loop().call_later(0.02, works_as_alarm)
 
 
 def many_sockets() -> None:

@@ -215,8 +215,12 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         super()._child_watcher_callback(pid, returncode, transport)  # type: ignore[misc]
         self.call_soon_threadsafe(self._children.let_go, self, pid)  # asyncio may call this on a thread of its own
 
-    def _make_datagram_transport(self, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._make_datagram_transport(*args, **kwargs)  # type: ignore[misc]
+    def _make_datagram_transport(
+        self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None
+    ) -> Any:
+        transport = super()._make_datagram_transport(  # type: ignore[misc]
+            sock, protocol, address, waiter, named_by(sock, extra)
+        )
         self._foreign.add(transport)
         return transport
 
@@ -286,13 +290,6 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     ) -> Transport:
         self._ensure_fd_no_transport(sock)
         return Transport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
-
-    def _make_datagram_transport(
-        self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None
-    ) -> Any:
-        return super()._make_datagram_transport(  # type: ignore[misc]
-            sock, protocol, address, waiter, named_by(sock, extra)
-        )
 
     def _make_ssl_transport(
         self,
