@@ -59,6 +59,7 @@ class NativeLoop:
             self._process = None
 
     def __enter__(self) -> NativeLoop:
+        self._started()  # now, where it is its user's: not in the first test, which would leave it behind
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
