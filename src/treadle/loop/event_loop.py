@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
-from treadle._native.transport import Transport, TransportListener
+from treadle._native.transport import SocketTransport, Transport, TransportListener
 from treadle.loop import task_steps
 from treadle.loop.datagrams import named_by
 from treadle.loop.signals import SignalPipe
@@ -242,9 +242,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     def _make_socket_transport(
         self, sock: socket.socket, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
-    ) -> Transport:
+    ) -> SocketTransport:
         self._ensure_fd_no_transport(sock)
-        return Transport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
+        return SocketTransport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
 
     def _make_datagram_transport(
         self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None
@@ -278,7 +278,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        Transport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
 
     def _start_serving(
