@@ -5,7 +5,7 @@
 
 What is bad on treadle's loop only is run again there, by itself: what then passes is unsteady (a busy machine, a race in the
 test), and said to be. The exit status is 1 if something is bad on treadle's loop only, again and again, that deviations.txt does
-not name: each line there has its reason in docs/adr/0004-asyncios-tests-that-know-its-turn.md.
+not name: each line there has its reason in docs/adr/0004-tests-of-others-that-fail-here.md.
 """
 
 from __future__ import annotations

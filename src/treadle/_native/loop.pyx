@@ -241,7 +241,9 @@ cdef class LoopCore(Microtasks):
         """Run callback(*args) at `when`, in s on the clock of time(). Returns an Alarm (TimerHandle)."""
         if when is None:
             raise TypeError("when cannot be None")
-        return self.add_alarm(<double>when, callback, args, context)
+        cdef Alarm alarm = self.add_alarm(<double>when, callback, args, context)
+        alarm.is_whole = isinstance(when, int)
+        return alarm
 
     def time(self):
         """The loop's clock: CLOCK_MONOTONIC, in s."""
@@ -505,7 +507,7 @@ cdef class LoopCore(Microtasks):
         alarm.args = args if args else None
         alarm.context = PyContext_CopyCurrent() if context is None else context
         alarm.timers = self.timers
-        alarm._when = when_s
+        alarm.when_s = when_s
         alarm.due.key = INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
         if alarm.due.key <= self.alarms_due_ns:      # made by a batch for a time that is past: its turn comes after the batch
             alarm.due.key = self.alarms_due_ns + 1

@@ -47,7 +47,8 @@ cdef class Timeout(Timer):
 cdef class Alarm(Handle):
     cdef Timers timers
     cdef HeapEntry due              # key: when in ns
-    cdef readonly double _when      # s on the loop's clock; asyncio's name for it
+    cdef double when_s              # on the loop's clock
+    cdef bint is_whole              # it was given as an int
 
 
 cdef class DebugAlarm(Alarm):

@@ -181,6 +181,10 @@ cdef class Alarm(Handle):
         return self._when
 
     @property
+    def _when(self):            # COMPAT(asyncio): its name for it; an int where it was given as one
+        return int(self.when_s) if self.is_whole else self.when_s
+
+    @property
     def _scheduled(self):       # COMPAT(asyncio): TimerHandle's name, read by test suites
         return self.due.index >= 0
 

@@ -1,8 +1,8 @@
 """asyncio's face of a stream socket: its transport, and a listener that makes one for each connection.
 
-Invariants: connection_made comes first and connection_lost last, each a microtask; nothing is received before connection_made;
-one protocol is told the end of input once. Not here: sockets themselves (tcp.pyx), TLS (asyncio's own code, over Transport), and
-how a server is set up (treadle.loop.event_loop).
+Invariants: connection_made comes first and connection_lost last, each a microtask; nothing is received before connection_made, nor
+before whoever waits for the transport has it; one protocol is told the end of input once. Not here: sockets themselves (tcp.pyx), TLS
+(asyncio's own code, over Transport), and how a server is set up (treadle.loop.event_loop).
 """
 import asyncio
 import contextvars
@@ -15,6 +15,7 @@ from posix.unistd cimport close
 
 from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport WRITABLE, PollHandle
+from treadle._native.queues cimport SOON
 from treadle._native.tcp cimport MARK_DEFAULT, Listener, Stream, set_nodelay, sockaddr, sockaddr_in6
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -54,7 +55,6 @@ cdef class Transport(Stream):
         loop._transports[self.fd] = self        # COMPAT(asyncio): weakly held; keeps add_reader and sock_recv off this descriptor
         if server is not None:
             server._attach(self) if HAS_CLIENTS else server._attach()
-        # COMPAT(asyncio): connection_made first, then reading starts, then whoever waits for the transport goes on.
         loop.call_soon(self.begin, waiter, context=self.context)
 
     def __repr__(self):
@@ -63,7 +63,7 @@ cdef class Transport(Stream):
                 f"unsent={self.unsent_bytes:_}/{self.high_water_mark:_}>")
 
     def begin(self, waiter):
-        """Microtask after the making: connection_made, and reading starts."""
+        """Microtask after the making: connection_made; reading starts, unless somebody waits for the transport."""
         try:
             self.protocol.connection_made(self)
         except (SystemExit, KeyboardInterrupt):
@@ -71,9 +71,16 @@ cdef class Transport(Stream):
         except BaseException as exception:
             self.tell_handler(exception, "Fatal error: protocol.connection_made() call failed.")
         self.is_connected = True
-        if not self.is_reading_paused:
-            self.resume()
-        if waiter is not None and not waiter.cancelled():
+        if waiter is None:
+            self.resume_if_wanted()
+        else:
+            self.loop.add_immediate(SOON, self.hand_over, (waiter,), self.context)
+
+    def hand_over(self, waiter):
+        """Check phase after begin(): reading starts, and whoever waits for the transport goes on before anything is received."""
+        # COMPAT(asyncio): not at once, so that behind one sleep(0) it is not too late to cancel who waits.
+        self.resume_if_wanted()
+        if not waiter.cancelled():
             waiter.set_result(None)
 
     cdef int learn_addresses(self) except -1:
@@ -415,6 +422,10 @@ cdef class Transport(Stream):
         return 0
 
 
+class SocketTransport(Transport):
+    """A Transport as users get it. COMPAT(asyncio): its methods can be replaced on an instance, by a test; a cdef class has no room."""
+
+
 cdef class TransportListener(Listener):
     """Accepts for an asyncio server: a protocol and a Transport for each connection."""
 
@@ -439,7 +450,7 @@ cdef class TransportListener(Listener):
             self.loop.call_exception_handler(
                 {"message": "Error on transport creation for incoming connection", "exception": exception})
             return 0
-        transport = Transport(self.loop, None, protocol, server=self.server, fd=fd, context=self.context.copy())
+        transport = SocketTransport(self.loop, None, protocol, server=self.server, fd=fd, context=self.context.copy())
         transport.peer = peer[0]
         return 0
 

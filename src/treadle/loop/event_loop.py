@@ -24,7 +24,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
-from treadle._native.transport import Transport, TransportListener
+from treadle._native.transport import SocketTransport, Transport, TransportListener
 from treadle.loop import hooks, left_open, task_steps
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
@@ -287,9 +287,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     def _make_socket_transport(
         self, sock: socket.socket, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
-    ) -> Transport:
+    ) -> SocketTransport:
         self._ensure_fd_no_transport(sock)
-        return Transport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
+        return SocketTransport(self, sock, protocol, waiter=waiter, extra=extra, server=server)
 
     def _make_ssl_transport(
         self,
@@ -316,7 +316,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        Transport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
 
     def _start_serving(

@@ -155,12 +155,17 @@ async def test_a_failing_factory_of_a_server(loop, errors) -> None:
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("when", ["behind its first step", "behind sleep(0)"])
 @test_of_both
-async def test_a_connection_cancelled_before_it_is_made_closes_its_socket(loop) -> None:
+async def test_a_connection_cancelled_before_it_is_handed_over_closes_its_socket(loop, when) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         task = loop.create_task(loop.create_unix_connection(Recorder, sock=ours))
-        loop.call_soon(task.cancel)  # right behind its first step
+        if when == "behind sleep(0)":
+            await asyncio.sleep(0)
+            task.cancel()
+        else:
+            loop.call_soon(task.cancel)
         with pytest.raises(asyncio.CancelledError):
             await task
         await turns()

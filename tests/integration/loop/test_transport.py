@@ -36,6 +36,26 @@ async def test_connection_made_is_called_before_the_connection_is_handed_out(loo
 
 
 @test_of_both
+async def test_nothing_is_received_before_the_connection_is_handed_out(loop) -> None:
+    trace: list[object] = []
+
+    class Tracing(Recorder):
+        def data_received(self, data: bytes) -> None:
+            trace.append(data)
+            super().data_received(data)
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.send(b"early")
+        transport, protocol = await loop.create_unix_connection(Tracing, sock=ours)
+        trace.append("handed out")
+        await protocol.until_data(5)
+        assert trace == ["handed out", b"early"]
+        transport.close()
+        await protocol.until_lost()
+
+
+@test_of_both
 async def test_close_sends_what_waits(loop, kind, tmp_path) -> None:
     async with connected(loop, kind, tmp_path) as (a, b):
         b.transport.pause_reading()
@@ -445,6 +465,21 @@ async def test_its_repr_in_every_state(loop, kind, tmp_path) -> None:
 
 
 # -- other protocols
+
+
+@test_of_both
+async def test_a_method_can_be_replaced_on_one_transport(loop, kind, tmp_path) -> None:
+    """As tests of other libraries do."""
+    async with connected(loop, kind, tmp_path) as pair:
+        for protocol in pair:
+            written: list[bytes] = []
+            protocol.transport.write = written.append
+            protocol.transport.write(b"kept")
+            assert written == [b"kept"]
+            del protocol.transport.write
+        a, b = pair
+        a.transport.write(b"sent")
+        assert await b.until_data(4) == b"sent"
 
 
 @test_of_both

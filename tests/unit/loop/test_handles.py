@@ -24,3 +24,10 @@ def test_they_go_by_asyncios_names(either_loop: Loop, is_debug: bool) -> None:
     assert repr(timer).startswith("<TimerHandle ")
     timer.cancel()
     assert "cancelled" in repr(timer)
+
+
+@pytest.mark.parametrize("when", [10**6, 10.0**6, 10**6 + 0.25])
+def test_a_time_comes_back_as_it_was_given(either_loop: Loop, when: float) -> None:
+    timer = either_loop.call_at(when, int)
+    assert (timer.when(), type(timer.when())) == (when, type(when))
+    timer.cancel()

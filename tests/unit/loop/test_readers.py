@@ -17,7 +17,6 @@ Loop = asyncio.AbstractEventLoop
 Pair = tuple[socket.socket, socket.socket]
 
 
-
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     left, right = socket.socketpair()
