@@ -2,14 +2,13 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from treadle._native.microtasks cimport Microtasks, PhaseWatch
+from treadle._native.microtasks cimport Microtasks, PhaseWatch, type_of
 from treadle._native.poll_epoll cimport PollHandle, Poller
 from treadle._native.queues cimport Handle, Kind, Ring
 from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
 
 
 cdef extern from "Python.h":
-    PyObject *type_of "(PyObject *)Py_TYPE"(object callback)
     bint is_method "PyMethod_Check"(object callback)
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
 
@@ -46,6 +45,7 @@ cdef class LoopCore(Microtasks):
     cdef object python_step         # the same of a task in pure Python: the function of a bound method
     cdef object current_task        # asyncio.current_task
     cdef object task_ended          # the done-callback every held task gets
+    cdef object future_type         # asyncio.Future
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed

@@ -177,12 +177,12 @@ cdef class LoopCore(Microtasks):
     def next_tick(self, callback, *args):
         """Run callback(*args) before anything else, also before the microtasks. Phase: between any two callbacks."""
         self.admit(callback)
-        self.ticks.push(new_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
+        self.ticks.push(self.make_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
 
     def queue_microtask(self, callback):
         """Run callback() once the ticks are through. Phase: between any two callbacks."""
         self.admit(callback)
-        self.microtasks.push(new_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+        self.microtasks.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
 
     def set_immediate(self, callback, *args):
         """Run callback(*args) in the check phase: after the I/O of this turn. Returns an Immediate."""
@@ -213,7 +213,7 @@ cdef class LoopCore(Microtasks):
             return self.add_immediate(SOON, callback, args if args else None, context)
         if self.is_debug:
             return self.push_checked(callback, args, context, True)
-        handle = new_handle(SOON, callback, args if args else None, context)
+        handle = self.make_handle(SOON, callback, args if args else None, context)
         self.microtasks.push(handle)
         return handle
 
@@ -226,7 +226,7 @@ cdef class LoopCore(Microtasks):
         if self.is_debug:
             handle = self.push_checked(callback, args, context, False)
         else:
-            handle = new_handle(SOON, callback, args if args else None, context)
+            handle = self.make_handle(SOON, callback, args if args else None, context)
             self.microtasks.push(handle)
         self.wake()
         return handle
@@ -297,13 +297,22 @@ cdef class LoopCore(Microtasks):
 
     # ---- tasks
 
-    def adopt_asyncio(self, step_type, python_step, current_task, task_ended):
+    def adopt_asyncio(self, step_type, python_step, current_task, task_ended, future_type):
         """Tell the loop how asyncio's tasks look: the type of the callable that makes a step, and the function of the bound
-        method that does so in a pure-Python task; asyncio.current_task; and the done-callback that lets a task go."""
+        method that does so in a pure-Python task; asyncio.current_task; the done-callback that lets a task go; and its futures."""
         self.step_type = step_type
         self.python_step = python_step
         self.current_task = current_task
         self.task_ended = task_ended
+        self.future_type = future_type
+
+    def create_future(self):
+        """A new asyncio.Future of this loop."""
+        return self.future_type(loop=self)
+
+    def get_debug(self):
+        """asyncio's debug mode: a future asks for it when it is made."""
+        return self.is_debug
 
     def hold_task(self, task):
         """Keep task alive until it is done: a task that nobody else refers to does not vanish."""
@@ -426,9 +435,8 @@ cdef class LoopCore(Microtasks):
         if self.pool is not None:
             self.pool.close()
             self.pool = None
-        self.ticks.clear()
-        self.microtasks.clear()
-        self.immediates.clear()
+        for queue in (self.ticks, self.microtasks, self.immediates, self.spares):
+            (<Ring>queue).clear()
         for owner in list(self.owners):
             owner.abandon()
         for handle in self.poller.handles() + list(self.listeners):

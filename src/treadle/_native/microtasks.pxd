@@ -1,8 +1,13 @@
 """Declarations of microtasks.pyx: what other native units may touch."""
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.counters cimport LoopCounters
-from treadle._native.queues cimport Handle, Kind, Ring
+from treadle._native.queues cimport Handle, Kind, Ring, is_unshared, new_handle
+
+
+cdef extern from "Python.h":
+    PyObject *type_of "(PyObject *)Py_TYPE"(object callback)
 
 
 cdef enum:
@@ -10,6 +15,7 @@ cdef enum:
     GUARD_SOON = 128            # of asyncio's kind: it promises only "the next iteration". In a drain no clock is asked at all
     GUARD_HANDLES = 16          # descriptors in one phase before the clock decides: nobody promises how many one poll finds
     LOOK_EVERY = 64             # callbacks between two looks at the clock
+    SPARES_MAX = 1_024          # handles that are kept to be used again: 96 KiB, once so many were queued at the same time
     SPIN_CALLBACKS = 10_000     # the same, for immediates which leave the loop no rest
 
 cdef enum Cut:                  # what the guard cut short
@@ -38,6 +44,8 @@ cdef struct PhaseWatch:         # of one phase, while it lasts
 cdef class Microtasks:
     cdef Ring ticks
     cdef Ring microtasks
+    cdef Ring spares                # OWNER: Handles that have run and that nobody else has, for make_handle()
+    cdef PyObject *handle_type      # Handle itself, not what derives from it
     cdef LoopCounters *counters         # own_counters, or wherever else they are to be read
     cdef LoopCounters own_counters
     cdef bint is_stopping           # set by stop(), cleared when the run ends
@@ -77,6 +85,24 @@ cdef class Microtasks:
     cdef int count_cut(self, Cut cut) except -1
     cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept
     cdef int look_at_spin(self, suspect) except -1
+
+    cdef inline Handle make_handle(self, Kind kind, callback, args, context):
+        cdef Handle handle
+        if self.spares.size == 0:
+            return new_handle(kind, callback, args, context)
+        handle = <Handle>self.spares.pop_last()
+        handle.kind = kind
+        handle.callback = callback
+        handle.args = args
+        handle.context = context
+        return handle
+
+    cdef inline int spare(self, Handle handle) except -1:
+        # It has run. PERF: bench/loop, a callback: making and freeing it cost a tenth of it.
+        if is_unshared(handle) and type_of(handle) == self.handle_type and self.spares.size < SPARES_MAX:
+            handle.is_cancelled = False
+            self.spares.push(handle)
+        return 0
 
     cdef inline int drain_if_any(self) except -1:
         if self.ticks.size or self.microtasks.size:

@@ -30,6 +30,8 @@ cdef class Microtasks:
         self.counters = &self.own_counters
         self.ticks = Ring()
         self.microtasks = Ring()
+        self.spares = Ring()
+        self.handle_type = <PyObject *>Handle
         self.starvation_guard = True
         self.cut_turn = -2
         self.flood_culprit = ""
@@ -156,6 +158,7 @@ cdef class Microtasks:
                 if not self.run_handle(handle):
                     self.is_cut = True
                     return 0
+                self.spare(handle)
                 others += 1
                 if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
                     return self.guard(CUT_TICKS, suspect)
@@ -169,12 +172,14 @@ cdef class Microtasks:
                 if handle.kind == SOON:
                     self.counters.soon += 1
                     self.run_handle(handle)
+                    self.spare(handle)
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
                         return self.guard(CUT_SOON, suspect)
                 else:
                     self.counters.microtasks += 1
                     self.run_handle(handle)
+                    self.spare(handle)
                     others += 1
                     if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
                         return self.guard(CUT_TICKS, suspect)
@@ -216,6 +221,7 @@ cdef class Microtasks:
             else:
                 self.counters.microtasks += 1
             self.run_handle(handle)
+            self.spare(handle)
         if not self.ticks.size and not self.microtasks.size:
             self.flood_over()
         return 0

@@ -2,6 +2,9 @@
 from cpython.object cimport PyObject
 
 
+cdef class Handle
+
+
 cdef extern from *:
     """
     static inline PyObject *treadle_own(PyObject *o) { Py_INCREF(o); return o; }
@@ -14,7 +17,12 @@ cdef extern from *:
         if (PyContext_Exit(context) < 0) Py_CLEAR(result);
         return result;
     }
+    /* Nobody else has it, or a weak reference to it. */
+    static inline int treadle_is_unshared(PyObject *o) {
+        return Py_REFCNT(o) == 1 && !*(PyObject **)((char *)o + Py_TYPE(o)->tp_weaklistoffset);
+    }
     """
+    bint is_unshared "treadle_is_unshared"(Handle handle)
     PyObject *own "treadle_own"(object item)
     object disown "(PyObject *)"(PyObject *item)     # the caller takes the reference over
     PyObject *call_in_context "treadle_call"(PyObject *context, PyObject *callback, PyObject *args)  # NULL: it failed
@@ -80,6 +88,11 @@ cdef class Ring:
         self.head = (self.head + 1) & self.mask
         self.size -= 1
         return disown(item)
+
+    cdef inline object pop_last(self):
+        # INVARIANT: size > 0. The one that came last.
+        self.size -= 1
+        return disown(self.slots[(self.head + self.size) & self.mask])
 
     cdef inline object first(self):
         # INVARIANT: size > 0.

@@ -78,7 +78,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     def __init__(self) -> None:
         SelectorEventLoop.__init__(self, _Watched(self))  # type: ignore[arg-type]
-        self.adopt_asyncio(task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended)
+        self.adopt_asyncio(
+            task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended, asyncio.Future
+        )
         self.starvation_hook = StarvationLog().report
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
