@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treadle.cli import logs
-from treadle.cli.ending import end_by
 from treadle.cli.script import Script
 
 if TYPE_CHECKING:
@@ -72,8 +71,6 @@ def trace(
                 _write_json(recorder, json_file, script.file)
             else:
                 _print(recorder, os.path.dirname(script.file), times, slow)
-    if script.ended_by is not None:
-        end_by(script.ended_by)
     sys.exit(code)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import treadle
-from treadle._native.transport import Transport
+from treadle._native.transport import SocketTransport, Transport
 
 
 @pytest.fixture
@@ -201,6 +201,6 @@ def test_a_transport_says_that_it_is_asyncios(loop: treadle.EventLoop) -> None:
     ours.setblocking(False)
     transport, _ = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
     assert isinstance(transport, asyncio.Transport)
-    assert type(transport) is Transport
+    assert type(transport) is SocketTransport
     transport.abort()
     peer.close()
