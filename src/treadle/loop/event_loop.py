@@ -14,6 +14,7 @@ import selectors
 import socket
 import sys
 import threading
+import warnings
 from asyncio import SelectorEventLoop, base_events, constants, format_helpers, sslproto
 from asyncio.log import logger
 from collections.abc import Callable, Coroutine
@@ -205,8 +206,12 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     # ---- child processes and what else asyncio's own transports carry
 
     async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
-        if sys.version_info < (3, 12) and not asyncio.get_child_watcher().is_active():  # COMPAT(asyncio): in its words
-            raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
+        if sys.version_info < (3, 14):  # COMPAT(asyncio): in its words, although its watcher is not used
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+                watcher = asyncio.get_child_watcher()
+            with watcher:
+                if not watcher.is_active():
+                    raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
         if can_watch():
             return await self._children.start(self, *args, **kwargs)
         transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
