@@ -1,6 +1,7 @@
 """What every test leans on. Invariants: the tests exercise this checkout, not a treadle installed elsewhere; whoever passes, a
 test, a module or the whole session, leaves no native object, descriptor, thread or child process behind."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"treadle is imported from {origin.parent}, not from this checkout: run `make test`", returncode=3)
 
     census.watch(native_types())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's job in the background inherits that, and would its programs
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # ---- nothing is left behind
