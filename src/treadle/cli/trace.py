@@ -84,12 +84,15 @@ def _check_writable(file: str) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C ends the output, as it would end any other program."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A second Ctrl-C ends the output, and without a traceback; unless the program, or who started it, wants something else."""
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if is_default:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _print(recorder: "Recorder", folder: str, with_times: bool, slow_ms: float | None) -> None:
