@@ -67,7 +67,7 @@ cdef class LoopCore(Microtasks):
     cdef int run_pending(self) except -1
     cdef int poll(self, bint may_wait) except -1
     cdef int take_events(self) except -1
-    cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1
+    cdef int visit(self, Kind kind, PollHandle handle, int ready) except -1
     cdef int fire_observed(self, Timer timer) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1

@@ -740,7 +740,7 @@ cdef class LoopCore(Microtasks):
             count -= 1
             phase.ran += 1
             self.counters.pending += 1
-            self.visit_observed(DEFERRED, <PollHandle>self.pending.pop(), 0)
+            self.visit(DEFERRED, <PollHandle>self.pending.pop(), 0)
             self.drain_if_any()
         return 0
 
@@ -779,7 +779,7 @@ cdef class LoopCore(Microtasks):
             phase.ran += 1
             self.counters.events += 1
             if self.is_observed:
-                self.visit_observed(EVENT, handle, ready)
+                self.visit(EVENT, handle, ready)
             else:
                 handle.on_ready(ready)
             self.drain_if_any()
@@ -795,14 +795,14 @@ cdef class LoopCore(Microtasks):
         while self.batch.size:
             handle = <PollHandle>self.batch.pop()
             if self.is_observed:
-                self.visit_observed(FLUSH, handle, 0)
+                self.visit(FLUSH, handle, 0)
             else:
                 handle.on_batch()
             self.drain_if_any()
         return 0
 
-    cdef int visit_observed(self, Kind kind, PollHandle handle, int ready) except -1:
-        # What is due for a watched handle, while somebody looks on.
+    cdef int visit(self, Kind kind, PollHandle handle, int ready) except -1:
+        # What is due for a watched handle, told to the tracer if there is one.
         cdef object tracer = self.tracer
         if tracer is not None:
             self.begin_traced(kind, handle, None, ready)
@@ -886,7 +886,7 @@ cdef class LoopCore(Microtasks):
             count -= 1
             phase.ran += 1
             self.counters.closes += 1
-            self.visit_observed(CLOSING, <PollHandle>self.closing.pop(), 0)
+            self.visit(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
         return 0
 

@@ -207,8 +207,10 @@ cdef class Microtasks:
         cdef Handle handle
         while ticks > 0 and self.ticks.size:
             ticks -= 1
+            handle = <Handle>self.ticks.pop()
             self.counters.ticks += 1
-            self.run_handle(<Handle>self.ticks.pop())
+            self.run_handle(handle)
+            self.spare(handle)
         while microtasks > 0 and self.microtasks.size:
             if self.is_stopping:
                 if self.stop_budget == 0:
@@ -227,8 +229,7 @@ cdef class Microtasks:
         return 0
 
     cdef int flood_over(self) except -1:
-        self.drain_flood.since_ns = 0
-        self.drain_flood.is_counted = self.drain_flood.is_reported = False
+        end_flood(&self.drain_flood)
         return 0
 
     # ---- the guard of phases
@@ -249,8 +250,7 @@ cdef class Microtasks:
         # A phase ends before its time. suspect: one of those that it leaves behind, or None where no callback is to blame.
         cdef Flood *flood = &self.phase_floods[<int>cut]
         if flood.turn + 1 < self.counters.turns:
-            flood.since_ns = 0
-            flood.is_counted = flood.is_reported = False
+            end_flood(flood)
         flood.turn = self.counters.turns
         self.cut_turn = self.counters.turns
         self.count_cut(cut)
@@ -264,8 +264,7 @@ cdef class Microtasks:
         self.spins = 0
         self.spin_look_ns = now_ns
         if not is_quick:
-            self.spin_flood.since_ns = 0
-            self.spin_flood.is_counted = self.spin_flood.is_reported = False
+            end_flood(&self.spin_flood)
         return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, now_ns) if self.starvation_guard else 0
 
     # ---- floods
@@ -306,3 +305,8 @@ cdef class Microtasks:
                 what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
                 self.flood_culprit = self.starvation_hook(what, suspect, lasted_ns)
         return 0
+
+
+cdef inline void end_flood(Flood *flood) noexcept:
+    flood.since_ns = 0
+    flood.is_counted = flood.is_reported = False
