@@ -273,14 +273,18 @@ def test_only_slow_turns_are_kept_when_asked() -> None:
     assert [record.name.rpartition(".")[2] for record in records if record.turn > 0] == ["slow"]
 
 
-def test_cancelled_handles_leave_no_origin_to_others() -> None:
+def test_no_more_than_the_bound_of_origins_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of cancelled handles, too, which never run: the latest ones are known, and none is once the run is over."""
+    monkeypatch.setattr("treadle.trace.recorder.ORIGINS_MAX", 100)
     recorder = Recorder()
     loop = TracedEventLoop(recorder)
+    handles: list[Any] = []
 
     def main() -> None:
         for _ in range(1_000):
-            get_loop().call_later(60, print).cancel()
-        assert len(recorder._origins) < 100
+            handles.append(get_loop().call_later(60, print))
+            handles[-1].cancel()
+        assert list(recorder._origins) == [id(handle) for handle in handles[-100:]]
 
     program.run_script(main, loop)
     assert not recorder._origins
