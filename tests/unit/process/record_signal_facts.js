@@ -9,14 +9,16 @@ const head = `
 const log = console.log, pid = process.pid;
 const onExit = () => process.on('exit', (code) => log('exit', code));
 const boom = (text) => { throw new Error(text); };
-const hold = () => setTimeout(() => {}, 60000);
+let held;
+const hold = () => { held = setTimeout(() => {}, 60000); };
+const goOn = () => { clearTimeout(held); setTimeout(log, 1, 'timer'); };
 `;
 
 const programs = {
   sigterm_ends_it: `onExit(); hold(); process.kill(pid);`,
   sigint_ends_it: `onExit(); hold(); process.kill(pid, 'SIGINT');`,
   sighup_ends_it: `onExit(); hold(); process.kill(pid, 'SIGHUP');`,
-  a_listener_gets_name_and_number: `process.once('SIGUSR2', (...args) => log(...args)); process.kill(pid, 'SIGUSR2'); setTimeout(() => log('timer'), 1);`,
+  a_listener_gets_name_and_number: `hold(); process.once('SIGUSR2', (...args) => { log(...args); goOn(); }); process.kill(pid, 'SIGUSR2');`,
   in_the_poll_phase: `
     process.on('SIGUSR2', () => { log('signal'); process.nextTick(log, 'tick of the signal'); });
     setImmediate(log, 'immediate'); process.kill(pid, 'SIGUSR2'); process.nextTick(log, 'tick');
@@ -28,17 +30,16 @@ const programs = {
     hold(); process.on('SIGTERM', a); process.on('SIGTERM', b); process.off('SIGTERM', a); process.off('SIGTERM', b);
     process.kill(pid, 'SIGTERM');`,
   with_one_of_two_listeners_it_does_not: `
-    const a = () => log('a'), b = () => log('b');
-    process.on('SIGTERM', a); process.on('SIGTERM', b); process.off('SIGTERM', a);
-    process.kill(pid, 'SIGTERM'); setTimeout(log, 20, 'timer');`,
+    const a = () => log('a'), b = () => { log('b'); goOn(); };
+    hold(); process.on('SIGTERM', a); process.on('SIGTERM', b); process.off('SIGTERM', a); process.kill(pid, 'SIGTERM');`,
   remove_all_listeners: `hold(); process.on('SIGTERM', () => {}); process.removeAllListeners('SIGTERM'); process.kill(pid, 'SIGTERM');`,
   remove_all_listeners_of_all: `hold(); process.on('SIGTERM', () => {}); process.removeAllListeners(); process.kill(pid, 'SIGTERM');`,
-  a_sigint_listener_keeps_it_alive: `process.once('SIGINT', () => log('heard')); process.kill(pid, 'SIGINT'); setTimeout(log, 20, 'timer');`,
+  a_sigint_listener_keeps_it_alive: `hold(); process.once('SIGINT', () => { log('heard'); goOn(); }); process.kill(pid, 'SIGINT');`,
   a_listener_exits: `onExit(); hold(); process.on('SIGTERM', () => process.exit(3)); process.kill(pid, 'SIGTERM');`,
   a_listener_raises: `onExit(); hold(); process.on('SIGTERM', () => boom('boom')); process.kill(pid, 'SIGTERM');`,
   a_listener_raises_and_that_is_handled: `
-    onExit(); process.on('uncaughtException', (error) => log(error.message));
-    process.on('SIGTERM', () => boom('boom')); process.kill(pid, 'SIGTERM'); setTimeout(log, 20, 'timer');`,
+    onExit(); hold(); process.on('uncaughtException', (error) => { log(error.message); goOn(); });
+    process.on('SIGTERM', () => boom('boom')); process.kill(pid, 'SIGTERM');`,
   emitted_by_hand: `process.on('SIGTERM', (...args) => log(...args)); process.emit('SIGTERM', 'SIGTERM', 15);`,
   a_monitor_sees_it_first: `
     onExit(); process.on('uncaughtException', (error) => log('handled', error.message));

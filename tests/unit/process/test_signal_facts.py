@@ -17,12 +17,15 @@ RECORDED = json.loads(Path(__file__).with_name("signal_facts.json").read_text())
 HEAD = """
 import asyncio, functools, os, sys
 from treadle import TreadleError, process, queue_microtask
-from treadle.timers import set_immediate, set_timeout
+from treadle.timers import clear_timeout, set_immediate, set_timeout
 log = functools.partial(print, flush=True)
 pid = process.pid
 def on_exit(): process.on("exit", lambda code: log("exit", code))
 def boom(text): raise ValueError(text)
-def hold(): set_timeout(int, 60_000)
+def hold():
+    global held
+    held = set_timeout(int, 60_000)
+def go_on(): clear_timeout(held); set_timeout(log, 1, "timer")
 async def fail(): boom("boom")
 def code_of(function, *args):
     import errno
@@ -37,7 +40,7 @@ PROGRAMS = {
     "sigint_ends_it": "on_exit(); hold(); process.kill(pid, 'SIGINT')",
     "sighup_ends_it": "on_exit(); hold(); process.kill(pid, 'SIGHUP')",
     "a_listener_gets_name_and_number": (
-        "process.once('SIGUSR2', log); process.kill(pid, 'SIGUSR2'); set_timeout(log, 1, 'timer')"
+        "hold(); process.once('SIGUSR2', lambda *args: (log(*args), go_on())); process.kill(pid, 'SIGUSR2')"
     ),
     "in_the_poll_phase": """
 process.on('SIGUSR2', lambda *_: (log('signal'), process.next_tick(log, 'tick of the signal')))
@@ -56,9 +59,8 @@ process.kill(pid, 'SIGTERM')
 """,
     "with_one_of_two_listeners_it_does_not": """
 def a(*_): log('a')
-def b(*_): log('b')
-process.on('SIGTERM', a); process.on('SIGTERM', b); process.off('SIGTERM', a)
-process.kill(pid, 'SIGTERM'); set_timeout(log, 20, 'timer')
+def b(*_): log('b'); go_on()
+hold(); process.on('SIGTERM', a); process.on('SIGTERM', b); process.off('SIGTERM', a); process.kill(pid, 'SIGTERM')
 """,
     "remove_all_listeners": (
         "hold(); process.on('SIGTERM', log); process.remove_all_listeners('SIGTERM'); process.kill(pid, 'SIGTERM')"
@@ -67,13 +69,13 @@ process.kill(pid, 'SIGTERM'); set_timeout(log, 20, 'timer')
         "hold(); process.on('SIGTERM', log); process.remove_all_listeners(); process.kill(pid, 'SIGTERM')"
     ),
     "a_sigint_listener_keeps_it_alive": (
-        "process.once('SIGINT', lambda *_: log('heard')); process.kill(pid, 'SIGINT'); set_timeout(log, 20, 'timer')"
+        "hold(); process.once('SIGINT', lambda *_: (log('heard'), go_on())); process.kill(pid, 'SIGINT')"
     ),
     "a_listener_exits": "on_exit(); hold(); process.on('SIGTERM', lambda *_: process.exit(3)); process.kill(pid, 'SIGTERM')",
     "a_listener_raises": "on_exit(); hold(); process.on('SIGTERM', lambda *_: boom('boom')); process.kill(pid, 'SIGTERM')",
     "a_listener_raises_and_that_is_handled": """
-on_exit(); process.on('uncaughtException', log)
-process.on('SIGTERM', lambda *_: boom('boom')); process.kill(pid, 'SIGTERM'); set_timeout(log, 20, 'timer')
+on_exit(); hold(); process.on('uncaughtException', lambda error: (log(error), go_on()))
+process.on('SIGTERM', lambda *_: boom('boom')); process.kill(pid, 'SIGTERM')
 """,
     "emitted_by_hand": "process.on('SIGTERM', log); process.emit('SIGTERM', 'SIGTERM', 15)",
     "a_monitor_sees_it_first": """
