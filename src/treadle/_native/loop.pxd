@@ -50,6 +50,7 @@ cdef class LoopCore(Microtasks):
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
     cdef int64_t alarms_due_ns           # the time whose alarms run now as one batch; -2: none
+    cdef public object alarm_clock  # COMPAT(asyncio): what replaces time(), in s, for call_later and call_at; None: nothing does
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
     cdef int refuse(self, callback) except -1
@@ -57,6 +58,7 @@ cdef class LoopCore(Microtasks):
     cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
     cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
+    cdef double alarms_now_s(self) except? -1
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
     cdef Handle watch_fd(self, file, int interest, callback, tuple args)
     cdef int watched_fileno(self, file) except? -1

@@ -26,6 +26,7 @@ class Immediate(Handle):
 @disjoint_base
 class LoopCore(Microtasks):
     batch_max: int
+    alarm_clock: Callable[[], float] | None
     pool: Any  # a treadle._native.pool.Pool, or None; this layer knows drop_waiting() and close() of it
 
     @property

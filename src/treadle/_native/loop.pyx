@@ -235,7 +235,7 @@ cdef class LoopCore(Microtasks):
         """Run callback(*args) delay seconds from now, in the exact order of such times. Returns an Alarm (TimerHandle)."""
         if delay is None:
             raise TypeError("delay must not be None")
-        return self.add_alarm(clock_ns() / 1e9 + <double>delay, callback, args, context)
+        return self.add_alarm(self.alarms_now_s() + <double>delay, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
         """Run callback(*args) at `when`, in s on the clock of time(). Returns an Alarm (TimerHandle)."""
@@ -449,7 +449,7 @@ cdef class LoopCore(Microtasks):
         self.poller.close()
         self.waker.abandon()        # last: the poller has let go of it
         self.tasks.clear()
-        self.uncaught_hook = self.starvation_hook = None
+        self.uncaught_hook = self.starvation_hook = self.alarm_clock = None
 
     # ---- inside
 
@@ -498,9 +498,11 @@ cdef class LoopCore(Microtasks):
         timeout.start(<int64_t>delay, clock_ns() // NS_PER_MS)
         return timeout
 
+    cdef double alarms_now_s(self) except? -1:
+        return clock_ns() / 1e9 if self.alarm_clock is None else <double>self.alarm_clock()
+
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context):
         cdef Alarm alarm
-        cdef double when_ns = when_s * 1e9
         if isnan(when_s):
             raise ValueError("a time must not be NaN")
         self.admit(callback)
@@ -516,7 +518,7 @@ cdef class LoopCore(Microtasks):
         alarm.context = PyContext_CopyCurrent() if context is None else context
         alarm.timers = self.timers
         alarm.when_s = when_s
-        alarm.due.key = INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
+        alarm.due.key = due_key(when_s)
         if alarm.due.key <= self.alarms_due_ns:      # made by a batch for a time that is past: its turn comes after the batch
             alarm.due.key = self.alarms_due_ns + 1
         self.timers.add_alarm(alarm)
@@ -610,6 +612,7 @@ cdef class LoopCore(Microtasks):
         # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node.
         cdef int64_t now_ns = clock_ns()
         cdef int64_t now_ms = now_ns // NS_PER_MS
+        cdef int64_t alarms_now_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
@@ -621,7 +624,7 @@ cdef class LoopCore(Microtasks):
             if timers is not NULL and timers.key > now_ms:
                 timers = NULL
             alarm = self.timers.due_alarms.first()
-            if alarm is not NULL and alarm.key > now_ns:
+            if alarm is not NULL and alarm.key > alarms_now_ns:
                 alarm = NULL
             if timers is NULL and alarm is NULL:
                 break
@@ -634,7 +637,7 @@ cdef class LoopCore(Microtasks):
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_SOON):
                     self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback)
                     break
-                self.run_alarms(now_ns, &phase)
+                self.run_alarms(alarms_now_ns, &phase)
                 drain_first = True
             else:
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
@@ -658,7 +661,7 @@ cdef class LoopCore(Microtasks):
                 if alarm is NULL or alarm.key > now_ns:
                     return 0
                 timers = self.timers.due_lists.first()
-                if timers is not NULL and not is_sooner(alarm, timers):
+                if timers is not NULL and self.alarm_clock is None and not is_sooner(alarm, timers):
                     return 0
                 if self.is_long(phase) and self.is_over(phase, GUARD_SOON) and alarm.key != last_ns:
                     return 0
@@ -828,6 +831,8 @@ cdef class LoopCore(Microtasks):
         due_ns = self.timers.next_due_ns()
         if due_ns == INT64_MAX:
             return -1
+        if self.alarm_clock is not None:    # nobody says when it moves on
+            return 1
         now_ns = clock_ns()
         if due_ns <= now_ns:
             return 0
@@ -907,6 +912,11 @@ cdef object callback_of(TimerList timers):
     # Of its first timer; None where that is a deadline of treadle's own.
     timer = <Timer>timers.first if timers.first is not NULL else None
     return (<Timeout>timer).callback if isinstance(timer, Timeout) else None
+
+
+cdef inline int64_t due_key(double when_s) noexcept:
+    cdef double when_ns = when_s * 1e9
+    return INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
 
 
 cdef inline bint is_sooner(HeapEntry *alarm, HeapEntry *timers) noexcept:

@@ -23,6 +23,7 @@ cdef extern from "<sys/socket.h>" nogil:
         AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM
     ssize_t recv(int fd, void *buffer, size_t room, int flags)
 
+INHERITED = asyncio.Transport.get_extra_info
 HAS_CLIENTS = sys.version_info >= (3, 13)      # COMPAT(asyncio): from then on a server knows its transports
 
 
@@ -367,8 +368,8 @@ cdef class Transport(Stream):
             if self.is_connected:
                 protocol.connection_lost(self.error)
         finally:
-            self.get_extra_info("sockname")     # remembered while the socket can be asked
-            self.get_extra_info("peername")
+            Transport.get_extra_info(self, "sockname")      # remembered while the socket can be asked
+            Transport.get_extra_info(self, "peername")
             self.lose_sendfile()
             self.protocol = self.eof_told = None
             self.server = None
@@ -424,6 +425,15 @@ cdef class Transport(Stream):
 
 class SocketTransport(Transport):
     """A Transport as users get it. COMPAT(asyncio): its methods can be replaced on an instance, by a test; a cdef class has no room."""
+
+    def get_extra_info(self, name, default=None):
+        """'peername', 'sockname', 'socket', or what the transport was made with. Also once the connection is lost."""
+        # COMPAT(asyncio): its own transports inherit this one method. Whoever replaces it there means all of them.
+        inherited = asyncio.Transport.get_extra_info
+        if inherited is INHERITED:
+            return Transport.get_extra_info(self, name, default)
+        replaced = inherited.__get__(self) if hasattr(inherited, "__get__") else inherited
+        return replaced(name) if default is None else replaced(name, default)
 
 
 cdef class TransportListener(Listener):

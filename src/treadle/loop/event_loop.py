@@ -87,10 +87,28 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._listeners: dict[int, Listener] = {}
         self._children = Children()
         self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
+        self._find_clock()
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed() else "running" if self.is_running() else "open"
         return f"<{type(self).__name__} {state} debug={self.get_debug()}>"
+
+    # ---- the clock
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "time":
+            self._find_clock()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name == "time":
+            self._find_clock()
+
+    def _find_clock(self) -> None:
+        # COMPAT(asyncio): whoever replaces time(), as tests do, owns the clock that call_later and call_at go by.
+        is_replaced = "time" in self.__dict__ or type(self).time is not LoopCore.time
+        self.alarm_clock = self.time if is_replaced else None
 
     # ---- the run
 
