@@ -35,6 +35,7 @@ UNITS = {
     "poll_epoll": OWN_GIL,
     "microtasks": OWN_GIL,
     "loop": OWN_GIL,
+    "faces": OWN_GIL,
     "pool_threads": OWN_GIL,
     "pool": OWN_GIL,
     "file_jobs": OWN_GIL,

@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import select
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Holdings:
     @classmethod
     def now(cls) -> Holdings:
         census.watch_subclasses()
-        return cls(Counter(census.alive()), Counter([*descriptors(), *threads(), *children()]))
+        return cls(Counter(census.alive()) - lasting(), Counter([*descriptors(), *threads(), *children()]))
 
     def since(self, before: Holdings) -> Holdings:
         """What has been added."""
@@ -69,6 +70,12 @@ def left_since(before: Holdings) -> Holdings:
             select.select([], [], [], 0.005)
             gc.collect()
     return left
+
+
+def lasting() -> Counter[type]:
+    """What lives as long as its interpreter: Node's functions, from their first import on."""
+    faces = getattr(sys.modules.get("treadle.loop.current"), "FACES", None)
+    return Counter() if faces is None else Counter([type(faces)])
 
 
 def examples(made: type) -> str:

@@ -19,6 +19,7 @@ from . import echo, micro
 
 DEFAULT = ("callback", "turn", "wake_up", "timer", "tcp_protocol")
 COUNT = 2_000  # operations, or messages
+OURS = ("treadle", "treadle-faces")
 
 
 def run(env: Environment, chosen: Sequence[str], runners: Sequence[str], plan: Plan, functions: int) -> int:
@@ -28,7 +29,7 @@ def run(env: Environment, chosen: Sequence[str], runners: Sequence[str], plan: P
         raise SystemExit(f"instructions cannot be counted: {env.missing['valgrind']}")
     counted = [peer for peer in runners if peer not in ("node24", "c-epoll")]
     totals: dict[tuple[str, str], str] = {}
-    ours: dict[str, Sequence[Cost]] = {}
+    ours: dict[tuple[str, str], Sequence[Cost]] = {}
     for figure in chosen:
         for peer in counted:
             try:
@@ -38,13 +39,13 @@ def run(env: Environment, chosen: Sequence[str], runners: Sequence[str], plan: P
                 continue
             if costs is not None:
                 totals[figure, peer] = number(sum(cost.instructions for cost in costs) / COUNT)
-                if peer == "treadle":
-                    ours[figure] = costs
+                if peer in OURS:
+                    ours[figure, peer] = costs
     print("\nInstructions in user mode per operation or message\n")
     print(table(("figure", *counted), [(f, *(totals.get((f, peer), "") for peer in counted)) for f in chosen]))
     if functions:
         print_functions(ours, functions)
-    return 0 if len(ours) == len(chosen) or "treadle" not in runners else 1
+    return 0 if all((figure, "treadle") in ours for figure in chosen) or "treadle" not in runners else 1
 
 
 def of_figure(env: Environment, figure: str, peer: str, plan: Plan) -> Sequence[Cost] | None:
@@ -75,11 +76,11 @@ def of_figure(env: Environment, figure: str, peer: str, plan: Plan) -> Sequence[
     )
 
 
-def print_functions(costs: Mapping[str, Sequence[Cost]], count: int) -> None:
+def print_functions(costs: Mapping[tuple[str, str], Sequence[Cost]], count: int) -> None:
     """The functions of treadle's runs with the highest own cost, figure by figure."""
-    for figure, found in costs.items():
+    for (figure, peer), found in costs.items():
         own: Counter[str] = Counter()
         for cost in found:
             own[cost.chain[0].removeprefix("treadle._native.")] += cost.instructions
-        print(f"\n{figure}, treadle: own instructions of the dearest functions\n")
+        print(f"\n{figure}, {peer}: own instructions of the dearest functions\n")
         print(table(("function", "instructions"), [(name, number(n / COUNT)) for name, n in own.most_common(count)]))

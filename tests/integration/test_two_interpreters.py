@@ -18,6 +18,7 @@ ROUNDS = 20  # two interpreters each: past the 32nd, where Cython's table of mod
 PROGRAM = """
 import os, sys
 sys.path[:0] = PATHS
+from treadle._native.faces import Faces
 from treadle._native.file_jobs import read_file
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
@@ -25,6 +26,7 @@ from treadle._native.pool import Pool
 log = []
 loop = LoopCore()
 loop.pool = Pool(loop, 2)
+here = Faces(lambda: loop, LookupError, None, None)
 
 def meet(name):
     # Tell the other one, and block until it has told us: a loop that is not there would never answer.
@@ -34,10 +36,10 @@ def meet(name):
 
 def on_data(error, data):
     log.append(error or data.decode())
-    loop.set_timeout(on_timeout, 0)
-    loop.set_immediate(log.append, "immediate of the read")
-    loop.queue_microtask(lambda: log.append("microtask of the read"))
-    loop.next_tick(log.append, "tick of the read")
+    here.set_timeout(on_timeout, 0)
+    here.set_immediate(log.append, "immediate of the read")
+    here.queue_microtask(lambda: log.append("microtask of the read"))
+    here.next_tick(log.append, "tick of the read")
 
 def on_timeout():
     log.append("timeout of the read")

@@ -4,13 +4,18 @@ from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.microtasks cimport Microtasks, PhaseWatch, type_of
 from treadle._native.poll_epoll cimport PollHandle, Poller
-from treadle._native.queues cimport Handle, Kind, Ring
+from treadle._native.queues cimport IMMEDIATE, MICROTASK, TICK, Handle, Kind, Ring
 from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
 
 
 cdef extern from "Python.h":
     bint is_method "PyMethod_Check"(object callback)
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
+    object PyContext_CopyCurrent()
+
+
+cdef enum:
+    DELAY_MS_MAX = 2_147_483_647    # longer ones become 1 ms; Node, TIMEOUT_MAX
 
 
 cdef class Immediate(Handle):
@@ -49,6 +54,7 @@ cdef class LoopCore(Microtasks):
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
+    cdef public bint has_own_faces  # it has a next_tick, set_immediate ... of its own, which treadle's functions call
     cdef int64_t alarms_due_ns           # the time whose alarms run now as one batch; -2: none
     cdef public object alarm_clock  # COMPAT(asyncio): what replaces time(), in s, for call_later and call_at; None: nothing does
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
@@ -57,7 +63,7 @@ cdef class LoopCore(Microtasks):
     cdef Handle push_checked(self, callback, tuple args, context, bint is_on_loop_thread)
     cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
-    cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval)
+    cdef Timeout add_timeout(self, callback, double delay_ms, tuple args, bint is_interval)
     cdef double alarms_now_s(self) except? -1
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
     cdef Handle watch_fd(self, file, int interest, callback, tuple args)
@@ -87,6 +93,20 @@ cdef class LoopCore(Microtasks):
         if self.is_closed_native or callback is None:
             self.refuse(callback)
         return 0
+
+    # Node's methods, as treadle's functions call them without a look-up.
+
+    cdef inline int add_tick(self, callback, tuple args) except -1:
+        self.admit(callback)
+        return self.ticks.push(self.make_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
+
+    cdef inline int add_microtask(self, callback) except -1:
+        self.admit(callback)
+        return self.microtasks.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+
+    cdef inline Immediate add_node_immediate(self, callback, tuple args):
+        self.admit(callback)
+        return self.add_immediate(IMMEDIATE, callback, args if args else None, PyContext_CopyCurrent())
 
     cdef inline bint is_step(self, callback):
         return (type_of(callback) == <PyObject *>self.step_type

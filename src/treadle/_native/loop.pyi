@@ -27,6 +27,7 @@ class Immediate(Handle):
 class LoopCore(Microtasks):
     batch_max: int
     alarm_clock: Callable[[], float] | None
+    has_own_faces: bool
     pool: Any  # a treadle._native.pool.Pool, or None; this layer knows drop_waiting() and close() of it
 
     @property

@@ -26,11 +26,7 @@ from treadle._native.queues cimport (
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
-cdef extern from "Python.h":
-    object PyContext_CopyCurrent()
-
 cdef enum:
-    DELAY_MS_MAX = 2_147_483_647           # longer ones become 1 ms; Node, TIMEOUT_MAX
     IO_BUFFER_BYTES = 256 * 1024           # one receive; asyncio and uvloop alike
     BATCH_MAX = 32                         # handles whose sends leave together; see LoopCore.batch_max
     BATCH_NS = 100 * 1000                  # ... or once the first of them has waited so long
@@ -153,6 +149,7 @@ cdef class LoopCore(Microtasks):
         self.listeners = set()
         self.owners = set()
         self.alarms_due_ns = -2
+        self.has_own_faces = has_own_faces(type(self))
         self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
         self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
@@ -176,26 +173,23 @@ cdef class LoopCore(Microtasks):
 
     def next_tick(self, callback, *args):
         """Run callback(*args) before anything else, also before the microtasks. Phase: between any two callbacks."""
-        self.admit(callback)
-        self.ticks.push(self.make_handle(TICK, callback, args if args else None, PyContext_CopyCurrent()))
+        self.add_tick(callback, args)
 
     def queue_microtask(self, callback):
         """Run callback() once the ticks are through. Phase: between any two callbacks."""
-        self.admit(callback)
-        self.microtasks.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+        self.add_microtask(callback)
 
     def set_immediate(self, callback, *args):
         """Run callback(*args) in the check phase: after the I/O of this turn. Returns an Immediate."""
-        self.admit(callback)
-        return self.add_immediate(IMMEDIATE, callback, args if args else None, PyContext_CopyCurrent())
+        return self.add_node_immediate(callback, args)
 
     def set_timeout(self, callback, delay_ms, *args):
         """Run callback(*args) in the timers phase, delay_ms from now at the soonest (at least 1 ms). Returns a Timeout."""
-        return self.add_timeout(callback, delay_ms, args if args else None, False)
+        return self.add_timeout(callback, delay_ms, args, False)
 
     def set_interval(self, callback, delay_ms, *args):
         """Like set_timeout, again and again until closed. Returns a Timeout."""
-        return self.add_timeout(callback, delay_ms, args if args else None, True)
+        return self.add_timeout(callback, delay_ms, args, True)
 
     # ---- scheduling: asyncio's face
 
@@ -484,18 +478,17 @@ cdef class LoopCore(Microtasks):
         self.immediates.push(immediate)
         return immediate
 
-    cdef Timeout add_timeout(self, callback, delay_ms, args, bint is_interval):
-        cdef double delay = delay_ms
+    cdef Timeout add_timeout(self, callback, double delay_ms, tuple args, bint is_interval):
         cdef Timeout timeout = Timeout.__new__(Timeout)
         self.admit(callback)
-        if isnan(delay) or delay < 1 or delay > DELAY_MS_MAX:
-            delay = 1
+        if isnan(delay_ms) or delay_ms < 1 or delay_ms > DELAY_MS_MAX:
+            delay_ms = 1
         timeout.timers = self.timers
         timeout.callback = callback
-        timeout.args = args
+        timeout.args = args if args else None
         timeout.context = PyContext_CopyCurrent()
         timeout.is_interval = is_interval
-        timeout.start(<int64_t>delay, clock_ns() // NS_PER_MS)
+        timeout.start(<int64_t>delay_ms, clock_ns() // NS_PER_MS)
         return timeout
 
     cdef double alarms_now_s(self) except? -1:
@@ -894,6 +887,13 @@ cdef class LoopCore(Microtasks):
             self.visit(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
         return 0
+
+
+cdef bint has_own_faces(type made) except -1:
+    for name in ("next_tick", "queue_microtask", "set_immediate", "set_timeout", "set_interval"):
+        if getattr(made, name) is not getattr(LoopCore, name):
+            return True
+    return False
 
 
 cdef int fileno_of(descriptor) except? -1:

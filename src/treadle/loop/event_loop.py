@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+NODE_METHODS = frozenset({"next_tick", "queue_microtask", "set_immediate", "set_interval", "set_timeout"})
+
 
 class _Watched:
     """Stands where BaseSelectorEventLoop keeps its selector: the core polls, and asyncio's transports ask only in their repr."""
@@ -99,6 +101,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         super().__setattr__(name, value)
         if name == "time":
             self._find_clock()
+        elif name in NODE_METHODS:
+            self.has_own_faces = True
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)

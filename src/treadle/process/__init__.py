@@ -20,6 +20,7 @@ from types import ModuleType
 from treadle._base.version import VERSION
 from treadle._base.warning import set_warning_observer
 from treadle.loop import hooks
+from treadle.loop.current import FACES
 from treadle.process import _facts
 from treadle.process._facts import CpuUsage, MemoryUsage, ResourceUsage, cpu_usage, hrtime, memory_usage, resource_usage, uptime
 from treadle.process._process import Process
@@ -82,7 +83,7 @@ listener_count = _process.listener_count
 event_names = _process.event_names
 set_max_listeners = _process.set_max_listeners
 get_max_listeners = _process.get_max_listeners
-next_tick = _process.next_tick
+next_tick = FACES.next_tick
 exit = _process.exit
 emit_warning = _process.emit_warning
 kill = _process.kill

@@ -99,11 +99,6 @@ class Process(EventEmitter):
         finally:
             self._leave_signals()
 
-    def next_tick(self, callback: Callable[..., object], /, *args: object) -> None:
-        """Call `callback(*args)` right after the callback that runs now: before microtasks, I/O and timers."""
-        require_callable(callback, "callback")
-        get_loop().next_tick(callback, *args)
-
     # -- the exit ------------------------------------------------------------------------------------------------
 
     @property
