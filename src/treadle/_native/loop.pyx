@@ -8,6 +8,7 @@ logging and other policy (treadle.loop), sockets (tcp.pyx).
 """
 from types import MappingProxyType
 
+cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.math cimport isnan
@@ -34,6 +35,7 @@ cdef enum:
     POLL_MS_MAX = 24 * 3600 * 1000         # one wait; longer ones are cut, which is harmless
 
 
+@cython.no_gc       # as Handle, and for the same reason
 cdef class Immediate(Handle):
     """What set_immediate returns. Source: Node, class Immediate."""
 
@@ -71,6 +73,7 @@ cdef class Immediate(Handle):
 
     cdef void release(self) noexcept:
         self.count(False)
+        self.loop = None
         Handle.release(self)
 
 
@@ -141,6 +144,7 @@ cdef class LoopCore(Microtasks):
     def __cinit__(self):
         self.timers = Timers()
         self.immediates = Ring()
+        self.spare_immediates = Ring()
         self.pending = Ring()
         self.closing = Ring()
         self.batch = Ring()
@@ -429,7 +433,10 @@ cdef class LoopCore(Microtasks):
         if self.pool is not None:
             self.pool.close()
             self.pool = None
-        for queue in (self.ticks, self.microtasks, self.immediates, self.spares):
+        for queue in (self.microtasks, self.immediates):
+            while (<Ring>queue).size:       # somebody may hold them still, and they would hold what they were to call
+                (<Handle>(<Ring>queue).pop()).cancel()
+        for queue in (self.ticks, self.spares, self.spare_immediates):
             (<Ring>queue).clear()
         for owner in list(self.owners):
             owner.abandon()
@@ -467,7 +474,11 @@ cdef class LoopCore(Microtasks):
         wrong, and None; `treadle.EventLoop` asks asyncio."""
 
     cdef Immediate add_immediate(self, Kind kind, callback, args, context):
-        cdef Immediate immediate = Immediate.__new__(Immediate)
+        cdef Immediate immediate
+        if self.spare_immediates.size:
+            immediate = <Immediate>self.spare_immediates.pop_last()
+        else:
+            immediate = Immediate.__new__(Immediate)
         immediate.kind = kind
         immediate.callback = callback
         immediate.args = args
@@ -603,14 +614,19 @@ cdef class LoopCore(Microtasks):
     cdef int run_timers(self) except -1:
         # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A timer
         # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node.
-        cdef int64_t now_ns = clock_ns()
-        cdef int64_t now_ms = now_ns // NS_PER_MS
-        cdef int64_t alarms_now_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
+        cdef int64_t now_ns
+        cdef int64_t now_ms
+        cdef int64_t alarms_now_ns
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
         cdef bint has_run = False
         cdef PhaseWatch phase
+        if self.timers.due_lists.size == 0 and self.timers.due_alarms.size == 0:    # PERF: bench/loop, a turn: no look at the clock
+            return 0 if self.is_cut else self.drain_if_any()
+        now_ns = clock_ns()
+        now_ms = now_ns // NS_PER_MS
+        alarms_now_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
         self.watch_phase(&phase, LOOK_EVERY)
         while True:
             timers = self.timers.due_lists.first()
@@ -742,6 +758,7 @@ cdef class LoopCore(Microtasks):
 
     cdef int poll(self, bint may_wait) except -1:
         cdef bint is_new_child
+        cdef bint is_through
         self.counters.phase = POLL
         is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
         if is_new_child or not self.poller.has_more():      # else the rest of a poll that was cut comes first
@@ -751,14 +768,15 @@ cdef class LoopCore(Microtasks):
             finally:
                 self.is_polling = False
         self.is_taking = True
-        try:
+        is_through = False
+        try:        # PERF: bench/loop, a turn: `except` would save what is raised around it, each time
             self.take_events()
-        except BaseException:       # it ends the run: what was answered leaves, and nothing of the user's runs before
+            is_through = True
+        finally:
             self.is_taking = False
-            while self.batch.size:
-                (<PollHandle>self.batch.pop()).on_batch()
-            raise
-        self.is_taking = False
+            if not is_through:      # it ends the run: what was answered leaves, and nothing of the user's runs before
+                while self.batch.size:
+                    (<PollHandle>self.batch.pop()).on_batch()
         return self.end_batch()
 
     cdef int take_events(self) except -1:
@@ -859,6 +877,7 @@ cdef class LoopCore(Microtasks):
             phase.ran += 1
             self.counters.immediates += 1
             drain_first = self.run_handle(handle)
+            self.spare_immediate(<Immediate>handle)
             if not drain_first and count == 0:
                 count = self.immediates.size
         self.drain_if_any()
