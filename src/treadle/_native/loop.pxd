@@ -12,6 +12,7 @@ cdef extern from "Python.h":
     bint is_method "PyMethod_Check"(object callback)
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
     object PyContext_CopyCurrent()
+    object PyObject_Call(object callable, object args, object kwargs)
 
 
 cdef enum:
@@ -52,6 +53,11 @@ cdef class LoopCore(Microtasks):
     cdef object current_task        # asyncio.current_task
     cdef object task_ended          # the done-callback every held task gets
     cdef object future_type         # asyncio.Future
+    cdef object task_type           # asyncio.Task
+    cdef object add_done_callback   # of task_type, unbound
+    cdef dict by_loop               # {"loop": self}: how both are made; None where the loop is closed
+    cdef public object _task_factory    # COMPAT(asyncio): its name for it, set by its set_task_factory()
+    cdef bint is_making_task        # asyncio.Task is about to ask for the first step of one
     cdef public object pool         # the native pool, once something asked for it: drop_waiting(), close()
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
@@ -61,6 +67,8 @@ cdef class LoopCore(Microtasks):
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
     cdef int refuse(self, callback) except -1
+    cdef dict arguments_of(self, name, context)
+    cdef int hold(self, task) except -1
     cdef Handle push_checked(self, callback, tuple args, context, bint is_on_loop_thread)
     cdef int poll_timeout_ms(self) except -2
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)

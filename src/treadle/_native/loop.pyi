@@ -1,10 +1,11 @@
 """What Python sees of loop.pyx. Callbacks may return anything: it is dropped."""
 
-from collections.abc import Callable
+from asyncio import Task
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from traceback import StackSummary
 from types import MappingProxyType
-from typing import Any, Self, TypeVarTuple
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from typing_extensions import disjoint_base
 
@@ -13,6 +14,7 @@ from treadle._native.poll_epoll import Poller, PollHandle
 from treadle._native.queues import Handle
 from treadle._native.timers import Alarm, Timeout, Timers
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 @disjoint_base
@@ -28,6 +30,7 @@ class LoopCore(Microtasks):
     batch_max: int
     alarm_clock: Callable[[], float] | None
     has_own_faces: bool
+    _task_factory: Any  # asyncio's
     pool: Any  # a treadle._native.pool.Pool, or None; this layer knows drop_waiting() and close() of it
 
     @property
@@ -75,10 +78,16 @@ class LoopCore(Microtasks):
         current_task: Callable[[Any], Any],
         task_ended: Callable[[Any], object],
         future_type: type[Any],
+        task_type: type[Any],
     ) -> None: ...
     def create_future(self) -> Any: ...
+    def create_task(
+        self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None, **kwargs: Any
+    ) -> Task[_T]: ...
+    def _make_task(
+        self, coro: Coroutine[Any, Any, _T], name: str | None, context: Context | None, kwargs: dict[str, Any]
+    ) -> Task[_T]: ...
     def get_debug(self) -> bool: ...
-    def hold_task(self, task: Any) -> None: ...
     def ref_request(self) -> None: ...
     def unref_request(self) -> None: ...
     def is_alive(self) -> bool: ...

@@ -206,9 +206,12 @@ cdef class LoopCore(Microtasks):
             return None
         if context is None:
             context = PyContext_CopyCurrent()
-        if self.is_step(callback) and callback.__self__ is self.current_task(self):
-            # A task's next step, scheduled while that very task runs: a bare yield, or sleep(0). It asks to let I/O run.
-            return self.add_immediate(SOON, callback, args if args else None, context)
+        if self.is_step(callback):
+            if self.is_making_task:
+                self.is_making_task = False
+            elif callback.__self__ is self.current_task(self):
+                # A task's next step, scheduled while that very task runs: a bare yield, or sleep(0). It asks to let I/O run.
+                return self.add_immediate(SOON, callback, args if args else None, context)
         if self.is_debug:
             return self.push_checked(callback, args, context, True)
         handle = self.make_handle(SOON, callback, args if args else None, context)
@@ -295,27 +298,49 @@ cdef class LoopCore(Microtasks):
 
     # ---- tasks
 
-    def adopt_asyncio(self, step_type, python_step, current_task, task_ended, future_type):
+    def adopt_asyncio(self, step_type, python_step, current_task, task_ended, future_type, task_type):
         """Tell the loop how asyncio's tasks look: the type of the callable that makes a step, and the function of the bound
-        method that does so in a pure-Python task; asyncio.current_task; the done-callback that lets a task go; and its futures."""
+        method that does so in a pure-Python task; asyncio.current_task; the done-callback that lets a task go; its futures and
+        its tasks."""
         self.step_type = step_type
         self.python_step = python_step
         self.current_task = current_task
         self.task_ended = task_ended
         self.future_type = future_type
+        self.task_type = task_type
+        self.add_done_callback = task_type.add_done_callback
+        self.by_loop = {"loop": self}
 
     def create_future(self):
         """A new asyncio.Future of this loop."""
-        return self.future_type(loop=self)
+        return PyObject_Call(self.future_type, (), self.arguments_of(None, None))
+
+    def create_task(self, coro, *, name=None, context=None, **kwargs):
+        """Run a coroutine as a task, which the loop holds until it is done. asyncio's; further arguments are those of its task
+        factory and, where it knows them, of asyncio.Task: `eager_start`."""
+        if self._task_factory is not None or self.is_debug or kwargs:
+            task = self._make_task(coro, name, context, kwargs)
+            if not task.done():
+                self.hold(task)
+            return task
+        if self.is_closed_native:
+            self._check_closed()
+        self.is_making_task = True
+        try:
+            task = PyObject_Call(self.task_type, (coro,), self.arguments_of(name, context))
+        finally:
+            self.is_making_task = False
+        self.hold(task)
+        return task
+
+    def _make_task(self, coro, name, context, kwargs):
+        """The long way: in debug mode, with a task factory, or with arguments of a newer asyncio. `treadle.EventLoop` asks
+        asyncio."""
+        raise NotImplementedError
 
     def get_debug(self):
         """asyncio's debug mode: a future asks for it when it is made."""
         return self.is_debug
-
-    def hold_task(self, task):
-        """Keep task alive until it is done: a task that nobody else refers to does not vanish."""
-        self.tasks.add(task)
-        task.add_done_callback(self.task_ended)
 
     # ---- the run
 
@@ -450,9 +475,31 @@ cdef class LoopCore(Microtasks):
         self.poller.close()
         self.waker.abandon()        # last: the poller has let go of it
         self.tasks.clear()
+        self.by_loop = None
         self.uncaught_hook = self.starvation_hook = self.alarm_clock = None
 
     # ---- inside
+
+    cdef dict arguments_of(self, name, context):
+        # Of asyncio.Future, and of asyncio.Task. PERF: bench/loop, wake_up and task: the usual ones are made once.
+        cdef dict arguments
+        if name is None and context is None and self.by_loop is not None:
+            return self.by_loop
+        arguments = {"loop": self}
+        if name is not None:
+            arguments["name"] = name
+        if context is not None:
+            arguments["context"] = context
+        return arguments
+
+    cdef int hold(self, task) except -1:
+        # Keep task alive until it is done: a task that nobody else refers to does not vanish.
+        self.tasks.add(task)
+        if type_of(task) == <PyObject *>self.task_type:
+            self.add_done_callback(task, self.task_ended)
+        else:
+            task.add_done_callback(self.task_ended)
+        return 0
 
     cdef int refuse(self, callback) except -1:
         self._check_closed()
@@ -622,7 +669,7 @@ cdef class LoopCore(Microtasks):
         cdef bint drain_first = False
         cdef bint has_run = False
         cdef PhaseWatch phase
-        if self.timers.due_lists.size == 0 and self.timers.due_alarms.size == 0:    # PERF: bench/loop, a turn: no look at the clock
+        if self.timers.due_lists.size == 0 and self.timers.due_alarms.size == 0:    # PERF: bench/loop, a turn: no clock is read
             return 0 if self.is_cut else self.drain_if_any()
         now_ns = clock_ns()
         now_ms = now_ns // NS_PER_MS

@@ -66,6 +66,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     if TYPE_CHECKING:  # of BaseEventLoop, which the stubs of asyncio do not show
         _debug: bool
+        _task_factory: Callable[..., Any] | None
         _thread_id: int | None
         _signal_handlers: dict[int, Any]
         _internal_fds: int
@@ -82,7 +83,12 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     def __init__(self) -> None:
         SelectorEventLoop.__init__(self, _Watched(self))  # type: ignore[arg-type]
         self.adopt_asyncio(
-            task_steps.STEP_TYPE, task_steps.PYTHON_STEP, asyncio.current_task, task_steps.task_ended, asyncio.Future
+            task_steps.STEP_TYPE,
+            task_steps.PYTHON_STEP,
+            asyncio.current_task,
+            task_steps.task_ended,
+            asyncio.Future,
+            asyncio.Task,
         )
         self.starvation_hook = StarvationLog().report
         self._signal_pipe: SignalPipe | None = None
@@ -185,14 +191,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
 
     # ---- tasks, executors, errors
 
-    def create_task(  # type: ignore[override]
-        self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None, **kwargs: Any
+    def _make_task(
+        self, coro: Coroutine[Any, Any, _T], name: str | None, context: Context | None, kwargs: dict[str, Any]
     ) -> asyncio.Task[_T]:
-        """Run a coroutine as a task, which the loop holds until it is done."""
-        task: asyncio.Task[_T] = base_events.BaseEventLoop.create_task(self, coro, name=name, context=context, **kwargs)
-        if not task.done():
-            self.hold_task(task)
-        return task
+        task: Any = base_events.BaseEventLoop.create_task(self, coro, name=name, context=context, **kwargs)
+        if self._task_factory is None and task._source_traceback:
+            del task._source_traceback[-1]  # as asyncio does of its own frame: the last one is where the user asked for it
+        made: asyncio.Task[_T] = task
+        return made
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., _T], *args: Any
