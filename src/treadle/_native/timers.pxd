@@ -58,6 +58,7 @@ cdef class DebugAlarm(Alarm):
 
 cdef class Timers:
     cdef dict lists                 # duration in ms -> TimerList
+    cdef TimerList latest           # the one of these that was asked for last, or None
     cdef Heap due_lists
     cdef Heap due_alarms
     cdef uint64_t next_order
@@ -66,6 +67,7 @@ cdef class Timers:
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1
     cdef void drop_if_empty(self, TimerList timers) noexcept
+    cdef int drop_list_of(self, int64_t duration_ms) except -1
     cdef int add_alarm(self, Alarm alarm) except -1
     cdef Alarm take_alarm(self)
     cdef int64_t next_due_ns(self)

@@ -153,15 +153,11 @@ cdef class Timeout(Timer):
 
     def close(self):
         """Keep it from firing, for good: what clear_timeout and clear_interval do. Returns self."""
-        cdef TimerList same_duration
         if not self.is_closed and self.timers is not None:
+            if self.list is None:
+                self.timers.drop_list_of(self.duration_ms)
             self.stop()
             self.let_go()
-            # COMPAT(node): clearing the timer that fires right now also ends its emptied list, so that a timer of this
-            # duration made next starts a list of its own.
-            same_duration = self.timers.lists.get(self.duration_ms)
-            if same_duration is not None:
-                self.timers.drop_if_empty(same_duration)
         return self
 
 
@@ -222,11 +218,14 @@ cdef class Timers:
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1:
         # ORDER: a list that is not empty keeps its place; a new one goes where its first timer's expiry belongs.
-        cdef TimerList timers = self.lists.get(timer.duration_ms)
-        if timers is None:
-            timers = TimerList.__new__(TimerList)
-            timers.duration_ms = timer.duration_ms
-            self.lists[timer.duration_ms] = timers
+        cdef TimerList timers = self.latest
+        if timers is None or timers.duration_ms != timer.duration_ms:
+            timers = self.lists.get(timer.duration_ms)
+            if timers is None:
+                timers = TimerList.__new__(TimerList)
+                timers.duration_ms = timer.duration_ms
+                self.lists[timer.duration_ms] = timers
+            self.latest = timers
         if timers.due.index < 0:
             timers.due.key = start_ms + timer.duration_ms
             timers.due.order = self.next_order
@@ -240,6 +239,15 @@ cdef class Timers:
         if timers.first is NULL and timers.due.index >= 0:
             self.due_lists.remove(&timers.due)
             self.lists.pop(timers.duration_ms, None)
+            self.latest = None
+
+    cdef int drop_list_of(self, int64_t duration_ms) except -1:
+        # COMPAT(node): clearing the timer that fires right now also ends its emptied list, so that a timer of this duration made
+        # next starts a list of its own.
+        cdef TimerList timers = self.lists.get(duration_ms)
+        if timers is not None:
+            self.drop_if_empty(timers)
+        return 0
 
     cdef int add_alarm(self, Alarm alarm) except -1:
         alarm.due.order = self.next_order
