@@ -20,7 +20,7 @@ TIMEOUT_S = 300.0  # of one process that measures every figure
 
 # What ordinary asyncio code does; then what needs a loop in Node's manner.
 ASYNCIO = ("callback", "chain", "turn", "wake_up", "sleep0", "task", "queue", "timer", "timer_one", "timer_fire")
-NODE = ("next_tick", "microtask", "set_timeout", "set_timeout_spread")
+NODE = ("next_tick", "microtask", "set_timeout", "set_timeout_spread", "refresh")
 FIGURES = (*ASYNCIO, *NODE)
 
 PEERS: dict[str, tuple[str, ...]] = {

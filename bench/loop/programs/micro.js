@@ -50,6 +50,17 @@ const timeouts = async (measure, delayMs) => {
   pending.forEach(clearTimeout);
 };
 
+const refreshes = async (measure) => {
+  const pending = Array.from({ length: PENDING }, () => setTimeout(nothing, 500000));
+  await measure(async (count) => {
+    for (let done = 0; done < count; done += DELAYS) {
+      for (let i = 0; i < DELAYS; i++) pending[i].refresh();
+      await new Promise(setImmediate);
+    }
+  });
+  pending.forEach(clearTimeout);
+};
+
 const figures = {
   callback: (measure) => measure(flood),
   turn: (measure) => measure(chainOf(setImmediate)),
@@ -63,6 +74,7 @@ const figures = {
   }),
   set_timeout: (measure) => timeouts(measure, () => 500000),
   set_timeout_spread: (measure) => timeouts(measure, (i) => 100000 + ((i * 7919) % 900000)),
+  refresh: refreshes,
   timer_fire: (measure) => measure((count) => new Promise((resolve) => {
     let left = count;
     const step = () => {

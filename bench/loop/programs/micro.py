@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 BATCH_NS = 40_000_000
 REPEATS = 5
@@ -245,6 +246,24 @@ async def _set_timeout(calls: Calls, measure: Measure, delay_ms: Callable[[int],
         clear(handle)
 
 
+async def refresh(calls: Calls, measure: Measure) -> None:
+    """refresh of a timeout that waits beside 100,000 of its duration, as a connection does with each message."""
+    add, clear = calls.set_timeout, calls.clear_timeout
+    if add is None or clear is None:
+        raise NotImplementedError
+    pending: list[Any] = [add(_nothing, int(FAR_S * 1000)) for _ in range(PENDING)]
+
+    async def batch(count: int) -> None:
+        for _ in range(count // PURGE_EVERY):
+            for timeout in pending[:PURGE_EVERY]:
+                timeout.refresh()
+            await asyncio.sleep(0)
+
+    await measure(batch)
+    for timeout in pending:
+        clear(timeout)
+
+
 async def timer_fire(calls: Calls, measure: Measure) -> None:
     """call_later of 1 ms and its call, all of a batch waiting at once."""
 
@@ -273,7 +292,7 @@ FIGURES: dict[str, Figure] = {
     figure.__name__: figure
     for figure in (
         *(callback, chain, turn, next_tick, microtask, wake_up, sleep0, task, queue),
-        *(timer, timer_one, timer_fire, set_timeout, set_timeout_spread),
+        *(timer, timer_one, timer_fire, set_timeout, set_timeout_spread, refresh),
     )
 }
 
