@@ -24,7 +24,7 @@ cdef class Transport(Stream):
     cdef int tell(self, str what, argument) except -1
     cdef bytes checked(self, data)
     cdef int tell_bare(self, callback, str what) except -1
-    cdef int report(self, exception, str message) except -1
+    cdef int end_failed(self, str what, exception) except -1
     cdef int tell_handler(self, exception, str message) except -1
 
 

@@ -23,6 +23,19 @@ cdef extern from "<sys/socket.h>" nogil:
         AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM
     ssize_t recv(int fd, void *buffer, size_t room, int flags)
 
+cdef extern from *:
+    """
+    /* protocol.name(argument) in a context, without bound methods in between. */
+    static inline PyObject *treadle_tell(PyObject *context, PyObject *protocol, PyObject *name, PyObject *argument) {
+        PyObject *result;
+        if (PyContext_Enter(context) < 0) return NULL;
+        result = PyObject_CallMethodOneArg(protocol, name, argument);
+        if (PyContext_Exit(context) < 0) Py_CLEAR(result);
+        return result;
+    }
+    """
+    object call_in "treadle_tell"(object context, object protocol, str name, object argument)
+
 INHERITED = asyncio.Transport.get_extra_info
 HAS_CLIENTS = sys.version_info >= (3, 13)      # COMPAT(asyncio): from then on a server knows its transports
 
@@ -211,15 +224,14 @@ cdef class Transport(Stream):
         if not self.is_buffered:
             return Stream.read_some(self)
         try:
-            PyObject_GetBuffer(self.context.run(self.protocol.get_buffer, -1), &room, PyBUF_WRITABLE)
+            PyObject_GetBuffer(call_in(self.context, self.protocol, "get_buffer", -1), &room, PyBUF_WRITABLE)
             if room.len == 0:
                 PyBuffer_Release(&room)
                 raise RuntimeError("get_buffer() returned an empty buffer")
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
-            self.report(exception, "Fatal error: protocol.get_buffer() call failed.")
-            return self.end_now(exception)
+            return self.end_failed("get_buffer", exception)
         size = recv(self.fd, room.buf, room.len, 0)
         if size > 0:
             PyBuffer_Release(&room)     # before the protocol is told: it may want to resize its buffer
@@ -245,8 +257,7 @@ cdef class Transport(Stream):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
-            self.report(exception, "Fatal error: protocol.eof_received() call failed.")
-            return self.end_now(exception)
+            return self.end_failed("eof_received", exception)
         if not keeps_open:
             self.close_after_flush()
         return 0
@@ -393,12 +404,11 @@ cdef class Transport(Stream):
     cdef int tell(self, str what, argument) except -1:
         # Looked up each time: a parser may rebind its data_received from state to state.
         try:
-            self.context.run(getattr(self.protocol, what), argument)
+            call_in(self.context, self.protocol, what, argument)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
-            self.report(exception, f"Fatal error: protocol.{what}() call failed.")
-            return self.end_now(exception)
+            return self.end_failed(what, exception)
         return 0
 
     cdef int tell_bare(self, callback, str what) except -1:
@@ -411,11 +421,11 @@ cdef class Transport(Stream):
             self.tell_handler(exception, f"protocol.{what}() failed")
         return 0
 
-    cdef int report(self, exception, str message) except -1:
-        # COMPAT(asyncio): not an OSError, which could as well be the socket's; connection_lost tells the protocol of it.
+    cdef int end_failed(self, str what, exception) except -1:
+        # COMPAT(asyncio): not said of an OSError, which could as well be the socket's; connection_lost tells the protocol of it.
         if not isinstance(exception, OSError):
-            self.tell_handler(exception, message)
-        return 0
+            self.tell_handler(exception, f"Fatal error: protocol.{what}() call failed.")
+        return self.end_now(exception)
 
     cdef int tell_handler(self, exception, str message) except -1:
         self.loop.call_exception_handler(
