@@ -40,6 +40,7 @@ UNITS = {
     "pool": OWN_GIL,
     "file_jobs": OWN_GIL,
     "tcp": MAIN_ONLY,
+    "reader_feed": MAIN_ONLY,
     "transport": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,
     "http1_grammar": MAIN_ONLY,

@@ -1,4 +1,7 @@
 """Declarations of transport.pyx: what other native units may touch."""
+from libc.stdint cimport uint64_t
+
+from treadle._native.reader_feed cimport NO_TEXT, text_now
 from treadle._native.tcp cimport Listener, Stream
 
 
@@ -8,6 +11,7 @@ cdef class Transport(Stream):
     cdef object server
     cdef dict extra
     cdef bint is_buffered           # the protocol is a BufferedProtocol
+    cdef uint64_t fed_text          # of asyncio's streams, where the protocol is theirs: see reader_feed.pyx
     cdef bint is_connected          # connection_made was called
     cdef object eof_told            # the protocol that was told the end of input, or None: none is told twice
     cdef object empty_waiter        # asyncio's sendfile: a future, done once nothing waits to be sent; no write() meanwhile
@@ -22,6 +26,11 @@ cdef class Transport(Stream):
     cdef object transport_socket(self)
     cdef int lose_sendfile(self) except -1
     cdef int tell(self, str what, argument) except -1
+    cdef bint feed_reader(self, const char *data, Py_ssize_t size) except -1
+    cdef inline bint feeds_reader(self) noexcept:
+        # Data is for asyncio's StreamReader, and nobody else need be told.
+        return self.fed_text != NO_TEXT and self.fed_text == text_now()
+
     cdef bytes checked(self, data)
     cdef int tell_bare(self, callback, str what) except -1
     cdef int end_failed(self, str what, exception) except -1

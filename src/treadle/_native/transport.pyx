@@ -16,6 +16,7 @@ from posix.unistd cimport close
 from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport WRITABLE, PollHandle
 from treadle._native.queues cimport SOON
+from treadle._native.reader_feed cimport feed, known_text, text_now
 from treadle._native.tcp cimport MARK_DEFAULT, Listener, Stream, set_nodelay, sockaddr, sockaddr_in6
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -194,6 +195,7 @@ cdef class Transport(Stream):
     cdef int take_protocol(self, protocol) except -1:
         self.protocol = protocol
         self.is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self.fed_text = known_text(protocol)
         return 0
 
     def is_closing(self):
@@ -244,7 +246,19 @@ cdef class Transport(Stream):
         return 0
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:
+        if self.feeds_reader() and self.feed_reader(data, size):
+            return 0
         return self.tell("data_received", PyBytes_FromStringAndSize(data, size))
+
+    cdef bint feed_reader(self, const char *data, Py_ssize_t size) except -1:
+        # True: there is nothing to tell the protocol.
+        try:
+            return feed(self.protocol, data, size)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            self.end_failed("data_received", exception)
+            return True
 
     cdef int on_end(self) except -1:
         # COMPAT(asyncio): eof_received() returning something true keeps our side open.
