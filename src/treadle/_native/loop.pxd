@@ -86,6 +86,7 @@ cdef class LoopCore(Microtasks):
     cdef int take_events(self) except -1
     cdef int visit(self, Kind kind, PollHandle handle, int ready) except -1
     cdef int fire_observed(self, Timer timer) except -1
+    cdef int follow_up(self) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1
     cdef int note_spin(self, uint64_t ran) except -1

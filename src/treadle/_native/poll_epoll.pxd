@@ -30,6 +30,7 @@ cdef class PollHandle:
     cdef bint is_counted        # it is one of poller.refs
 
     cdef int on_ready(self, int ready) except -1    # in the poll phase
+    cdef bint calls_nobody(self, int ready) noexcept    # on_ready(ready) calls nothing of the user's
     cdef int on_pending(self) except -1             # in the pending phase, once per LoopCore.defer()
     cdef int on_batch(self) except -1               # in the poll phase, once per LoopCore.join_batch()
     cdef int on_close(self) except -1               # in the close phase, once per LoopCore.end()
@@ -66,6 +67,10 @@ cdef class Poller:
     cdef inline bint has_more(self) noexcept:
         # Events of the last wait that were not taken yet; their handles may be gone.
         return self.next_event < self.event_count
+
+    cdef inline void put_back(self) noexcept:
+        # The event that was taken last: it is looked at again, and its handle may be gone by then.
+        self.next_event -= 1
 
     cdef inline void drop_events(self) noexcept:
         # What was not taken: the next wait tells of it again.

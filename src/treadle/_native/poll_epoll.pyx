@@ -79,6 +79,9 @@ cdef class PollHandle:
         # ready: READABLE | WRITABLE, only what it is interested in; all of it where the descriptor has an error.
         return 0
 
+    cdef bint calls_nobody(self, int ready) noexcept:
+        return False
+
     cdef int on_pending(self) except -1:
         return 0
 

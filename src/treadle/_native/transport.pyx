@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from posix.unistd cimport close
 
 from treadle._native.loop cimport LoopCore
-from treadle._native.poll_epoll cimport WRITABLE, PollHandle
+from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle
 from treadle._native.queues cimport SOON
 from treadle._native.reader_feed cimport feed, known_text, text_now
 from treadle._native.tcp cimport MARK_DEFAULT, Listener, Stream, set_nodelay, sockaddr, sockaddr_in6
@@ -244,6 +244,9 @@ cdef class Transport(Stream):
         self.received_nothing(size)     # first, while errno is recv's
         PyBuffer_Release(&room)
         return 0
+
+    cdef bint calls_nobody(self, int ready) noexcept:
+        return ready == READABLE and self.feeds_reader()
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:
         if self.feeds_reader() and self.feed_reader(data, size):

@@ -14,6 +14,8 @@ import treadle
 from tests.integration.loop.support import run, test_of_both, turns
 from tests.integration.support import DEADLINE_S
 
+GATHER_MAX = 16  # of _native/loop.pyx
+
 
 class OtherProtocol(asyncio.StreamReaderProtocol):
     """As asyncio's in everything, and yet another class."""
@@ -283,3 +285,77 @@ async def test_a_reader_that_is_gone_gets_nothing(loop, way) -> None:
         await turns()
         assert bytes(reader._buffer) == b""
         assert not writer.transport.is_closing()
+
+
+# ---- the order of events that call nobody, among others: treadle's own promise
+
+
+@pytest.fixture
+def our_loop() -> Iterator[treadle.EventLoop]:
+    loop = treadle.EventLoop()
+    yield loop
+    loop.close()
+
+
+class Noting(asyncio.Protocol):
+    def __init__(self, trace: list[str]) -> None:
+        self.trace = trace
+
+    def data_received(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self.trace.append, "caused by the callback")  # type: ignore[arg-type]
+        self.trace.append("callback")
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["goes on", "is ended meanwhile"])
+def test_what_an_event_queued_runs_before_the_next_callback(our_loop, is_ended) -> None:
+    trace: list[str] = []
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            streams = [await stack.enter_async_context(fed(WAYS["asyncio's own"])) for _ in range(3)]
+            ours, other = socket.socketpair()
+            stack.enter_context(other)
+            transport, _ = await our_loop.create_connection(lambda: Noting(trace), sock=ours)
+            stack.callback(transport.abort)
+
+            async def read(index: int) -> None:
+                await streams[index][0].read(10)
+                trace.append(f"stream {index}")
+                if is_ended:
+                    transport.abort()
+
+            async with asyncio.TaskGroup() as group:
+                for index in range(3):
+                    group.create_task(read(index))
+                await turns()
+                for peer in (streams[0][2], streams[1][2], other, streams[2][2]):
+                    peer.sendall(b"data")
+        await turns()
+
+    run(our_loop, main())
+    between = [] if is_ended else ["callback", "caused by the callback"]
+    assert trace == ["stream 0", "stream 1", *between, "stream 2"]
+
+
+@pytest.mark.parametrize(("is_debug", "together"), [(False, GATHER_MAX), (True, 1)], ids=["usually", "in debug mode"])
+def test_so_many_streams_are_fed_before_the_first_of_their_tasks_goes_on(our_loop, is_debug, together) -> None:
+    our_loop.set_debug(is_debug)
+    filled: list[int] = []
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            streams = [await stack.enter_async_context(fed(WAYS["asyncio's own"])) for _ in range(2 * GATHER_MAX)]
+
+            async def read(reader: asyncio.StreamReader) -> None:
+                await reader.read(10)
+                filled.append(sum(bool(other._buffer) for other, _, _ in streams))
+
+            async with asyncio.TaskGroup() as group:
+                for reader, _, _ in streams:
+                    group.create_task(read(reader))
+                await turns()
+                for _, _, peer in streams:
+                    peer.sendall(b"data")
+
+    run(our_loop, main())
+    assert filled == [together - 1 - done % together for done in range(2 * GATHER_MAX)]
