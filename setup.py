@@ -42,6 +42,7 @@ UNITS = {
     "tcp": MAIN_ONLY,
     "reader_feed": MAIN_ONLY,
     "transport": MAIN_ONLY,
+    "tls": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,
     "http1_grammar": MAIN_ONLY,
     "http1_plain": MAIN_ONLY,

@@ -5,8 +5,13 @@ from treadle._native.reader_feed cimport NO_TEXT, text_now
 from treadle._native.tcp cimport Listener, Stream
 
 
+cdef class Receiver:
+    cdef int receive(self, const char *data, Py_ssize_t size) except -1
+
+
 cdef class Transport(Stream):
     cdef object protocol
+    cdef Receiver receiver          # the protocol, if it is one
     cdef object context
     cdef object server
     cdef dict extra
@@ -26,6 +31,7 @@ cdef class Transport(Stream):
     cdef object transport_socket(self)
     cdef int lose_sendfile(self) except -1
     cdef int tell(self, str what, argument) except -1
+    cdef int hand_to_receiver(self, const char *data, Py_ssize_t size) except -1
     cdef bint feed_reader(self, const char *data, Py_ssize_t size) except -1
     cdef inline bint feeds_reader(self) noexcept:
         # Data is for asyncio's StreamReader, and nobody else need be told.

@@ -9,6 +9,8 @@ from treadle._native.tcp import Listener, Stream
 
 HAS_CLIENTS: bool
 
+class Receiver: ...
+
 class Transport(Stream):
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 Invariants: connection_made comes first and connection_lost last, each a microtask; nothing is received before connection_made, nor
 before whoever waits for the transport has it; one protocol is told the end of input once. Not here: sockets themselves (tcp.pyx), TLS
-(asyncio's own code, over Transport), and how a server is set up (treadle.loop.event_loop).
+(tls.pyx, over Transport), and how a server is set up (treadle.loop.event_loop).
 """
 import asyncio
 import contextvars
@@ -11,6 +11,7 @@ import sys
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.contextvars cimport PyContext_Enter, PyContext_Exit
 from posix.unistd cimport close
 
 from treadle._native.loop cimport LoopCore
@@ -39,6 +40,14 @@ cdef extern from *:
 
 INHERITED = asyncio.Transport.get_extra_info
 HAS_CLIENTS = sys.version_info >= (3, 13)      # COMPAT(asyncio): from then on a server knows its transports
+
+
+cdef class Receiver:
+    """A protocol that takes bytes from where they were received."""
+
+    cdef int receive(self, const char *data, Py_ssize_t size) except -1:
+        # Poll phase, in the transport's context: stands for get_buffer() and buffer_updated(). `data` is good until it returns.
+        return 0
 
 
 cdef class Transport(Stream):
@@ -194,7 +203,8 @@ cdef class Transport(Stream):
 
     cdef int take_protocol(self, protocol) except -1:
         self.protocol = protocol
-        self.is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self.receiver = protocol if isinstance(protocol, Receiver) else None
+        self.is_buffered = self.receiver is None and isinstance(protocol, asyncio.BufferedProtocol)
         self.fed_text = known_text(protocol)
         return 0
 
@@ -249,6 +259,8 @@ cdef class Transport(Stream):
         return ready == READABLE and self.feeds_reader()
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:
+        if self.receiver is not None:
+            return self.hand_to_receiver(data, size)
         if self.feeds_reader() and self.feed_reader(data, size):
             return 0
         return self.tell("data_received", PyBytes_FromStringAndSize(data, size))
@@ -399,7 +411,7 @@ cdef class Transport(Stream):
             Transport.get_extra_info(self, "sockname")      # remembered while the socket can be asked
             Transport.get_extra_info(self, "peername")
             self.lose_sendfile()
-            self.protocol = self.eof_told = None
+            self.protocol = self.receiver = self.eof_told = None
             self.server = None
             if server is not None:
                 server._detach(self) if HAS_CLIENTS else server._detach()
@@ -426,6 +438,20 @@ cdef class Transport(Stream):
             raise
         except BaseException as exception:
             return self.end_failed(what, exception)
+        return 0
+
+    cdef int hand_to_receiver(self, const char *data, Py_ssize_t size) except -1:
+        cdef Receiver receiver = self.receiver      # it may hand the connection over meanwhile
+        try:
+            PyContext_Enter(self.context)
+            try:
+                receiver.receive(data, size)
+            finally:
+                PyContext_Exit(self.context)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            return self.end_failed("buffer_updated", exception)
         return 0
 
     cdef int tell_bare(self, callback, str what) except -1:

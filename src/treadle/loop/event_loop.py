@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import warnings
-from asyncio import SelectorEventLoop, base_events, constants, format_helpers, sslproto
+from asyncio import SelectorEventLoop, base_events, constants, format_helpers
 from asyncio.log import logger
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -26,7 +26,7 @@ from weakref import WeakSet, WeakValueDictionary
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
-from treadle.loop import hooks, left_open, task_steps
+from treadle.loop import hooks, left_open, task_steps, tls
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
 from treadle.loop.signals import SignalPipe
@@ -341,7 +341,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         ssl_shutdown_timeout: Any = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> Any:
         self._ensure_fd_no_transport(rawsock)
-        ssl_protocol = sslproto.SSLProtocol(
+        ssl_protocol = tls.PROTOCOL(
             self,
             protocol,
             sslcontext,
@@ -375,15 +375,17 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     def _tls_protocol(
         self, protocol_factory: Callable[[], Any], sslcontext: Any, ssl_handshake_timeout: Any, ssl_shutdown_timeout: Any
     ) -> Any:
-        return sslproto.SSLProtocol(
+        return tls.PROTOCOL(
             self,
             protocol_factory(),
             sslcontext,
-            None,  # type: ignore[arg-type]  # nobody waits for the handshake
+            None,  # nobody waits for the handshake
             server_side=True,
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
+
+    start_tls = tls.start_tls
 
     def _stop_serving(self, sock: socket.socket) -> None:
         if sock.fileno() < 0:  # it was closed with the loop

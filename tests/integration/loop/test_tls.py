@@ -1,11 +1,17 @@
-"""TLS over treadle's transport: asyncio's own code above it, so what is asked is whether the two fit together."""
+"""TLS over treadle's transport: asyncio's own state machine above it, so what is asked is whether the two fit together.
+
+Not here: what is told of each record (test_tls_reading.py), written (test_tls_writing.py) and at the end (test_tls_ending.py)."""
 
 import asyncio
 import ssl
+from asyncio import sslproto
 
 import pytest
 
+import treadle
 from tests.integration.loop.support import BIG, Echo, Recorder, test_of_both, turns
+from tests.integration.support import DEADLINE_S
+from treadle.loop import tls
 
 
 @test_of_both
@@ -16,6 +22,8 @@ async def test_an_echo_and_its_end(loop, contexts) -> None:
         Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
     )
     assert client.trace == ["made"]
+    assert isinstance(transport, sslproto._SSLProtocolTransport)
+    assert "SSL" in type(transport).__name__  # so does a test of uvloop's tell what it has
     transport.write(b"hello")
     assert await client.until_data(5) == b"hello"
     assert transport.get_extra_info("sslcontext") is contexts[1]
@@ -157,3 +165,52 @@ async def test_tls_over_a_unix_socket(loop, contexts, tmp_path) -> None:
     server.close()
     await server.wait_closed()
     await turns(20)
+
+
+def test_a_connection_holds_no_buffer_of_its_own(contexts) -> None:
+    """What came is decrypted from the loop's: asyncio's own takes 256 KiB for each connection."""
+    held: list[int] = []
+
+    class Looks(Echo):
+        def data_received(self, data: bytes) -> None:
+            held.append(len(self.transport._ssl_protocol._ssl_buffer))
+            super().data_received(data)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Looks, "127.0.0.1", 0, ssl=contexts[0])
+        transport, client = await loop.create_connection(
+            Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
+        )
+        transport.write(b"hello")
+        assert await client.until_data(5) == b"hello"
+        transport.close()
+        await client.until_lost()
+        server.close()
+        await server.wait_closed()
+
+    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(main(), DEADLINE_S))
+    assert held == [0]
+
+
+def test_where_asyncio_does_it_all(contexts, monkeypatch) -> None:
+    """On a Python whose SSLProtocol the native class does not know."""
+    monkeypatch.setattr(tls, "PROTOCOL", sslproto.SSLProtocol)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Echo, "127.0.0.1", 0, ssl=contexts[0])
+        transport, client = await loop.create_connection(
+            Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
+        )
+        assert type(transport) is sslproto._SSLProtocolTransport
+        transport.write(b"hello")
+        assert await client.until_data(5) == b"hello"
+        transport.close()
+        await client.until_lost()
+        server.close()
+        await server.wait_closed()
+
+    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(main(), DEADLINE_S))
