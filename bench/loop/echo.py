@@ -33,6 +33,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {  # figure: how echo.py does it,
     "tcp_buffered": ("buffered", PYTHON_LOOPS),
     "tcp_streams": ("streams", PYTHON_LOOPS),
     "tls_protocol": ("protocol", (*TLS_LOOPS, "node24")),
+    "tls_buffered": ("buffered", TLS_LOOPS),
     "tls_streams": ("streams", TLS_LOOPS),
 }
 FIGURES = tuple(WAYS)
@@ -40,6 +41,7 @@ GOALS = (
     Goal("tcp_protocol", ("rloop",), 1.00),
     Goal("tcp_streams", ("uvloop",), 0.90),
     Goal("tls_protocol", ("uvloop",), 1.00),
+    Goal("tls_buffered", ("uvloop",), 1.00),
     Goal("tls_streams", ("uvloop",), 1.00),
 )
 
