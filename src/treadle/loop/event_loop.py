@@ -284,17 +284,29 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     ) -> None:
         """asyncio's: callback(*args) runs in the loop, not in the signal."""
         self._check_closed()
-        self._pipe()
-        super().add_signal_handler(sig, callback, *args)
+        pipe = self._pipe()
+        try:
+            super().add_signal_handler(sig, callback, *args)
+        finally:
+            pipe.rearm()
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """asyncio's; whoever else listens for that signal or another one still hears it."""
+        was_there = super().remove_signal_handler(sig)
+        if was_there and self._signal_pipe is not None:
+            self._signal_pipe.rearm()
+        if was_there and hooks.signal_dropped is not None:
+            hooks.signal_dropped(sig)
+        return was_there
 
     def _handle_signal(self, sig: int) -> None:
         super()._handle_signal(sig)  # type: ignore[misc]
         if hooks.signal is not None:
             hooks.signal(sig)
 
-    def hears_signals(self) -> bool:
-        """Whether hooks.signal is told of a signal that comes now, in a poll phase of this run."""
-        return self._signal_pipe is not None and self._signal_pipe.is_armed
+    def has_heard_signal(self) -> bool:
+        """For the handler of a signal that has just come: whether hooks.signal is told of it, in a poll phase of this run."""
+        return self._signal_pipe is not None and self._signal_pipe.has_heard()
 
     def _make_self_pipe(self) -> None:
         self._ssock = self._csock = None  # type: ignore[assignment]  # made by _pipe() when somebody needs it

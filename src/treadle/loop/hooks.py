@@ -28,3 +28,6 @@ unhandled_rejection: Callable[[EventLoop, BaseException, asyncio.Future[Any]], b
 
 #: A signal came in through the loop's pipe: (number) -> None. In the poll phase.
 signal: Callable[[int], None] | None = None
+
+#: A loop has given up its handler of a signal, which has its default again: (number) -> None.
+signal_dropped: Callable[[int], None] | None = None

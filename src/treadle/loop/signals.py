@@ -1,8 +1,9 @@
 """A pair of sockets through which a signal ends a blocked poll.
 
 CPython's C-level signal handler writes the signal's number into it (signal.set_wakeup_fd); without that, a signal that arrives
-just before the poll would wait for the next event. Not here: what a signal does (asyncio's add_signal_handler;
-hooks.signal).
+just before the poll would wait for the next event. That descriptor is one for the whole process, and others set it as well:
+asyncio switches it off with the last handler of a loop, whoever else needs it.
+Not here: what a signal does (asyncio's add_signal_handler; hooks.signal).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,7 +27,7 @@ class SignalPipe:
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
         self._pid = os.getpid()
-        self.is_armed = False  # set and cleared by armed(): signals arrive here
+        self._is_armed = False  # set and cleared by armed(): signals arrive here
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
@@ -38,20 +41,40 @@ class SignalPipe:
     @contextmanager
     def armed(self) -> Iterator[None]:
         """While it lasts, signals write into it, unless somebody else's descriptor already gets them. Main thread only."""
-        before = signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
-        self.is_armed = before in (-1, self.writer.fileno())
-        if not self.is_armed:
+        before = self._arm()
+        self._is_armed = before in (-1, self.writer.fileno())
+        if not self._is_armed:
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
         try:
             yield
         finally:
-            self.is_armed = False
+            self._is_armed = False
             now = signal.set_wakeup_fd(-1)
             if now != self.writer.fileno() or self._loop._signal_handlers:
                 signal.set_wakeup_fd(now, warn_on_full_buffer=False)
+
+    def rearm(self) -> None:
+        """asyncio may have set the descriptor: within armed() it is this one again."""
+        if self._is_armed and not self.is_inherited() and threading.current_thread() is threading.main_thread():
+            self._arm()
+
+    def has_heard(self) -> bool:
+        """For the handler of a signal: whether that was written into it. Once nobody's descriptor gets signals any more, it is
+        armed anew for the next one. Main thread only."""
+        before = self._arm()
+        if before not in (-1, self.writer.fileno()):
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        return before == self.writer.fileno()
+
+    def _arm(self) -> int:
+        return signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
 
     def close(self) -> None:
         """Close both ends."""
         self._loop._remove_reader(self.reader.fileno())
         self.reader.close()
         self.writer.close()
+
+
+if sys.version_info < (3, 12):  # COMPAT(asyncio): from then on it does so itself. A child's signals are not its parent's.
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))

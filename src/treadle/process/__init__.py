@@ -134,3 +134,4 @@ hooks.before_exit = _process.emit_before_exit
 hooks.exit = _process.end_program
 hooks.unhandled_rejection = _process.handle_unhandled_rejection
 hooks.signal = _process.deliver_signal
+hooks.signal_dropped = _process.take_signal_back

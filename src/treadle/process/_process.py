@@ -204,6 +204,10 @@ class Process(EventEmitter):
         """A loop has met a signal: emit it if anybody listens. For the loop's hook."""
         self._signals.deliver(number)
 
+    def take_signal_back(self, number: int, /) -> None:
+        """A loop's own handler of a signal is gone: the listeners hear it as before. For the loop's hook."""
+        self._signals.take_back(number)
+
     def _emit_signal(self, name: str, number: int) -> None:
         self.emit(name, name, number)
 

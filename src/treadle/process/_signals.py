@@ -49,6 +49,12 @@ class Signals:
             _set_handler(number, self._before[number])
         del self._before[number]
 
+    def take_back(self, number: int) -> None:
+        """A loop that had taken it has given it back to the system: handle it again, if it is watched. For the loop's hook."""
+        if number in self._before:
+            del self._before[number]
+            self.watch(number)
+
     def watched(self) -> list[tuple[str, int]]:
         """Names and numbers."""
         return [(_NAMES[number], number) for number in self._before]
@@ -64,7 +70,7 @@ class Signals:
             self._emit(_NAMES[number], number)
         elif not isinstance(loop, EventLoop):
             loop.call_soon_threadsafe(self._emit, _NAMES[number], number)
-        elif not loop.hears_signals():  # somebody else's wake-up descriptor gets them
+        elif not loop.has_heard_signal():  # somebody else's wake-up descriptor got it, or nobody's
             loop.call_soon_threadsafe(self.deliver, number)
 
 

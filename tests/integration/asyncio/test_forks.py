@@ -4,6 +4,8 @@ Children that go on with the loop they inherit: tests/unit/loop/test_forks.py an
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -72,3 +74,24 @@ def test_a_program_in_it_is_its_own() -> None:
         return in_child(act)
 
     assert treadle.run(main) == 0
+
+
+def test_its_signals_are_not_its_parents(loop) -> None:
+    heard: list[int] = []
+
+    def act() -> bool:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return not heard  # asyncio's way: the handler is a callback of the parent's loop
+
+    async def main() -> int:
+        loop.add_signal_handler(signal.SIGUSR1, heard.append, os.getpid())
+        status = in_child(act)
+        await asyncio.sleep(0.01)
+        return status
+
+    assert loop.run_until_complete(main()) == 0
+    assert heard == []
+    os.kill(os.getpid(), signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert heard == [os.getpid()]
+    loop.remove_signal_handler(signal.SIGUSR1)

@@ -191,6 +191,74 @@ def test_beside_a_handler_of_the_loop_both_hear_it() -> None:
     assert sorted(trace) == ["handler", "listener"]
 
 
+def _add_and_remove(_: treadle.EventLoop) -> None:
+    loop = get_loop()
+    loop.add_signal_handler(signal.SIGUSR2, int)
+    assert loop.remove_signal_handler(signal.SIGUSR2)
+
+
+def _fail_to_add(_: treadle.EventLoop) -> None:
+    with pytest.raises(RuntimeError):
+        get_loop().add_signal_handler(signal.SIGKILL, int)
+
+
+def _close_another(other: asyncio.AbstractEventLoop) -> None:
+    other.add_signal_handler(signal.SIGUSR2, int)
+    other.close()
+
+
+def _add_and_remove_this_one(_: treadle.EventLoop) -> None:
+    loop = get_loop()
+    loop.add_signal_handler(NUMBER, int)
+    assert loop.remove_signal_handler(NUMBER)
+
+
+def _close_another_that_had_this_one(other: asyncio.AbstractEventLoop) -> None:
+    other.add_signal_handler(NUMBER, int)
+    other.close()
+
+
+@pytest.mark.parametrize("how", ["in a callback", "in a poll"])
+@pytest.mark.parametrize("other", [asyncio.SelectorEventLoop, treadle.EventLoop])
+@pytest.mark.parametrize(
+    "disturb", [_add_and_remove, _fail_to_add, _close_another, _add_and_remove_this_one, _close_another_that_had_this_one]
+)
+def test_the_end_of_a_loops_handlers_keeps_none_from_hearing(disturb: Any, other: Any, how: str) -> None:
+    """asyncio switches the wake-up descriptor off with a loop's last handler, and gives the signal its default again."""
+    if disturb is _close_another_that_had_this_one and other is asyncio.SelectorEventLoop:
+        pytest.skip("that loop is asyncio's own, and tells nobody")
+    trace: Trace = []
+
+    async def main() -> None:
+        inner = other()
+        process.on(NAME, lambda *args: (trace.append(args), heard.set()))
+        disturb(inner)
+        inner.close()
+        for _ in range(2):  # also the one after the first
+            heard = asyncio.Event()
+            if how == "in a callback":
+                send()
+            else:
+                threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, NUMBER)).start()
+            await asyncio.wait_for(heard.wait(), 10)
+            await asyncio.sleep(0)
+
+    treadle.run(main)
+    assert trace == [(NAME, NUMBER)] * 2
+
+
+def test_a_listener_of_before_a_loops_handler_gives_back_what_the_loop_left() -> None:
+    def main() -> None:
+        loop = get_loop()
+        loop.add_signal_handler(NUMBER, int)
+        process.on(NAME, print)
+        loop.remove_signal_handler(NUMBER)
+        process.off(NAME, print)
+        assert signal.getsignal(NUMBER) == signal.SIG_DFL
+
+    treadle.run(main)
+
+
 def test_somebody_elses_wake_up_descriptor_keeps_none_from_hearing() -> None:
     trace: Trace = []
     reader, writer = socket.socketpair()
