@@ -70,6 +70,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         _thread_id: int | None
         _signal_handlers: dict[int, Any]
         _internal_fds: int
+        _default_executor: Any
+        _executor_shutdown_called: bool
+        _do_shutdown: Callable[[asyncio.Future[Any]], None]
         _transports: WeakValueDictionary[int, Any]
         _check_running: Callable[[], None]
         _check_thread: Callable[[], None]

@@ -10,7 +10,7 @@ import inspect
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from treadle._base.errors import TreadleError
@@ -32,8 +32,8 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
     cancelled. May be called again; each program has a loop of its own. In a file run by ``treadle run`` it joins the program
     that runs already, and returns None.
 
-    Raises what main raises, what a callback of treadle's raises and nobody handles, and TreadleError (ERR_LOOP_RUNNING) when
-    another loop runs on this thread.
+    Raises what main raises, what a callback of treadle's raises and nobody handles, RuntimeError when loop.stop() ends it before
+    main is done, and TreadleError (ERR_LOOP_RUNNING) when another loop runs on this thread.
     """
     here = _here.program
     if here is not None and here.adopts and here.pid == os.getpid():
@@ -48,7 +48,7 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
 
 def run_until_done(main: Main, *, cleanup_s: float) -> Any:
     """As run, but the program ends with main, whatever else would hold it: tasks, timers and servers that are left are cancelled
-    and closed, and have cleanup_s to clean up. For ``treadle serve``."""
+    and closed, and have cleanup_s to clean up, all of them together. For ``treadle serve``."""
     return _Program(main, adopts=False, cleanup_s=cleanup_s).run(None)
 
 
@@ -73,6 +73,7 @@ class _Program:
         self._loop = loop or EventLoop()
         self._result: Any = None
         self._error: BaseException | None = None
+        self._pending = 0  # mains that are not done
         self._is_over = False  # set once, before what is left of it is cleaned up
 
     def run(self, debug: bool | None) -> Any:
@@ -101,20 +102,23 @@ class _Program:
 
     def _turn(self) -> None:
         loop = self._loop
-        while True:
-            loop.run_while_alive()
-            if self._error is not None:
-                raise self._error
+        while self._runs_dry():
             if hooks.before_exit is None or self._cleanup_s is not None or not _is_main_thread():
                 break
             turns = loop.turns
             loop.next_tick(self._tell_before_exit, hooks.before_exit)
-            loop.run_while_alive()
-            if self._error is not None:
-                raise self._error
-            if loop.turns == turns:  # it scheduled nothing that holds the program
+            if not self._runs_dry() or loop.turns == turns:  # it scheduled nothing that holds the program
                 break
         _tell_exit(loop, 0)
+
+    def _runs_dry(self) -> bool:
+        """Run until nothing holds the program. False: it was stopped before that."""
+        self._loop.run_while_alive()
+        if self._error is not None:
+            raise self._error
+        if self._pending:
+            raise RuntimeError("Event loop stopped before Future completed.")  # COMPAT(asyncio)
+        return not self._loop.is_alive()
 
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
         """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
@@ -148,10 +152,12 @@ class _Program:
 
     def _await(self, awaitable: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(awaitable, loop=self._loop)
+        self._pending += 1
         self._loop.ref_request()
         task.add_done_callback(self._main_ended)
 
     def _main_ended(self, task: asyncio.Future[Any]) -> None:
+        self._pending -= 1
         self._loop.unref_request()
         if self._is_over:  # cancelled with all that was left: no longer a reason to stop
             return
@@ -199,11 +205,11 @@ def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
     executor closed. The turns this takes may fail: what a callback raises there comes out."""
     loop.stop_accepting()
     loop.drop_waiting()
+    end_s = None if cleanup_s is None else loop.time() + cleanup_s
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=cleanup_s))
+    _wait(loop, left, end_s)
     for task in left:
         if not task.done():
             logger.error("a task did not end %g s after being cancelled: %r", cleanup_s, task)
@@ -211,5 +217,39 @@ def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
             loop.call_exception_handler(
                 {"message": "unhandled exception while the program ended", "exception": task.exception(), "task": task}
             )
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
+    if end_s is None:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    else:
+        _close_generators(loop, end_s)
+        _end_executor(loop, end_s)
+
+
+def _wait(loop: EventLoop, futures: Collection[asyncio.Future[Any]], end_s: float | None) -> bool:
+    """Run until all of them are done, or the time is over: False."""
+    if futures:
+        left_s = None if end_s is None else max(0.0, end_s - loop.time())
+        loop.run_until_complete(asyncio.wait(futures, timeout=left_s))
+    return all(future.done() for future in futures)
+
+
+def _close_generators(loop: EventLoop, end_s: float) -> None:
+    closing = loop.create_task(loop.shutdown_asyncgens())
+    if not _wait(loop, {closing}, end_s):
+        closing.cancel()
+        if not _wait(loop, {closing}, loop.time()):
+            logger.error("an async generator did not end although it was cancelled")
+
+
+def _end_executor(loop: EventLoop, end_s: float) -> None:
+    """As shutdown_default_executor, which knows no end on CPython 3.11."""
+    loop._executor_shutdown_called = True
+    if loop._default_executor is None:
+        return
+    ended = loop.create_future()
+    thread = threading.Thread(target=loop._do_shutdown, args=(ended,), daemon=True)
+    thread.start()
+    if _wait(loop, {ended}, end_s):
+        thread.join()
+    else:
+        logger.error("a call in the default executor did not end in time: its thread is left alone")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import treadle
-from treadle.loop.program import run_script
+from tests.unit.loop.support import DEADLINE_S
+from treadle.loop.program import run_script, run_until_done
 
 
 async def _where() -> tuple[int, int]:
@@ -107,3 +108,72 @@ def test_what_fails_while_a_program_ends_comes_out() -> None:
 
 def _fail() -> None:
     raise RuntimeError("while it ended")
+
+
+# -- a program that has an end
+
+
+def test_a_call_of_the_executor_does_not_keep_it_from_ending(caplog: pytest.LogCaptureFixture) -> None:
+    gate = threading.Event()
+    deadline = threading.Timer(DEADLINE_S, gate.set)
+    deadline.start()
+    before = set(threading.enumerate())
+
+    async def main() -> None:
+        asyncio.get_running_loop().run_in_executor(None, gate.wait)
+
+    run_until_done(main, cleanup_s=0.01)
+    was_waiting = not gate.is_set()
+    deadline.cancel()
+    gate.set()
+    for thread in {deadline, *threading.enumerate()} - (before - {deadline}):
+        thread.join(DEADLINE_S)
+    assert was_waiting
+    assert ["default executor" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_an_async_generator_does_not_keep_it_from_ending() -> None:
+    trace: list[str] = []
+
+    async def generator() -> Any:
+        try:
+            yield
+        finally:
+            try:
+                await asyncio.sleep(DEADLINE_S)
+                trace.append("slept")
+            except asyncio.CancelledError:
+                trace.append("cancelled")
+                raise
+
+    kept: list[Any] = []
+
+    async def main() -> None:
+        kept.append(generator())
+        await anext(kept[0])
+
+    run_until_done(main, cleanup_s=0.01)
+    assert trace == ["cancelled"]
+
+
+def test_what_ends_in_time_is_waited_for() -> None:
+    trace: list[str] = []
+    gate = threading.Event()
+
+    async def generator() -> Any:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0.001)
+            gate.set()
+            trace.append("closed")
+
+    kept: list[Any] = []
+
+    async def main() -> None:
+        kept.append(generator())
+        await anext(kept[0])
+        asyncio.get_running_loop().run_in_executor(None, lambda: (gate.wait(DEADLINE_S), trace.append("called")))
+
+    run_until_done(main, cleanup_s=DEADLINE_S)
+    assert sorted(trace) == ["called", "closed"]

@@ -15,7 +15,7 @@ import pytest
 import treadle
 from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom, open_fds
 from treadle._base.errors import TreadleError
-from treadle.loop import get_loop
+from treadle.loop import get_loop, hooks
 from treadle.timers import set_immediate, set_interval, set_timeout
 
 
@@ -461,6 +461,63 @@ def test_a_task_that_fails_while_it_is_cancelled_is_reported() -> None:
 
     treadle.run(main)
     assert [str(context["exception"]) for context in contexts] == ["boom"]
+
+
+# -- stop()
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "with treadle.process"])
+def process_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What a program meets once treadle.process is imported, and what it meets before. The calls of before_exit."""
+    calls: list[int] = []
+    for name in ("before_exit", "exit", "uncaught"):
+        monkeypatch.setattr(hooks, name, None)
+    if request.param:
+        monkeypatch.setattr(hooks, "before_exit", calls.append)
+    return calls
+
+
+def test_stopped_before_main_is_done(process_too: list[int]) -> None:
+    """As asyncio's run_until_complete."""
+    trace: Trace = []
+
+    async def main() -> str:
+        get_loop().call_later(0.001, get_loop().stop)
+        try:
+            await get_loop().create_future()
+        finally:
+            trace.append("cleaned up")
+        return "result"
+
+    with pytest.raises(RuntimeError, match="Event loop stopped before Future completed"):
+        treadle.run(main)
+    assert trace == ["cleaned up"]
+    assert process_too == []
+
+
+def test_stopped_behind_main_it_ends(process_too: list[int]) -> None:
+    trace: Trace = []
+
+    async def main() -> str:
+        set_timeout(get_loop().stop, 1)
+        set_timeout(trace.append, 60_000, "never")
+        return "result"
+
+    assert treadle.run(main) == "result"
+    assert trace == process_too == []
+
+
+def test_stopped_by_before_exit_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def before_exit(code: int) -> None:
+        calls.append(code)
+        set_timeout(get_loop().stop, 1)
+        set_timeout(calls.append, 60_000, 1)
+
+    monkeypatch.setattr(hooks, "before_exit", before_exit)
+    treadle.run(lambda: None)
+    assert calls == [0]
 
 
 # -- winding up
