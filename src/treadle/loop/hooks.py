@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: A callback of treadle's own failed and nobody handled it: (exception) -> True when a listener took care of it.
 uncaught: Callable[[BaseException], bool] | None = None
 
+#: A program begins: () -> None. For the process's own, those of its main thread, as with the two that follow.
+begin: Callable[[], None] | None = None
+
 #: Nothing is left that holds the program: (exit code) -> None. May schedule more, and the program goes on.
 before_exit: Callable[[int], None] | None = None
 

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import logging
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, TypeVar
@@ -60,6 +61,14 @@ def run_script(script: Callable[[], Any], loop: EventLoop | None = None) -> None
     _Program(script, adopts=True, loop=loop).run(None)
 
 
+def end_with(code: int) -> None:
+    """The program of this thread, if there is one, ends with that code in its next tick. For process.exit(), whose SystemExit
+    somebody may catch: where it comes out, that tick never is."""
+    here = _here.program
+    if here is not None and here.pid == os.getpid():
+        here.end_with(code)
+
+
 class _Program:
     """One main and its loop."""
 
@@ -82,6 +91,8 @@ class _Program:
             loop.set_debug(debug)
         loop.uncaught_hook = _uncaught
         outer, _here.program = _here.program, self
+        if hooks.begin is not None and _is_main_thread():
+            hooks.begin()
         try:
             loop.next_tick(self._start)
             self._turn()
@@ -149,6 +160,10 @@ class _Program:
         result = main if asyncio.iscoroutine(main) else main()
         if inspect.isawaitable(result):
             self._await(result)
+
+    def end_with(self, code: int) -> None:
+        """End in the next tick."""
+        self._loop.next_tick(sys.exit, code)
 
     def _await(self, awaitable: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(awaitable, loop=self._loop)

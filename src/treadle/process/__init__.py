@@ -130,6 +130,7 @@ class _ProcessModule(ModuleType):
 sys.modules[__name__].__class__ = _ProcessModule
 set_warning_observer(_process.on_warning)
 hooks.uncaught = _process.handle_uncaught
+hooks.begin = _process.begin_program
 hooks.before_exit = _process.emit_before_exit
 hooks.exit = _process.end_program
 hooks.unhandled_rejection = _process.handle_unhandled_rejection

@@ -1,5 +1,6 @@
 """The process as an emitter: its events, its exit, its warnings, its signals. Invariants: 'exit' is emitted at most once per
-program, and once it was, the program ends whatever its listeners do. Listeners outlive a treadle.run, as in Node.
+program, and once it was, the program ends whatever its listeners do, and whoever catches the SystemExit of exit(). Listeners
+outlive a treadle.run, as in Node.
 Not here: who calls the emission functions (the program runner, through loop.hooks); how a signal is taken (_signals.py)."""
 
 import asyncio
@@ -15,6 +16,7 @@ from treadle._base.warning import TreadleWarning, issue_warning
 from treadle.events import EventEmitter, Listener
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
+from treadle.loop.program import end_with
 from treadle.process._signals import ALIASES, NUMBERS, Signals, number_of
 
 __all__ = ["Process"]
@@ -47,18 +49,24 @@ def _require_pid(value: object) -> None:
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="pid", expected="an int", received=type(value).__name__)
 
 
-def _is_exit_code(value: object) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+def _require_exit_code(value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="code", expected="an int or None", received=type(value).__name__)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 class Process(EventEmitter):
     """One per interpreter: see treadle.process, which is its face."""
 
-    __slots__ = ("_exit_code", "_has_handler_failed", "_is_exiting", "_signals")
+    __slots__ = ("_exit_code", "_failure_code", "_has_handler_failed", "_is_exiting", "_signals")
 
     def __init__(self) -> None:
         super().__init__()
-        self._exit_code: int | None = None
+        self._exit_code: int | None = None  # what the user has set
+        self._failure_code: int | None = None  # what a failed listener has made of it, until the next program
         self._is_exiting = False  # set by the 'exit' of a program, cleared when that program has ended
         self._has_handler_failed = False  # set by a listener for uncaught exceptions that raised, cleared as the above
         self._signals = Signals(self._emit_signal)
@@ -104,22 +112,38 @@ class Process(EventEmitter):
     @property
     def exit_code(self) -> int | None:
         """The code to exit with when nothing else says one; None counts as 0. An 'exit' listener may still set it."""
-        return self._exit_code
+        return self._exit_code if self._failure_code is None else self._failure_code
 
     @exit_code.setter
     def exit_code(self, code: int | None) -> None:
-        if not _is_exit_code(code):
-            raise TreadleError("ERR_INVALID_ARG_TYPE", name="code", expected="an int or None", received=type(code).__name__)
-        self._exit_code = code
+        _require_exit_code(code)
+        self._exit_code, self._failure_code = code, None
 
     def exit(self, code: int | None = None, /) -> NoReturn:
-        """Emit 'exit', then raise SystemExit; `code` None means exit_code. Nothing that waits runs any more."""
-        if code is not None:
-            self.exit_code = code
-        if not self._is_exiting:
-            self._is_exiting = True
-            self._emit_exit(self._exit_code or 0)
-        raise SystemExit(self._exit_code or 0)
+        """Emit 'exit', then raise SystemExit; `code` None means exit_code. Nothing that waits runs any more. If SystemExit is
+        caught, the program ends in the next tick. On another thread than the main one: without 'exit', and only the program of
+        that thread. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE (no loop runs on that thread)."""
+        _require_exit_code(code)
+        if _is_main_thread():
+            if code is not None:
+                self.exit_code = code
+            if not self._is_exiting:
+                self._is_exiting = True
+                self._emit_exit(self.exit_code or 0)
+            code = self.exit_code
+        elif asyncio._get_running_loop() is None:
+            raise TreadleError(
+                "ERR_INVALID_STATE",
+                state="process.exit() was called on a thread that runs no loop",
+                hint="Call it on the program's own: loop.call_soon_threadsafe(process.exit, code)",
+            )
+        end_with(code or 0)
+        raise SystemExit(code or 0)
+
+    def begin_program(self) -> None:
+        """A program begins: what the one before it left is gone. For the program runner."""
+        self._failure_code = None
+        self._is_exiting = self._has_handler_failed = False
 
     def end_program(self, code: int = 0, /) -> None:
         """A program ended, by itself (0) or by an exception: emit 'exit', unless exit() has done so.
@@ -129,19 +153,19 @@ class Process(EventEmitter):
         listener did so, or a listener for uncaught exceptions failed.
         """
         if code and self._has_handler_failed:
-            self._exit_code = EXIT_HANDLER_FAILED  # COMPAT(node): without an 'exit'
+            self._failure_code = EXIT_HANDLER_FAILED  # COMPAT(node): without an 'exit'
         elif self._is_exiting:
-            self._exit_code = None  # SystemExit carries it
+            self.exit_code = None  # SystemExit carries it
         else:
             self._is_exiting = True
             if code:
-                self._exit_code = None  # COMPAT(node): an exception beats what was set before
-            self._emit_exit(code or self._exit_code or 0)  # what comes out of it brings the runner here once more
+                self.exit_code = None  # COMPAT(node): an exception beats what was set before
+            self._emit_exit(code or self.exit_code or 0)  # what comes out of it brings the runner here once more
         self._is_exiting = self._has_handler_failed = False
 
     def emit_before_exit(self, code: int = 0, /) -> None:
         """Nothing is left to do: listeners may schedule more, then the program goes on. For the program runner."""
-        self.emit("before_exit", self._exit_code or code)
+        self.emit("before_exit", self.exit_code or code)
 
     def _emit_exit(self, code: int) -> None:
         try:
@@ -149,8 +173,8 @@ class Process(EventEmitter):
         except Exception as error:  # COMPAT(node): handled or reported, and the exit goes on
             if not self.handle_uncaught(error):
                 sys.excepthook(type(error), error, error.__traceback__)
-                if self._exit_code is None:
-                    self._exit_code = code or 1
+                if self.exit_code is None:
+                    self._failure_code = code or 1
 
     # -- what nobody else took care of ---------------------------------------------------------------------------
 
@@ -164,7 +188,7 @@ class Process(EventEmitter):
             self.emit("uncaught_exception_monitor", error)
             return self.emit("uncaught_exception", error)
         except Exception:
-            self._has_handler_failed = threading.current_thread() is threading.main_thread()  # whose program has an exit
+            self._has_handler_failed = _is_main_thread()  # whose program has an exit
             raise
 
     def handle_unhandled_rejection(self, loop: EventLoop, reason: BaseException, future: "asyncio.Future[Any]") -> bool:

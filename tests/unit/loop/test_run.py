@@ -470,7 +470,7 @@ def test_a_task_that_fails_while_it_is_cancelled_is_reported() -> None:
 def process_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What a program meets once treadle.process is imported, and what it meets before. The calls of before_exit."""
     calls: list[int] = []
-    for name in ("before_exit", "exit", "uncaught"):
+    for name in ("begin", "before_exit", "exit", "uncaught"):
         monkeypatch.setattr(hooks, name, None)
     if request.param:
         monkeypatch.setattr(hooks, "before_exit", calls.append)

@@ -79,6 +79,64 @@ process.kill(process.pid, "SIGINT")
         ["thread", "atexit"],
         -2,
     ),
+    # caught, it ends the program nevertheless
+    "a_caught_exit": Case(
+        """
+on_exit(); timers.set_timeout(print, 1, "never"); timers.set_immediate(print, "never")
+try: process.exit(5)
+except SystemExit: print("caught")
+""",
+        ["exit 5", "caught"],
+        5,
+    ),
+    "a_caught_exit_in_a_task": Case(
+        """
+import asyncio, contextlib
+async def main():
+    with contextlib.suppress(SystemExit): process.exit(5)
+    process.exit_code = 6
+    try: await asyncio.sleep(60)
+    finally: print("cancelled")
+on_exit(); process.on("uncaughtException", print); treadle.run(main)
+""",
+        ["exit 5", "cancelled"],
+        5,
+    ),
+    "an_exit_caught_by_a_listener": Case(
+        """
+def leave(_):
+    try: process.exit(9)
+    except SystemExit: print("caught")
+process.on("exit", leave); on_exit(); process.exit(5)
+""",
+        ["caught", "exit 5"],
+        9,
+    ),
+    "another_thread_may_not_exit": Case(
+        """
+import asyncio
+def leave():
+    try: process.exit(5)
+    except treadle.TreadleError as error: print(error.code)
+async def main():
+    await asyncio.to_thread(leave)
+    print("main goes on")
+on_exit(); treadle.run(main)
+""",
+        ["ERR_INVALID_STATE", "main goes on", "exit 0"],
+        0,
+    ),
+    "another_thread_hands_it_over": Case(
+        """
+import threading
+from treadle.loop import get_loop
+process.on("exit", lambda _: print(threading.current_thread() is threading.main_thread()))
+timers.set_timeout(print, 60_000, "never")
+threading.Thread(target=get_loop().call_soon_threadsafe, args=(process.exit, 5)).start()
+""",
+        ["True"],
+        5,
+    ),
     # Python's own way out
     "sys_exit": Case("on_exit(); sys.exit(7)", ["exit 7"], 7),
     "sys_exit_in_a_timer": Case("on_exit(); timers.set_timeout(sys.exit, 1, 7)", ["exit 7"], 7),

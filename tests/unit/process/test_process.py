@@ -1,7 +1,9 @@
 """treadle.process inside one interpreter: names of events, next_tick, warnings. Its exit is in test_exit.py."""
 
+import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -160,6 +162,80 @@ def test_the_end_of_the_program_is_no_uncaught_exception(failure: type[BaseExcep
     with pytest.raises(failure):
         treadle.run(lambda: process.next_tick(failing))
     assert trace == []
+
+
+def test_the_code_of_a_failed_listener_is_not_the_next_programs() -> None:
+    def listener(*_: object) -> None:
+        raise KeyError("worse")
+
+    for event in ("uncaught_exception", "exit"):
+        process.on(event, listener)
+    with pytest.raises(KeyError, match="worse"):
+        treadle.run(lambda: process.next_tick(int, "x"))
+    assert process.exit_code == 7
+    process.remove_all_listeners()
+    codes: Trace = []
+    process.once("exit", codes.append)
+    treadle.run(lambda: None)
+    assert codes == [0]
+    assert process.exit_code is None
+
+
+def test_the_code_of_a_failed_exit_listener_is_not_the_next_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    def listener(_: int) -> None:
+        raise KeyError("worse")
+
+    process.once("exit", listener)
+    treadle.run(lambda: None)
+    assert process.exit_code == 1
+    assert "worse" in capsys.readouterr().err
+    treadle.run(lambda: None)
+    assert process.exit_code is None
+
+
+def test_a_code_that_was_set_stays_set() -> None:
+    process.exit_code = 3
+    codes: Trace = []
+    process.on("exit", codes.append)
+    treadle.run(lambda: None)
+    treadle.run(lambda: None)
+    assert codes == [3, 3]
+
+
+# -- exit on another thread
+
+
+@pytest.mark.parametrize("is_caught", [False, True])
+def test_a_program_of_another_thread_ends_without_the_processs_exit(is_caught: bool) -> None:
+    trace: Trace = []
+    process.on("exit", trace.append)
+
+    def main() -> None:
+        treadle.timers.set_timeout(trace.append, 20_000, "never")
+        with contextlib.suppress(SystemExit) if is_caught else contextlib.nullcontext():
+            process.exit(5)
+
+    def program() -> None:
+        try:
+            treadle.run(main)
+        except SystemExit as error:
+            trace.append(("ended", error.code))
+
+    thread = threading.Thread(target=program)
+    thread.start()
+    thread.join(10)
+    assert trace == [("ended", 5)]
+    assert process.exit_code is None
+
+
+def test_a_caught_exit_without_a_loop_leaves_the_next_program_its_own() -> None:
+    codes: Trace = []
+    process.on("exit", codes.append)
+    with contextlib.suppress(SystemExit):
+        process.exit(5)
+    process.exit_code = None
+    treadle.run(lambda: None)
+    assert codes == [5, 0]
 
 
 # -- before_exit
