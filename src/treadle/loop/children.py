@@ -74,8 +74,10 @@ class Children:
         try:
             _, status = os.waitpid(transport.get_pid(), 0)
         except ChildProcessError:
-            code = CODE_UNKNOWN
-            logger.warning("child process pid %d exit status already read: will report returncode 255", transport.get_pid())
+            code = transport._proc.returncode  # of Popen, which reaps it when it is sent a signal or polled
+            if code is None:
+                code = CODE_UNKNOWN
+                logger.warning("child process pid %d exit status already read: will report returncode 255", transport.get_pid())
         else:
             code = os.waitstatus_to_exitcode(status)
         transport._loop.call_soon(transport._process_exited, code)

@@ -4,6 +4,7 @@ What a child's pipes carry is asked in tests/integration/loop/test_subprocesses.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -73,6 +74,26 @@ def test_one_that_somebody_else_has_reaped(loop: treadle.EventLoop, caplog: pyte
 
     assert run(loop, main()) == 255
     assert [record.getMessage() for record in caplog.records if "already read" in record.getMessage()]
+
+
+@pytest.mark.parametrize("reap", ["send_signal", "poll"])
+def test_one_that_popen_has_reaped(loop: treadle.EventLoop, caplog: pytest.LogCaptureFixture, reap: str) -> None:
+    """As it does before it sends a signal: the code is the child's."""
+    if not children.can_watch():
+        pytest.skip("the kernel has no descriptors of processes")
+
+    async def main() -> int:
+        child = await asyncio.create_subprocess_shell("exit 7")
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and the loop has not been told
+        if reap == "send_signal":
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(signal.SIGTERM)
+        else:
+            child._transport.get_extra_info("subprocess").poll()  # type: ignore[attr-defined]
+        return await child.wait()
+
+    assert run(loop, main()) == 7
+    assert not caplog.records
 
 
 def test_one_that_the_kernel_reaps_by_itself(loop: treadle.EventLoop) -> None:
