@@ -9,6 +9,7 @@ from treadle._base.errors import TreadleError
 from treadle._native.histogram import Histogram
 from treadle._native.timers import Timeout
 from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
 
 __all__ = ["IntervalHistogram", "monitor_event_loop_delay"]
 
@@ -26,7 +27,7 @@ def monitor_event_loop_delay(resolution: int = RESOLUTION_MS_DEFAULT) -> "Interv
 class IntervalHistogram(Histogram):
     """Times in ns. An idle loop shows about the resolution; what is above that, the loop was late by.
 
-    It does not hold the program. Invariant: it has a timer exactly while it is enabled.
+    It does not hold the program. Invariant: it has a timer exactly while it is enabled. The end of its loop disables it.
     """
 
     def __init__(self, resolution: int) -> None:
@@ -38,23 +39,28 @@ class IntervalHistogram(Histogram):
             raise TreadleError("ERR_OUT_OF_RANGE", name="resolution", expected="at least 1", received=resolution)
         self._resolution_ms = resolution
         self._timer: Timeout | None = None
+        self._loop: EventLoop | None = None  # that of the timer
         self._last_ns = 0
 
     def enable(self) -> bool:
         """Begin to sample on the loop that runs here. False: it does already. Raises TreadleError: ERR_NO_LOOP."""
-        if self._timer is not None:
+        if self._is_enabled():
             return False
-        self._timer = get_loop().set_interval(self._sample, self._resolution_ms).unref()
+        self._loop = get_loop()
+        self._timer = self._loop.set_interval(self._sample, self._resolution_ms).unref()
         self._last_ns = time.monotonic_ns()
         return True
 
     def disable(self) -> bool:
         """Stop sampling; what was recorded stays. False: it did not sample."""
-        if self._timer is None:
-            return False
-        self._timer.close()
-        self._timer = None
-        return True
+        was_enabled = self._is_enabled()
+        if self._timer is not None:
+            self._timer.close()
+        self._timer = self._loop = None
+        return was_enabled
+
+    def _is_enabled(self) -> bool:
+        return self._loop is not None and not self._loop.is_closed()
 
     def __enter__(self) -> "IntervalHistogram":
         self.enable()

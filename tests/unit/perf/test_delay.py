@@ -47,6 +47,20 @@ def test_enable_and_disable_say_whether_they_did_anything() -> None:
     treadle.run(main)
 
 
+def test_the_end_of_its_loop_disables_it() -> None:
+    histogram = monitor_event_loop_delay(1)
+
+    async def main() -> None:
+        count = histogram.count
+        assert histogram.enable() is True
+        while histogram.count == count:
+            await timers.promises.sleep(1)
+
+    for _ in range(2):
+        treadle.run(main)
+    assert histogram.disable() is False
+
+
 def test_disabled_it_leaves_no_timer_and_keeps_its_values() -> None:
     def main() -> IntervalHistogram:
         histogram = monitor_event_loop_delay(1)
