@@ -1,7 +1,8 @@
 """Five channels that tell of one operation, from its start to its end.
 
     trace_sync       start, [error], end
-    trace_async      start, end at its first suspension; then [error], async_start, async_end when it is done
+    trace_async      start, end at its first suspension; then [error], async_start, async_end when it is done. Where the call
+                     itself raises, and nothing can be awaited: start, error, end
     trace_callback   start, end when the function returns; [error], async_start, the callback, async_end
 
 All five get the same message, a dict, which gains "result" or "error". With nobody listening, nothing but the call happens.
@@ -128,6 +129,12 @@ class TracingChannel:
             self.end.publish(message)
 
     async def _call_async(self, message: Message, call: Callable[[], Awaitable[_T]]) -> _T:
+        try:
+            awaitable = call()
+        except BaseException as error:
+            self._failed(message, error)
+            self.end.publish(message)
+            raise
         has_ended = False
 
         def run_step(step: Callable[[Any], Any], value: Any) -> Any:
@@ -140,7 +147,7 @@ class TracingChannel:
                     self.end.publish(message)
 
         try:
-            message["result"] = result = await stepped(_awaited(call), run_step)
+            message["result"] = result = await stepped(_awaited(awaitable), run_step)
             return result
         except BaseException as error:
             self._failed(message, error)
@@ -167,8 +174,8 @@ class TracingChannel:
         self.error.publish(message)
 
 
-async def _awaited(call: Callable[[], Awaitable[_T]]) -> _T:
-    return await call()
+async def _awaited(awaitable: Awaitable[_T]) -> _T:
+    return await awaitable
 
 
 def tracing_channel(name_or_channels: str | Mapping[str, Channel], /) -> TracingChannel:

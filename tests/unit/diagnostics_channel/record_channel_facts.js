@@ -98,6 +98,11 @@ const programs = {
     tracing.unsubscribe(subscribers);
     log(await tracing.tracePromise(async (x) => x, { name: 'e' }, null, 3));
   },
+  async trace_async_of_a_call_that_raises(log) {
+    const [tracing, subscribers] = traced('call', log);
+    try { await tracing.tracePromise(() => { log('body'); throw new Error('boom'); }, { name: 'a' }); } catch (error) { log('caught', error.message); }
+    tracing.unsubscribe(subscribers);
+  },
   async trace_callback(log) {
     const [tracing, subscribers] = traced('callback', log);
     let done, end = new Promise((resolve) => { done = resolve; });

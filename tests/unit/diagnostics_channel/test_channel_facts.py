@@ -192,6 +192,20 @@ async def trace_async(log: Log) -> None:
     log(await tracing.trace_async(at_once, {"name": "e"}, 3))
 
 
+async def trace_async_of_a_call_that_raises(log: Log) -> None:
+    tracing, subscribers = traced("call", log)
+
+    def fail() -> Any:
+        log("body")
+        boom()
+
+    try:
+        await tracing.trace_async(fail, {"name": "a"})
+    except ValueError as error:
+        log("caught", str(error))
+    tracing.unsubscribe(**subscribers)
+
+
 async def trace_callback(log: Log) -> None:
     tracing, subscribers = traced("callback", log)
     end = asyncio.Event()
