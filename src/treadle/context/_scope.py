@@ -1,6 +1,6 @@
 """Calling a function inside a context. Invariants: a context is entered by one call only, so that it never is twice at once, and
-what the callback sets stays in it, as in Node; a coroutine that it returns runs there to its end. Not here: how steps are driven
-(_steps.py)."""
+what the callback sets stays in it; a coroutine that it returns runs there to its end. COMPAT(node): there what it sets of another
+storage comes out of a run, which a coroutine that begins later could not do. Not here: how steps are driven (_steps.py)."""
 
 from collections.abc import Callable, Coroutine
 from contextvars import Context

@@ -273,3 +273,20 @@ def test_a_name_is_a_str() -> None:
 def test_it_shows_itself(storage: AsyncLocalStorage[Any]) -> None:
     assert storage.run("a", repr, storage) == "<AsyncLocalStorage 'test' store='a'>"
     assert repr(AsyncResource("Query")) == "<AsyncResource 'Query'>"
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [lambda storage, callback: storage.run(2, callback), lambda storage, callback: storage.exit(callback)],
+    ids=["run", "exit"],
+)
+def test_what_is_set_of_another_storage_stays_inside(leave: Any) -> None:
+    """Other than in Node, where it would be 9 behind it: docs/reference/context.md."""
+    a: AsyncLocalStorage[int] = AsyncLocalStorage()
+    b: AsyncLocalStorage[int] = AsyncLocalStorage()
+
+    def outer() -> int | None:
+        leave(b, lambda: a.enter_with(9))
+        return a.get_store()
+
+    assert a.run(1, outer) == 1

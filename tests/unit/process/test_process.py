@@ -302,6 +302,7 @@ def test_what_an_exit_listener_schedules_never_runs(capsys: pytest.CaptureFixtur
     def listener(_: int) -> None:
         trace.append("exit")
         process.next_tick(trace.append, "tick")
+        treadle.queue_microtask(lambda: trace.append("microtask"))  # Node runs it, at a natural end
         treadle.timers.set_immediate(trace.append, "immediate")
         treadle.timers.set_timeout(trace.append, 0, "timer")
 
