@@ -94,6 +94,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             asyncio.Task,
         )
         self.starvation_hook = StarvationLog().report
+        self.uncaught_hook = hooks.take_uncaught
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
         self._children = Children()

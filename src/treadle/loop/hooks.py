@@ -1,6 +1,7 @@
 """Where packages above the loop are told what it meets. Each hook is None until somebody sets it.
 
-Set by treadle.process, once, when it is imported; read by every program. Not here: what they do.
+Set by treadle.process, once, when it is imported; read by every loop, however it is run, and by every program. Not here: what
+they do.
 """
 
 from __future__ import annotations
@@ -34,3 +35,8 @@ signal: Callable[[int], None] | None = None
 
 #: A loop has given up its handler of a signal, which has its default again: (number) -> None.
 signal_dropped: Callable[[int], None] | None = None
+
+
+def take_uncaught(error: BaseException) -> bool:
+    """What every loop asks of such a failure: whether a listener took care of it."""
+    return uncaught is not None and uncaught(error)  # looked up anew: treadle.process may be imported after the loop was made

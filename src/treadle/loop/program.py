@@ -9,9 +9,12 @@ import asyncio
 import inspect
 import logging
 import os
+import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 from treadle._base.errors import TreadleError
@@ -33,8 +36,11 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
     cancelled. May be called again; each program has a loop of its own. In a file run by ``treadle run`` it joins the program
     that runs already, and returns None.
 
-    Raises what main raises, what a callback of treadle's raises and nobody handles, RuntimeError when loop.stop() ends it before
-    main is done, and TreadleError (ERR_LOOP_RUNNING) when another loop runs on this thread.
+    On the main thread Ctrl-C is that of asyncio.Runner: the first cancels main, or ends the program where main is done, and the
+    tasks that are left clean up; the second raises KeyboardInterrupt at once.
+
+    Raises what main raises, what a callback of treadle's raises and nobody handles, KeyboardInterrupt, RuntimeError when loop.stop()
+    ends it before main is done, and TreadleError (ERR_LOOP_RUNNING) when another loop runs on this thread.
     """
     here = _here.program
     if here is not None and here.adopts and here.pid == os.getpid():
@@ -82,20 +88,22 @@ class _Program:
         self._loop = loop or EventLoop()
         self._result: Any = None
         self._error: BaseException | None = None
-        self._pending = 0  # mains that are not done
+        self._mains: set[asyncio.Future[Any]] = set()  # those that are not done
+        self._is_started = False  # set once: main was called, and what it returned is known
+        self._is_interrupted = False  # set by the first Ctrl-C: it ends with main
         self._is_over = False  # set once, before what is left of it is cleaned up
 
     def run(self, debug: bool | None) -> Any:
         loop = self._loop
         if debug is not None:
             loop.set_debug(debug)
-        loop.uncaught_hook = _uncaught
         outer, _here.program = _here.program, self
         if hooks.begin is not None and _is_main_thread():
             hooks.begin()
         try:
             loop.next_tick(self._start)
-            self._turn()
+            with _interrupts_taken():
+                self._turn()
             return self._result
         except SystemExit as error:
             _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)
@@ -114,7 +122,7 @@ class _Program:
     def _turn(self) -> None:
         loop = self._loop
         while self._runs_dry():
-            if hooks.before_exit is None or self._cleanup_s is not None or not _is_main_thread():
+            if hooks.before_exit is None or self._ends_with_main() or not _is_main_thread():
                 break
             turns = loop.turns
             loop.next_tick(self._tell_before_exit, hooks.before_exit)
@@ -127,16 +135,35 @@ class _Program:
         self._loop.run_while_alive()
         if self._error is not None:
             raise self._error
-        if self._pending:
+        if self._mains:
             raise RuntimeError("Event loop stopped before Future completed.")  # COMPAT(asyncio)
         return not self._loop.is_alive()
+
+    def _ends_with_main(self) -> bool:
+        return self._cleanup_s is not None or self._is_interrupted
+
+    def interrupt(self) -> bool:
+        """Ctrl-C, between two bytecodes of whatever runs. The first one ends the program from within its loop. False where that
+        is no way: then whatever runs is to be interrupted."""
+        if self._is_interrupted or self._is_over or not self._is_started or self.pid != os.getpid():
+            return False
+        self._is_interrupted = True
+        self._loop.call_soon_threadsafe(self._cancel_mains)
+        return True
+
+    def _cancel_mains(self) -> None:
+        for main in self._mains:
+            main.cancel()
+        if not self._mains:
+            self._error = KeyboardInterrupt()
+            self._loop.stop()
 
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
         """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
         try:
             tell(0)
         except Exception as error:
-            if not _uncaught(error):
+            if not hooks.take_uncaught(error):
                 self._error = error
 
     def _start(self) -> None:
@@ -145,11 +172,13 @@ class _Program:
             result = main if asyncio.iscoroutine(main) else main()
         except Exception as error:
             # COMPAT(node): unlike the failure of a tick, that of the main script does not hold up the ticks which it has queued.
-            if not _uncaught(error):
+            if not hooks.take_uncaught(error):
                 self._loop.uncaught_hook = None  # it has just been asked
                 raise
             self._loop.set_immediate(int)  # as behind every exception that was taken
             return
+        finally:
+            self._is_started = True
         if inspect.isawaitable(result):
             self._await(result)
         else:
@@ -167,22 +196,23 @@ class _Program:
 
     def _await(self, awaitable: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(awaitable, loop=self._loop)
-        self._pending += 1
         self._loop.ref_request()
+        self._mains.add(task)
         task.add_done_callback(self._main_ended)
 
     def _main_ended(self, task: asyncio.Future[Any]) -> None:
-        self._pending -= 1
         self._loop.unref_request()
+        self._mains.discard(task)
         if self._is_over:  # cancelled with all that was left: no longer a reason to stop
             return
         if task.cancelled():
-            self._error = asyncio.CancelledError()
+            is_ours = self._is_interrupted and not (isinstance(task, asyncio.Task) and task.uncancel())
+            self._error = KeyboardInterrupt() if is_ours else asyncio.CancelledError()
         elif task.exception() is not None:
             self._error = task.exception()
         else:
             self._result = task.result()
-            if self._cleanup_s is None:
+            if self._mains or not self._ends_with_main():
                 return
         self._loop.stop()
 
@@ -196,8 +226,26 @@ class _Here(threading.local):
 _here = _Here()
 
 
-def _uncaught(error: BaseException) -> bool:
-    return hooks.uncaught is not None and hooks.uncaught(error)  # looked up anew: treadle.process may be imported late
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """The handler of SIGINT. It knows no program, and so may outlive one: whoever has replaced it may put it back any time."""
+    program = _here.program
+    if program is None or not program.interrupt():
+        signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def _interrupts_taken() -> Iterator[None]:
+    """SIGINT interrupts the program, unless somebody handles it already. COMPAT(asyncio): as its Runner."""
+    before = signal.getsignal(signal.SIGINT)
+    if not _is_main_thread() or before not in (signal.default_int_handler, _interrupted):
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupted)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _interrupted:
+            signal.signal(signal.SIGINT, before)
 
 
 def _is_main_thread() -> bool:
@@ -224,7 +272,12 @@ def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
-    _wait(loop, left, end_s)
+    try:
+        _wait(loop, left, end_s)
+    except KeyboardInterrupt:  # whoever presses Ctrl-C again waits for nobody, and knows it
+        for task in left:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        raise
     for task in left:
         if not task.done():
             logger.error("a task did not end %g s after being cancelled: %r", cleanup_s, task)

@@ -16,6 +16,18 @@ def boom(*_): raise ValueError("boom")
 def set_code(code): process.exit_code = code
 on_exit = lambda: process.on("exit", lambda code: print("exit", code))
 """
+BUSY = """
+import asyncio
+async def job():
+    try:
+        process.kill(process.pid, "SIGINT")
+        while True:
+            await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        print("saved")
+        raise
+on_exit()
+"""
 
 
 class Case(NamedTuple):
@@ -79,6 +91,8 @@ process.kill(process.pid, "SIGINT")
         ["thread", "atexit"],
         -2,
     ),
+    "interrupted_while_busy": Case(BUSY + "treadle.run(job())", ["saved"], -2),
+    "a_busy_task_is_interrupted": Case(BUSY + "asyncio.get_running_loop().create_task(job())", ["saved"], -2),
     # caught, it ends the program nevertheless
     "a_caught_exit": Case(
         """
