@@ -26,7 +26,7 @@ from treadle._native.pool import Pool
 log = []
 loop = LoopCore()
 loop.pool = Pool(loop, 2)
-here = Faces(lambda: loop, LookupError, None, None)
+here = Faces(lambda: loop, LookupError, None, None, None)
 
 def meet(name):
     # Tell the other one, and block until it has told us: a loop that is not there would never answer.

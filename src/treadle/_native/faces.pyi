@@ -1,4 +1,4 @@
-"""What Python sees of faces.pyx. Callbacks may return anything: it is dropped."""
+"""What Python sees of faces.pyx. Callbacks may return anything: a coroutine becomes a task, the rest is dropped."""
 
 from collections.abc import Callable
 from typing import Any, TypeVarTuple, final
@@ -15,6 +15,7 @@ class Faces:
         get_running_loop: Callable[[], Any],
         no_loop: Callable[[], BaseException],
         require_callable: Callable[[object, str], None],
+        require_number: Callable[[object, str], None],
         warn_of_overflow: Callable[[float], None],
     ) -> None: ...
     def get_loop(self) -> Any: ...  # a treadle.EventLoop, which this layer does not know

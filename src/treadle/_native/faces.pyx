@@ -22,15 +22,21 @@ cdef extern from *:
     """
     object ask "treadle_ask"(object function)
 
+cdef extern from "Python.h":
+    double as_double "PyFloat_AsDouble"(object number) noexcept     # -1, with an exception set, where it is none
+    void *PyErr_Occurred() noexcept
+    void PyErr_Clear() noexcept
+
 
 @cython.final
 cdef class Faces:
     """Node's functions of one interpreter."""
 
-    def __init__(self, get_running_loop, no_loop, require_callable, warn_of_overflow):
+    def __init__(self, get_running_loop, no_loop, require_callable, require_number, warn_of_overflow):
         self.get_running_loop = get_running_loop
         self.no_loop = no_loop
         self.require_callable = require_callable
+        self.require_number = require_number
         self.warn_of_overflow = warn_of_overflow
 
     def get_loop(self):
@@ -106,7 +112,11 @@ cdef class Faces:
         cdef LoopCore loop
         cdef double delay
         self.require(callback)
-        delay = delay_ms
+        delay = as_double(delay_ms)
+        if delay == -1 and PyErr_Occurred():
+            PyErr_Clear()
+            self.require_number(delay_ms, "delay_ms")
+            delay = delay_ms        # an int that no double can hold: raises OverflowError
         if delay > DELAY_MS_MAX:
             self.warn_of_overflow(delay_ms)
         loop = self.loop_here()

@@ -49,13 +49,13 @@ cdef enum:
 
 cdef class Deadline(Timer):
     # What has to arrive next: the phase says what that is. Or, in a second one, that what was sent is taken.
-    cdef int fire(self) except -1:
+    cdef object fire(self):
         if self.connection is not None:
             if self.is_for_sending:
                 self.connection.end_now(None)   # the peer takes nothing
             else:
                 self.connection.expired()
-        return 0
+        return None
 
 
 cdef class ParserShim:

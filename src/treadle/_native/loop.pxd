@@ -11,6 +11,7 @@ from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
 cdef extern from "Python.h":
     bint is_method "PyMethod_Check"(object callback)
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
+    object PyContext_Copy(object context)
     object PyContext_CopyCurrent()
     object PyObject_Call(object callable, object args, object kwargs)
 
@@ -85,7 +86,7 @@ cdef class LoopCore(Microtasks):
     cdef int poll(self, bint may_wait) except -1
     cdef int take_events(self) except -1
     cdef int visit(self, Kind kind, PollHandle handle, int ready) except -1
-    cdef int fire_observed(self, Timer timer) except -1
+    cdef object fire_observed(self, Timer timer)
     cdef int follow_up(self) except -1
     cdef int end_batch(self) except -1
     cdef int run_check(self) except -1

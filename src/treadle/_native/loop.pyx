@@ -6,6 +6,7 @@ another; nothing scheduled is dropped unless it was cancelled. The order is rest
 pinned by the recorded programs of Node in tests/conformance/. Not here: the microtasks and how a callback is run (microtasks.pyx),
 logging and other policy (treadle.loop), sockets (tcp.pyx).
 """
+from collections.abc import Coroutine
 from types import MappingProxyType
 
 cimport cython
@@ -653,6 +654,12 @@ cdef class LoopCore(Microtasks):
 
     # ---- phases
 
+    cdef int run_returned(self, Kind kind, returned, context) except -1:
+        # COMPAT(node): there a coroutine function that is called runs. The context is None where the callback closed its own timer.
+        if kind != SOON and kind != ALARM and kind != READY and isinstance(returned, Coroutine) and self.task_type is not None:
+            self.create_task(returned, context=PyContext_CopyCurrent() if context is None else PyContext_Copy(context))
+        return 0
+
     cdef int uncaught(self, exception) except -1:
         # COMPAT(node): an exception that a listener took is followed by a check phase, where what a failed tick left behind runs.
         Microtasks.uncaught(self, exception)
@@ -757,10 +764,9 @@ cdef class LoopCore(Microtasks):
             self.counters.timers += 1
             drain_first[0] = True
             try:
-                if self.is_observed:
-                    self.fire_observed(timer)
-                else:
-                    timer.fire()
+                returned = self.fire_observed(timer) if self.is_observed else timer.fire()
+                if returned is not None:
+                    self.run_returned(TIMER, returned, (<Timeout>timer).context)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as exception:
@@ -778,7 +784,7 @@ cdef class LoopCore(Microtasks):
             self.timers.drop_if_empty(timers)
         return 0
 
-    cdef int fire_observed(self, Timer timer) except -1:
+    cdef object fire_observed(self, Timer timer):
         cdef object tracer = self.tracer
         cdef object callback = (<Timeout>timer).callback if isinstance(timer, Timeout) else None
         if tracer is None:

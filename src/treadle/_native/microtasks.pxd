@@ -73,6 +73,7 @@ cdef class Microtasks:
     cdef int run_watch(self, Handle handle) except -1
     cdef int call_watch(self, Handle handle) except -1
     cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1
+    cdef int run_returned(self, Kind kind, returned, context) except -1
     cdef int failed(self, Kind kind, Handle handle) except -1
     cdef int uncaught(self, exception) except -1
     cdef int drain(self) except -1

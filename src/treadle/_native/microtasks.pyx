@@ -49,6 +49,7 @@ cdef class Microtasks:
         # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
         cdef Kind kind = handle.kind
         cdef PyObject *result
+        cdef object returned
         if handle.callback is None:
             return True
         if self.is_observed:
@@ -56,7 +57,9 @@ cdef class Microtasks:
         result = handle.call()
         if result is NULL:
             return self.failed(kind, handle)
-        disown(result)
+        returned = disown(result)
+        if returned is not None:
+            self.run_returned(kind, returned, handle.context)
         handle.release()
         return True
 
@@ -80,9 +83,12 @@ cdef class Microtasks:
         cdef object callback = handle.callback
         cdef int64_t start_ns = clock_ns()
         cdef PyObject *result = handle.call()
+        cdef object returned
         if result is NULL:
             return self.failed(kind, handle)
-        disown(result)
+        returned = disown(result)
+        if returned is not None:
+            self.run_returned(kind, returned, handle.context)
         if self.is_debug:
             self.check_duration(callback, handle, (clock_ns() - start_ns) / 1e9)
         handle.release()
@@ -105,6 +111,10 @@ cdef class Microtasks:
             return self.failed(READY, handle)
         disown(result)
         return True
+
+    cdef int run_returned(self, Kind kind, returned, context) except -1:
+        # A callback returned something, which the loop may run. Here: nothing is run.
+        return 0
 
     cdef int failed(self, Kind kind, Handle handle) except -1:
         # The exception of a callback, which is set: asyncio's go to its exception handler, all others to uncaught().

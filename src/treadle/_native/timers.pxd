@@ -28,7 +28,7 @@ cdef class Timer:
     cdef bint is_refed              # set by ref(), cleared by unref()
     cdef bint is_counted            # it is one of timers.refs
 
-    cdef int fire(self) except -1
+    cdef object fire(self)          # what its callback returned
     cdef int start(self, int64_t duration_ms, int64_t now_ms) except -1
     cdef void stop(self) noexcept
     cdef void count(self, bint holds) noexcept

@@ -62,8 +62,8 @@ cdef class Timer:
     def __cinit__(self):
         self.is_refed = True
 
-    cdef int fire(self) except -1:
-        return 0
+    cdef object fire(self):
+        return None
 
     cdef int start(self, int64_t duration_ms, int64_t now_ms) except -1:
         # Start it, or start it anew. The loop has its timers phase fire() it no sooner than duration_ms after now_ms.
@@ -109,14 +109,13 @@ cdef class Timeout(Timer):
         state = "closed" if self.is_closed else "waiting" if self.list is not None else "fired"
         return f"<{type(self).__name__} {kind} {self.duration_ms} ms {state}>"
 
-    cdef int fire(self) except -1:
+    cdef object fire(self):
         cdef object callback = self.callback    # all three held here: the callback may close its own timer
         cdef object args = self.args
         cdef object context = self.context
         if self.is_interval:
             context = PyContext_Copy(context)       # COMPAT(node): what one beat sets, the next does not see
-        take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
-        return 0
+        return take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
 
     cdef void stop(self) noexcept:
         Timer.stop(self)

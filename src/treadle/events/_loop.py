@@ -1,12 +1,15 @@
 """The loop that coroutine listeners and waiting need. Invariant: events imports without a loop and without asyncio, since
 most emitters never await. Not here: how the loop is found (loop.current)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from treadle.loop.event_loop import EventLoop
 
-__all__ = ["running_loop"]
+__all__ = ["as_task", "running_loop"]
 
 
 def running_loop() -> "EventLoop":
@@ -14,3 +17,12 @@ def running_loop() -> "EventLoop":
     from treadle.loop.current import get_loop
 
     return get_loop()
+
+
+def as_task(coroutine: Coroutine[Any, Any, object]) -> "Task[object]":
+    """What a listener returned, run by the loop that runs here; ERR_NO_LOOP without one."""
+    try:
+        return running_loop().create_task(coroutine)
+    except BaseException:
+        coroutine.close()
+        raise

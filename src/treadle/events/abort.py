@@ -5,15 +5,15 @@ once, and its first reason stays; a listener that raises keeps none from being c
 alive by them unless it has a listener. Not here: who heeds a signal.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
 
-from treadle._base.arguments import require_callable
+from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
-from treadle.events._loop import running_loop
+from treadle.events._loop import as_task, running_loop
 
 if TYPE_CHECKING:
     from asyncio import Handle, Task
@@ -88,8 +88,7 @@ class AbortSignal:
         The timer does not hold the program, and ends with the last signal that depends on it. Raises TreadleError:
         ERR_NO_LOOP; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE (0 ms to 24.8 days).
         """
-        if not isinstance(delay_ms, (int, float)):
-            raise TreadleError("ERR_INVALID_ARG_TYPE", name="delay_ms", expected="a number", received=type(delay_ms).__name__)
+        require_number(delay_ms, "delay_ms")
         if not 0 <= delay_ms <= TIMEOUT_MS_MAX:
             raise TreadleError("ERR_OUT_OF_RANGE", name="delay_ms", expected=f"from 0 to {TIMEOUT_MS_MAX}", received=delay_ms)
         clock = cls._make()
@@ -147,8 +146,8 @@ class AbortSignal:
     def add_event_listener(self, event: str, listener: Listener, *, once: bool = False) -> None:
         """Call `listener(AbortEvent)` when it aborts; never, if it has. A second time is ignored, and so is an event but 'abort'.
 
-        Called inside abort(), in the order of adding. once: as in Node; it happens once anyway.
-        Raises TreadleError: ERR_INVALID_ARG_TYPE.
+        Called inside abort(), in the order of adding; of a coroutine function, each call becomes a task of the running loop.
+        once: as in Node; it happens once anyway. Raises TreadleError: ERR_INVALID_ARG_TYPE.
         """
         require_callable(listener, "listener")
         if event != "abort" or self._aborted or listener in self._listeners:
@@ -203,7 +202,9 @@ class AbortSignal:
         for listener in list(self._listeners):
             if listener in self._listeners:
                 try:
-                    listener(event)
+                    result = listener(event)
+                    if isinstance(result, Coroutine):
+                        as_task(result)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:  # a CancelledError is somebody's, too: it is not for who aborts
@@ -215,9 +216,8 @@ class AbortSignal:
         self._sources = ()
         return errors
 
-    def _call_on_abort(self, event: AbortEvent) -> None:
-        if self._on_abort is not None:
-            self._on_abort(event)
+    def _call_on_abort(self, event: AbortEvent) -> object:
+        return None if self._on_abort is None else self._on_abort(event)
 
     def _as_exception(self) -> BaseException:
         if isinstance(self._reason, BaseException):

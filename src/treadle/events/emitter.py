@@ -12,7 +12,7 @@ from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._base.warning import TreadleWarning, issue_warning
 from treadle.events._listeners import Entry, Listener, ListenerList, OnceListener, is_entry_of, original_of
-from treadle.events._loop import running_loop
+from treadle.events._loop import as_task, running_loop
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -111,7 +111,7 @@ class EventEmitter:
     def _follow(self, result: object) -> None:
         # What a listener returned: a coroutine has to be run, a future or task runs already.
         if isinstance(result, Coroutine):
-            task: Future[object] = running_loop().create_task(result)
+            task: Future[object] = as_task(result)
         elif self._capture_rejections and hasattr(result, "add_done_callback"):
             task = cast("Future[object]", result)
         else:

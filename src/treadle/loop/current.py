@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from treadle._base.arguments import require_callable
+from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._base.warning import TreadleWarning, issue_warning
 from treadle._native.faces import Faces
@@ -26,7 +26,9 @@ def _warn_of_overflow(delay_ms: float) -> None:
     )
 
 
-FACES: Final = Faces(_get_running_loop, partial(TreadleError, "ERR_NO_LOOP"), require_callable, _warn_of_overflow)
+FACES: Final = Faces(
+    _get_running_loop, partial(TreadleError, "ERR_NO_LOOP"), require_callable, require_number, _warn_of_overflow
+)
 
 get_loop: Callable[[], EventLoop] = FACES.get_loop
 queue_microtask = FACES.queue_microtask

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from treadle._base.errors import TreadleError
 from treadle.loop import hooks
@@ -28,7 +28,13 @@ _T = TypeVar("_T")
 Main = Callable[[], Any] | Coroutine[Any, Any, Any]
 
 
-def run(main: Main, *, debug: bool | None = None) -> Any:
+@overload
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T: ...
+@overload
+def run(main: Callable[[], Awaitable[_T]], *, debug: bool | None = None) -> _T: ...
+@overload
+def run(main: Callable[[], _T], *, debug: bool | None = None) -> _T: ...
+def run(main: Any, *, debug: bool | None = None) -> Any:
     """Run main as a program and return its result.
 
     main: a function, a coroutine function, or a coroutine. The program ends when main is done and no ref'd handle is left: no
@@ -39,9 +45,13 @@ def run(main: Main, *, debug: bool | None = None) -> Any:
     On the main thread Ctrl-C is that of asyncio.Runner: the first cancels main, or ends the program where main is done, and the
     tasks that are left clean up; the second raises KeyboardInterrupt at once.
 
-    Raises what main raises, what a callback of treadle's raises and nobody handles, KeyboardInterrupt, RuntimeError when loop.stop()
-    ends it before main is done, and TreadleError (ERR_LOOP_RUNNING) when another loop runs on this thread.
+    Raises what main raises, what a callback of treadle's raises and nobody handles, KeyboardInterrupt, RuntimeError when
+    loop.stop() ends it before main is done, and TreadleError: ERR_INVALID_ARG_TYPE; ERR_LOOP_RUNNING when another loop runs on
+    this thread.
     """
+    if not callable(main) and not asyncio.iscoroutine(main):
+        expected = "a function, a coroutine function or a coroutine"
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="main", expected=expected, received=type(main).__name__)
     here = _here.program
     if here is not None and here.adopts and here.pid == os.getpid():
         here.adopt(main)

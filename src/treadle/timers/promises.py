@@ -7,7 +7,7 @@ Not here: timers that call back (treadle.timers).
 """
 
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from treadle._base.errors import TreadleError
 from treadle.events.abort import AbortEvent, AbortSignal, require_signal
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["immediate", "interval", "sleep"]
 
+_T = TypeVar("_T")
+
 
 class _Handle(Protocol):
     """What Timeout and Immediate have in common."""
@@ -27,6 +29,12 @@ class _Handle(Protocol):
     def unref(self) -> object: ...
 
 
+@overload
+def sleep(
+    delay_ms: float = 1, value: None = None, /, *, ref: bool = True, signal: AbortSignal | None = None
+) -> "Future[None]": ...
+@overload
+def sleep(delay_ms: float, value: _T, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[_T]": ...
 def sleep(delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[Any]":
     """A future of `value`, done in the timers phase, `delay_ms` from this call on or later.
 
@@ -36,11 +44,23 @@ def sleep(delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal
     return _wait(lambda done: set_timeout(done, delay_ms), value, ref, signal)
 
 
+@overload
+def immediate(value: None = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[None]": ...
+@overload
+def immediate(value: _T, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[_T]": ...
 def immediate(value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None) -> "Future[Any]":
     """A future of `value`, done in the check phase, after the I/O of this turn. Otherwise as `sleep`."""
     return _wait(set_immediate, value, ref, signal)
 
 
+@overload
+def interval(
+    delay_ms: float = 1, value: None = None, /, *, ref: bool = True, signal: AbortSignal | None = None
+) -> AsyncGenerator[None, None]: ...
+@overload
+def interval(
+    delay_ms: float, value: _T, /, *, ref: bool = True, signal: AbortSignal | None = None
+) -> AsyncGenerator[_T, None]: ...
 def interval(
     delay_ms: float = 1, value: Any = None, /, *, ref: bool = True, signal: AbortSignal | None = None
 ) -> AsyncGenerator[Any, None]:

@@ -376,7 +376,7 @@ def test_the_running_loop_may_be_asked_for_in_python(loop: treadle.EventLoop) ->
         return LookupError("none")
 
     answers: list[object] = [loop, None, 5]
-    faces = Faces(lambda: answers.pop(0), no_loop, lambda *_: None, lambda _: None)
+    faces = Faces(lambda: answers.pop(0), no_loop, lambda *_: None, lambda *_: None, lambda _: None)
     assert faces.get_loop() is loop
     for _ in range(2):
         with pytest.raises(LookupError, match="none"):

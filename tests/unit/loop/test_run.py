@@ -107,6 +107,14 @@ def test_there_is_no_loop_outside_a_program() -> None:
         assert raised.value.code == "ERR_NO_LOOP"
 
 
+@pytest.mark.parametrize("wrong", [5, None, "main"])
+def test_a_main_that_is_none_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        treadle.run(wrong)
+    assert isinstance(raised.value, TreadleError)
+    assert (raised.value.code, raised.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "main")
+
+
 # -- one loop at a time
 
 

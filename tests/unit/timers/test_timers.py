@@ -682,8 +682,10 @@ def test_a_callback_must_be_callable(schedule: Callable[..., object], callback: 
 @pytest.mark.parametrize("delay_ms", [None, "5"])
 def test_a_delay_must_be_a_number(schedule: Callable[..., object], delay_ms: object) -> None:
     def main() -> None:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError) as caught:
             schedule(print, delay_ms)
+        assert isinstance(caught.value, TreadleError)
+        assert caught.value.data == {"name": "delay_ms", "expected": "a number", "received": type(delay_ms).__name__}
 
     treadle.run(main)
 
