@@ -359,6 +359,10 @@ cdef class LoopCore(Microtasks):
         return (self.poller.refs + self.timers.refs + self.immediate_refs + self.request_refs + self.ticks.size
                 + self.microtasks.size + self.pending.size + self.closing.size) > 0 or self.is_rest_due()
 
+    def held_fds(self):
+        """The descriptors that are watched and hold the program, in a list."""
+        return [(<PollHandle>handle).fd for handle in self.poller.handles() if (<PollHandle>handle).is_counted]
+
     def run_turns(self, bint while_alive):
         """Turn until stop(), or also until nothing is left alive. Exceptions nobody handles come out, and it may be called
         again: nothing queued is lost."""

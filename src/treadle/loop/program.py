@@ -20,6 +20,7 @@ from typing import Any, TypeVar, overload
 from treadle._base.errors import TreadleError
 from treadle.loop import hooks
 from treadle.loop.event_loop import EventLoop
+from treadle.loop.holders import summary
 
 logger = logging.getLogger("treadle.loop")
 
@@ -166,6 +167,8 @@ class _Program:
             main.cancel()
         if not self._mains:
             self._error = KeyboardInterrupt()
+            if held_by := summary(self._loop):
+                self._error.add_note(f"main was done; the program was held by: {held_by}")
             self._loop.stop()
 
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:

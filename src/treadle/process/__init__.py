@@ -14,6 +14,7 @@ works as an attribute of this module. Not here: asyncio's way to signals (the lo
 """
 
 import os
+import re
 import sys
 from types import ModuleType
 
@@ -41,6 +42,7 @@ __all__ = [
     "event_names",
     "exit",
     "exit_code",
+    "get_active_resources_info",
     "get_max_listeners",
     "hrtime",
     "kill",
@@ -84,6 +86,7 @@ event_names = _process.event_names
 set_max_listeners = _process.set_max_listeners
 get_max_listeners = _process.get_max_listeners
 next_tick = FACES.next_tick
+get_active_resources_info = _process.get_active_resources_info
 exit = _process.exit
 emit_warning = _process.emit_warning
 kill = _process.kill
@@ -104,7 +107,15 @@ ppid: int
 
 
 class _ProcessModule(ModuleType):
-    """This module's class, so that `process.exit_code = 1` is checked, and argv, pid and ppid are never stale."""
+    """This module's class, so that `process.exit_code = 1` is checked, argv, pid and ppid are never stale, and a name that is
+    none, Node's exitCode above all, is not set in vain."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(self, name):
+            here = re.sub("[A-Z]", lambda capital: "_" + capital.group().lower(), name)
+            hint = f": it is {here} here" if hasattr(self, here) else ""
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}{hint}", name=name, obj=self)
+        super().__setattr__(name, value)
 
     @property
     def exit_code(self) -> int | None:

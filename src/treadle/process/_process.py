@@ -16,6 +16,7 @@ from treadle._base.warning import TreadleWarning, issue_warning
 from treadle.events import EventEmitter, Listener
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
+from treadle.loop.holders import holders
 from treadle.loop.program import end_with
 from treadle.process._signals import ALIASES, NUMBERS, Signals, number_of
 
@@ -239,6 +240,15 @@ class Process(EventEmitter):
         for name, number in self._signals.watched():
             if self.listener_count(name) == 0:
                 self._signals.leave(number)
+
+    # -- what holds the program ------------------------------------------------------------------------------------
+
+    def get_active_resources_info(self) -> list[str]:
+        """What holds the program of the loop that runs here, one name each, by Node's names; [] where none runs."""
+        try:
+            return holders(get_loop())
+        except TreadleError:
+            return []
 
     # -- facts ---------------------------------------------------------------------------------------------------
 

@@ -265,3 +265,14 @@ def test_a_program_of_another_thread_takes_none(run: Callable[[Main], Any]) -> N
     thread.start()
     thread.join(DEADLINE_S)
     assert handlers == [signal.default_int_handler]
+
+
+def test_what_held_a_program_whose_main_was_done_is_said() -> None:
+    def main() -> None:
+        timers.set_timeout(print, DEADLINE_S * 1000)
+        timers.set_interval(print, DEADLINE_S * 1000)
+        process.next_tick(timers.set_immediate, interrupt)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        treadle.run(main)
+    assert raised.value.__notes__ == ["main was done; the program was held by: 2 Timeout"]

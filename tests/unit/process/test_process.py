@@ -377,3 +377,17 @@ def test_next_tick_is_not_the_modules_own_loop() -> None:
     for _ in range(2):
         treadle.run(lambda: process.next_tick(lambda: loops.append(treadle.loop.get_loop())))
     assert loops[0] is not loops[1]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("exitCode", "exit_code"), ("memoryUsage", "memory_usage"), ("colour", None)])
+def test_a_name_that_is_none_is_not_set_in_vain(name: str, hint: str | None) -> None:
+    with pytest.raises(AttributeError) as raised:
+        setattr(process, name, 5)
+    assert raised.value.name == name
+    assert (f"it is {hint} here" in str(raised.value)) == (hint is not None)
+    assert not hasattr(process, name)
+
+
+def test_a_function_may_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "cwd", lambda: "/nowhere")
+    assert process.cwd() == "/nowhere"
