@@ -10,7 +10,21 @@ from treadle.cli.trace import trace
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """A file in the place of a command is answered by the command that runs files."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not args[0].endswith(".py"):
+                raise
+            raise click.UsageError(f"{error.message} Did you mean: treadle run {' '.join(args)}", ctx) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="treadle")
 def main() -> None:
     """Node's server runtime, for Python."""

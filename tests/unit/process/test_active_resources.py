@@ -72,7 +72,7 @@ async def datagrams() -> AsyncIterator[None]:
 @asynccontextmanager
 async def pipe() -> AsyncIterator[None]:
     reader, writer = os.pipe()
-    transport, _ = await get_loop().connect_read_pipe(asyncio.Protocol, open(reader, "rb"))
+    transport, _ = await get_loop().connect_read_pipe(asyncio.Protocol, open(reader, "rb"))  # noqa: SIM115  # the transport closes it
     await asyncio.sleep(0)
     yield
     transport.close()
