@@ -45,7 +45,7 @@ lint: ## ruff
 format: ## ruff's formatter, in place
 	$(IN_ENVIRONMENT) -m ruff format $(ARGS) .
 
-types: ## mypy --strict on src
+types: ## mypy --strict on src, the examples and tests/typed.py
 	$(IN_ENVIRONMENT) -m mypy $(ARGS)
 
 stubtest: ## the stubs of the native units against the units themselves

@@ -6,6 +6,7 @@ Run it beside examples/upstream.py: UPSTREAM=http://127.0.0.1:8002 treadle run e
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 
 from treadle import fs, http
 
@@ -33,24 +34,24 @@ and beside it, a FastAPI application under `treadle serve`:
 """
 
 
-def index(req, res):
+def index(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     res.write_head(200, {"Content-Type": "text/plain; charset=utf-8"})
     res.end(PAGE.format(host=req.headers.get("host", f"127.0.0.1:{PORT}"), api=os.environ.get("API_PORT", "8001")))
 
 
-def answer_json(req, res, value=None):
+def answer_json(req: http.IncomingMessage, res: http.ServerResponse, value: object = None) -> None:
     body = json.dumps(value if value is not None else {"hello": "world", "agent": req.headers.get("user-agent")})
     res.write_head(200, {"Content-Type": "application/json"})
     res.end(body)
 
 
-async def bff(req, res):
+async def bff(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     number = req.url.rpartition("/")[2]
     user, orders = await asyncio.gather(client.get(f"/users/{number}"), client.get(f"/orders/{number}"))
     answer_json(req, res, {"user": user.raise_for_status().json(), "orders": orders.raise_for_status().json()})
 
 
-async def stream(req, res):
+async def stream(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     async with client.stream("GET", f"/big/{req.url.rpartition('/')[2]}") as upstream:
         res.write_head(upstream.status_code, {"Content-Type": upstream.headers["content-type"]})
         async for chunk in upstream.aiter_raw():
@@ -59,27 +60,29 @@ async def stream(req, res):
     res.end()
 
 
-async def file(req, res):
+async def file(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     res.write_head(200, {"Content-Type": "text/x-python; charset=utf-8"})
     res.end(await fs.read_file(__file__))
 
 
-async def echo(req, res):
+async def echo(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     res.write_head(200, {"Content-Type": req.headers.get("content-type", "application/octet-stream")})
     res.end(await req.read(limit=1024 * 1024))
 
 
-ROUTES = {"": index, "json": answer_json, "bff": bff, "stream": stream, "file": file, "echo": echo}
+Route = Callable[[http.IncomingMessage, http.ServerResponse], Awaitable[None] | None]
+ROUTES: dict[str, Route] = {"": index, "json": answer_json, "bff": bff, "stream": stream, "file": file, "echo": echo}
 
 
-async def handler(req, res):
+async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     route = ROUTES.get(req.url.partition("?")[0].split("/")[1])
     if route is None:
         res.status_code = 404
-        return res.end("no such page; / says what there is\n")
+        res.end("no such page; / says what there is\n")
+        return
     try:
         result = route(req, res)
-        if result is not None and hasattr(result, "__await__"):
+        if result is not None:
             await result
     except httpx.HTTPError as error:
         if res.headers_sent:
@@ -88,5 +91,5 @@ async def handler(req, res):
         res.end(f"the upstream failed: {error!r}\n")
 
 
-server = http.create_server(handler).listen(PORT)
-print(f"gateway on http://127.0.0.1:{server.address()[1]}", flush=True)
+http.create_server(handler).listen(PORT)
+print(f"gateway on http://127.0.0.1:{PORT}", flush=True)

@@ -14,12 +14,12 @@ WORK_S = float(os.environ.get("WORK_S", "1"))
 is_stopping = False
 
 
-async def handler(req, res):
+async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     await asyncio.sleep(WORK_S)
     res.end("done\n")
 
 
-def stop(*_):
+def stop(*_: object) -> None:
     global is_stopping
     if is_stopping:
         process.exit(1)  # a second signal: at once
@@ -31,4 +31,4 @@ def stop(*_):
 
 server = http.create_server(handler).listen(int(os.environ.get("PORT", "8000")), os.environ.get("HOST", "127.0.0.1"))
 process.on("SIGINT", stop).on("SIGTERM", stop)
-print("LISTENING", *server.address(), flush=True)
+print("LISTENING", *(server.address() or ()), flush=True)

@@ -5,7 +5,7 @@ from treadle import http, timers
 seen = 0
 
 
-def handler(req, res):
+def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     global seen
     seen += 1
     res.write_head(200, {"Content-Type": "text/plain"})

@@ -17,12 +17,12 @@ PORTS = {name: int(os.environ.get(name, default)) for name, default in
 STOP_S = 10.0  # for the children to end by themselves, all together
 
 
-def is_taken(port):
+def is_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def main():
+def main() -> None:
     for name, port in PORTS.items():
         if is_taken(port):
             sys.exit(f"port {port} is taken: choose another by {name}=...")
@@ -36,7 +36,7 @@ def main():
     ]
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell that starts us in the background has it ignored
         signal.signal(number, signal.default_int_handler)
-    children = []
+    children: list[subprocess.Popen[bytes]] = []
     code = 0
     try:
         children = [subprocess.Popen(command, env=env, start_new_session=True) for command in commands]

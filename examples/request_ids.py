@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import os
+from collections.abc import Awaitable
 
 from treadle import AsyncLocalStorage, diagnostics_channel, http, timers
 
@@ -21,12 +22,12 @@ logger = logging.getLogger("shop")
 class RequestId(logging.Filter):
     """Gives each record the id of the request that it comes of."""
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get_store()
         return True
 
 
-async def price_of(item):
+async def price_of(item: str) -> int:
     if queries.has_subscribers:
         queries.publish(item)
     await asyncio.sleep(0.01)  # a database
@@ -34,15 +35,15 @@ async def price_of(item):
     return len(item)
 
 
-async def handle(req, res):
+async def handle(req: http.IncomingMessage, res: http.ServerResponse) -> None:
     logger.info("%s %s", req.method, req.url)
     prices = await asyncio.gather(*map(price_of, ("apple", "pear")))
     timers.set_timeout(logger.info, 5, "invoice sent")  # still knows whose it is
-    res.set_header("X-Request-Id", request_id.get_store())
+    res.set_header("X-Request-Id", request_id.get_store() or "-")
     res.end(f"{sum(prices)}\n")
 
 
-def handler(req, res):
+def handler(req: http.IncomingMessage, res: http.ServerResponse) -> Awaitable[None]:
     name = req.headers.get("x-request-id") or f"r{next(numbers)}"
     return request_id.run(name, handle, req, res)
 
@@ -56,4 +57,4 @@ logger.setLevel(logging.INFO)
 diagnostics_channel.subscribe("shop:query", lambda item, _: logger.info("query for %s", item))
 
 server = http.create_server(handler).listen(int(os.environ.get("PORT", "8000")))
-print("LISTENING", *server.address(), flush=True)
+print("LISTENING", *(server.address() or ()), flush=True)

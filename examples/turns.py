@@ -6,7 +6,7 @@ Run it: treadle run examples/turns.py. Why, turn by turn: treadle trace examples
 from treadle import fs, process, queue_microtask, timers
 
 
-def when_read(error, data):
+def when_read(error: OSError | None, data: bytes | None) -> None:
     timers.set_timeout(print, 0, "timeout: the timers phase of a later turn")
     timers.set_immediate(print, "immediate: check comes right behind poll")
     queue_microtask(lambda: print("microtask: behind this callback, after the ticks"))

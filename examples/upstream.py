@@ -14,7 +14,7 @@ BLOCK = bytes(range(256)) * 256  # 64 KiB
 class Upstream(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         kind, _, number = self.path.strip("/").partition("/")
         if kind == "big" and number.isdigit():
             self.big(int(number))
@@ -24,7 +24,7 @@ class Upstream(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def big(self, mebibytes):
+    def big(self, mebibytes: int) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -36,7 +36,7 @@ class Upstream(BaseHTTPRequestHandler):
         except ConnectionError:  # the gateway's client has left, and so the gateway
             self.close_connection = True
 
-    def json(self, value):
+    def json(self, value: object) -> None:
         body = json.dumps(value).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -44,7 +44,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 

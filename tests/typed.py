@@ -1,0 +1,36 @@
+"""What a type checker makes of calls of the public functions: `make types` reads it, nobody runs it."""
+
+from typing import assert_type
+
+import treadle
+from treadle import process, timers
+
+
+async def answer() -> int:
+    return 42
+
+
+async def main() -> None:
+    assert_type(await timers.promises.sleep(5, "value"), str)
+    assert_type(await timers.promises.sleep(5), None)
+    assert_type(await timers.promises.immediate(b"value"), bytes)
+    assert_type(await timers.promises.immediate(), None)
+    async for value in timers.promises.interval(5, 3.5):
+        assert_type(value, float)
+    async for nothing in timers.promises.interval():
+        assert_type(nothing, None)
+
+
+def callbacks() -> None:
+    def wants(number: int) -> None: ...
+
+    timers.set_timeout(wants, 5, 1)
+    timers.set_timeout(wants, 5, "text")  # type: ignore[arg-type]
+    timers.set_immediate(wants, "text")  # type: ignore[arg-type]
+    process.next_tick(wants)  # type: ignore[arg-type]
+    timers.set_timeout(answer, 5)
+
+
+assert_type(treadle.run(answer), int)
+assert_type(treadle.run(answer()), int)
+assert_type(treadle.run(lambda: "text"), str)
