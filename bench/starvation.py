@@ -66,13 +66,18 @@ CASES = (
             "soon": "soon",
             "immediates": "immediates",
             "many-immediates": "works_in_check",
+            "many-timers": "works_as_timer",
+            "some-timers": "works_as_timer",
             "many-sockets": None,
         }.items()
     ),
-    *(Case(program, "http", "treadle-unguarded") for program in ("ticks", "soon", "many-immediates", "many-sockets")),
-    # beside an echo: a timer of 5 ms that is made while 100,000 are overdue has its turn behind them, on any loop
+    *(
+        Case(program, "http", "treadle-unguarded")
+        for program in ("ticks", "soon", "many-immediates", "many-timers", "some-timers", "many-sockets")
+    ),
     Case("many-timers", "echo", "treadle", HTTP_P99_MS, "works_as_timer"),
     Case("many-timers", "echo", "treadle-unguarded"),
+    # beside an echo: a call_later that is made while 100,000 are overdue has its turn behind them, on any loop
     Case("many-alarms", "echo", "treadle", HTTP_P99_MS, "works_as_alarm"),
     *(Case("many-alarms", "echo", loop) for loop in PEERS),
     *(Case("soon", "echo", loop) for loop in ("treadle", *PEERS)),

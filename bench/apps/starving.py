@@ -16,6 +16,7 @@ from collections.abc import Callable
 WORK_US = 10  # of a callback that works
 SOCKETS = 1_000
 MANY = 100_000  # timers or immediates
+SOME = 5_000  # timers: 50 ms of work, each 20 ms
 
 
 def work() -> None:
@@ -63,6 +64,12 @@ def works_in_check() -> None:
 def many_timers() -> None:
     """100,000 timers that work and are overdue, each again and again."""
     for _ in range(MANY):
+        works_as_timer()
+
+
+def some_timers() -> None:
+    """5,000 of them."""
+    for _ in range(SOME):
         works_as_timer()
 
 
@@ -151,6 +158,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "immediates": immediates,
     "many-immediates": many_immediates,
     "many-timers": many_timers,
+    "some-timers": some_timers,
     "many-alarms": many_alarms,
     "many-sockets": many_sockets,
     "ping-pong": ping_pong,

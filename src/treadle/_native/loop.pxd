@@ -4,8 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.microtasks cimport SPARES_MAX, Microtasks, PhaseWatch, type_of
 from treadle._native.poll_epoll cimport PollHandle, Poller
-from treadle._native.queues cimport IMMEDIATE, MICROTASK, TICK, Handle, Kind, Ring, is_unshared
-from treadle._native.timers cimport Alarm, Timeout, Timer, TimerList, Timers
+from treadle._native.queues cimport IMMEDIATE, MICROTASK, TICK, Handle, HeapEntry, Kind, Ring, is_unshared
+from treadle._native.timers cimport NS_PER_MS, Alarm, Timeout, Timer, TimerList, Timers
 
 
 cdef extern from "Python.h":
@@ -63,7 +63,9 @@ cdef class LoopCore(Microtasks):
     cdef set tasks                  # OWNER: every task from its making until it is done
     cdef set owners                 # of descriptors that are watched at times only: abandon() when the loop is closed
     cdef public bint has_own_faces  # it has a next_tick, set_immediate ... of its own, which treadle's functions call
-    cdef int64_t alarms_due_ns           # the time whose alarms run now as one batch; -2: none
+    cdef int64_t pass_ns            # the alarms' time of the timers' pass, and until all that was due has run; -2: it has
+    cdef uint64_t pass_order        # alarms made in the pass have this order, or one behind it
+    cdef int64_t alarms_turn_ns     # their rest has its turn as if it were due then, by clock_ns(): it was cut; -2: there is none
     cdef public object alarm_clock  # COMPAT(asyncio): what replaces time(), in s, for call_later and call_at; None: nothing does
     cdef set listeners              # OWNER: every listener from its first start until it is closed, also while it pauses
 
@@ -80,7 +82,7 @@ cdef class LoopCore(Microtasks):
     cdef int watched_fileno(self, file) except? -1
     cdef bint unwatch_fd(self, int fd, int interest) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
-    cdef int run_alarms(self, int64_t now_ns, PhaseWatch *phase) except -1
+    cdef int run_alarms(self, PhaseWatch *phase) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
     cdef int poll(self, bint may_wait) except -1
@@ -113,7 +115,8 @@ cdef class LoopCore(Microtasks):
 
     cdef inline int add_microtask(self, callback) except -1:
         self.admit(callback)
-        return self.microtasks.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+        self.plain.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+        return self.microtasks.push(None)
 
     cdef inline Immediate add_node_immediate(self, callback, tuple args):
         self.admit(callback)
@@ -125,6 +128,20 @@ cdef class LoopCore(Microtasks):
             immediate.is_cancelled = False
             self.spare_immediates.push(immediate)
         return 0
+
+    cdef inline HeapEntry *first_due_alarm(self) noexcept:
+        # NULL: none, or it was made in this very pass, and waits for the next one.
+        cdef HeapEntry *alarm = self.timers.due_alarms.first()
+        if alarm is NULL or alarm.key > self.pass_ns or (alarm.key == self.pass_ns and alarm.order >= self.pass_order):
+            return NULL
+        return alarm
+
+    cdef inline bint goes_first(self, HeapEntry *alarm, HeapEntry *timers) noexcept:
+        # Alarms are keyed in ns, lists in ms.
+        cdef int64_t timers_ns = timers.key * NS_PER_MS
+        if alarm.key < self.alarms_turn_ns:
+            return self.alarms_turn_ns < timers_ns
+        return alarm.key < timers_ns or (alarm.key == timers_ns and alarm.order < timers.order)
 
     cdef inline bint is_step(self, callback):
         return (type_of(callback) == <PyObject *>self.step_type

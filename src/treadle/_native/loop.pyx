@@ -154,7 +154,7 @@ cdef class LoopCore(Microtasks):
         self.tasks = set()
         self.listeners = set()
         self.owners = set()
-        self.alarms_due_ns = -2
+        self.pass_ns = self.alarms_turn_ns = -2
         self.has_own_faces = has_own_faces(type(self))
         self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
@@ -173,7 +173,7 @@ cdef class LoopCore(Microtasks):
     def __repr__(self):
         state = "closed" if self.is_closed_native else "stopping" if self.is_stopping else "open"
         return (f"<{type(self).__name__} {state} turns={self.counters.turns} ticks={self.ticks.size} "
-                f"microtasks={self.microtasks.size} immediates={self.immediates.size} {self.poller!r}>")
+                f"microtasks={self.microtasks.size - self.overtaken} immediates={self.immediates.size} {self.poller!r}>")
 
     # ---- scheduling: Node's face
 
@@ -426,9 +426,13 @@ cdef class LoopCore(Microtasks):
         cdef Ring kept = Ring()
         cdef Handle handle
         self.ticks.clear()
+        self.plain.clear()
+        self.overtaken = 0
         for ring in (self.microtasks, self.immediates):
             while (<Ring>ring).size:
-                handle = <Handle>(<Ring>ring).pop()
+                handle = <Handle>(<Ring>ring).pop()     # None: one of self.plain, let go of above
+                if handle is None:
+                    continue
                 if handle.kind == SOON:
                     kept.push(handle)
                 else:
@@ -448,7 +452,7 @@ cdef class LoopCore(Microtasks):
         """Counters, and what waits now: a read-only mapping."""
         result = read_counters(self.counters)
         result.update(
-            ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size, immediates_queued=self.immediates.size,
+            ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size - self.overtaken, immediates_queued=self.immediates.size,
             alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
             handles_refed=self.poller.refs, timers_refed=self.timers.refs, immediates_refed=self.immediate_refs,
             requests=self.request_refs, tasks=len(self.tasks), flood_culprit=self.flood_culprit,
@@ -458,6 +462,7 @@ cdef class LoopCore(Microtasks):
     def close_core(self):
         """Let go of everything that waits, and close the descriptors: listeners, and the connections that are watched or were
         about to close. Not while it runs; a second time is no harm."""
+        cdef Handle waiting
         if self.is_closed_native:
             return
         self.is_closed_native = True
@@ -466,8 +471,11 @@ cdef class LoopCore(Microtasks):
             self.pool = None
         for queue in (self.microtasks, self.immediates):
             while (<Ring>queue).size:       # somebody may hold them still, and they would hold what they were to call
-                (<Handle>(<Ring>queue).pop()).cancel()
-        for queue in (self.ticks, self.spares, self.spare_immediates):
+                waiting = <Handle>(<Ring>queue).pop()       # None: one of self.plain
+                if waiting is not None:
+                    waiting.cancel()
+        self.overtaken = 0
+        for queue in (self.ticks, self.plain, self.spares, self.spare_immediates):
             (<Ring>queue).clear()
         for owner in list(self.owners):
             owner.abandon()
@@ -576,8 +584,8 @@ cdef class LoopCore(Microtasks):
         alarm.timers = self.timers
         alarm.when_s = when_s
         alarm.due.key = due_key(when_s)
-        if alarm.due.key <= self.alarms_due_ns:      # made by a batch for a time that is past: its turn comes after the batch
-            alarm.due.key = self.alarms_due_ns + 1
+        if alarm.due.key < self.pass_ns and (self.alarm_clock is None or self.counters.phase == TIMERS):
+            alarm.due.key = self.pass_ns    # its turn comes after what was due when the pass began
         self.timers.add_alarm(alarm)
         return alarm
 
@@ -672,28 +680,29 @@ cdef class LoopCore(Microtasks):
 
     cdef int run_timers(self) except -1:
         # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A timer
-        # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node.
+        # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node. What a cut
+        # leaves of a list, or of the alarms, has its next turn behind all else that was due by then.
         cdef int64_t now_ns
         cdef int64_t now_ms
-        cdef int64_t alarms_now_ns
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
         cdef bint has_run = False
+        cdef bint is_cut_short = False
         cdef PhaseWatch phase
         if self.timers.due_lists.size == 0 and self.timers.due_alarms.size == 0:    # PERF: bench/loop, a turn: no clock is read
+            self.pass_ns = self.alarms_turn_ns = -2
             return 0 if self.is_cut else self.drain_if_any()
         now_ns = clock_ns()
         now_ms = now_ns // NS_PER_MS
-        alarms_now_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
+        self.pass_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
+        self.pass_order = self.timers.next_order
         self.watch_phase(&phase, LOOK_EVERY)
-        while True:
+        while not is_cut_short:
             timers = self.timers.due_lists.first()
             if timers is not NULL and timers.key > now_ms:
                 timers = NULL
-            alarm = self.timers.due_alarms.first()
-            if alarm is not NULL and alarm.key > alarms_now_ns:
-                alarm = NULL
+            alarm = self.first_due_alarm()
             if timers is NULL and alarm is NULL:
                 break
             if drain_first:
@@ -701,65 +710,65 @@ cdef class LoopCore(Microtasks):
                 self.drain_if_any()
                 continue        # which may have cleared what was due
             has_run = True
-            if timers is NULL or (alarm is not NULL and is_sooner(alarm, timers)):
+            if timers is NULL or (alarm is not NULL and self.goes_first(alarm, timers)):
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_SOON):
-                    self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback)
+                    self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback, (<Alarm>alarm.item).args)
                     break
-                self.run_alarms(alarms_now_ns, &phase)
+                is_cut_short = self.run_alarms(&phase)
                 drain_first = True
             else:
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
-                    self.cut_phase(CUT_TIMERS, callback_of(<TimerList>timers.item))
+                    self.cut_phase(CUT_TIMERS, callback_of(<TimerList>timers.item), None)
                     break
-                self.run_list(<TimerList>timers.item, now_ms, &drain_first, &phase)
+                is_cut_short = self.run_list(<TimerList>timers.item, now_ms, &drain_first, &phase)
         if has_run or not self.is_cut:
             self.drain_if_any()
+        if timers is NULL and alarm is NULL:
+            self.pass_ns = self.alarms_turn_ns = -2
         return 0
 
-    cdef int run_alarms(self, int64_t now_ns, PhaseWatch *phase) except -1:
+    cdef int run_alarms(self, PhaseWatch *phase) except -1:
         # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
-        # one deadline depend on it. Those made by the batch wait for the next pass. The guard never parts those of one time.
+        # one deadline depend on it. The guard never parts those of one time. True: it ended the pass here.
         cdef HeapEntry *alarm
         cdef HeapEntry *timers
         cdef int64_t last_ns = -1
-        self.alarms_due_ns = now_ns
-        try:
-            while True:
-                alarm = self.timers.due_alarms.first()
-                if alarm is NULL or alarm.key > now_ns:
-                    return 0
-                timers = self.timers.due_lists.first()
-                if timers is not NULL and self.alarm_clock is None and not is_sooner(alarm, timers):
-                    return 0
-                if self.is_long(phase) and self.is_over(phase, GUARD_SOON) and alarm.key != last_ns:
-                    return 0
-                last_ns = alarm.key
-                phase.ran += 1
-                self.counters.timers += 1
-                self.run_handle(self.timers.take_alarm())
-        finally:
-            self.alarms_due_ns = -2      # before the time of any alarm
+        while True:
+            alarm = self.first_due_alarm()
+            if alarm is NULL:
+                return False
+            timers = self.timers.due_lists.first()
+            if timers is not NULL and self.alarm_clock is None and not self.goes_first(alarm, timers):
+                return False
+            if self.is_long(phase) and self.is_over(phase, GUARD_SOON) and alarm.key != last_ns:
+                self.alarms_turn_ns = clock_ns()
+                self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback, (<Alarm>alarm.item).args)
+                return True
+            last_ns = alarm.key
+            phase.ran += 1
+            self.counters.timers += 1
+            self.run_handle(self.timers.take_alarm())
 
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1:
+        # True: the guard ended the pass here.
         cdef Timer timer
         cdef int64_t start_ms = 0
         cdef bint is_interval
         while timers.first is not NULL:
             timer = <Timer>timers.first
             if now_ms - timer.start_ms < timers.duration_ms:
-                timers.due.key = max(timer.start_ms + timers.duration_ms, now_ms + 1)
-                timers.due.order = self.timers.next_order
-                self.timers.next_order += 1
-                self.timers.due_lists.moved(&timers.due)
+                self.timers.put_back(timers, max(timer.start_ms + timers.duration_ms, now_ms + 1))
                 drain_first[0] = True
-                return 0
+                return False
             if drain_first[0]:
                 drain_first[0] = False
                 self.drain_if_any()
                 if timer.list is None:      # cleared by a tick
                     continue
             if self.is_long(phase) and self.is_over(phase, GUARD_CALLBACKS):
-                return 0
+                self.timers.put_back(timers, clock_ns() // NS_PER_MS)
+                self.cut_phase(CUT_TIMERS, callback_of(timers), None)
+                return True
             timer.list.unlink(timer)
             is_interval = isinstance(timer, Timeout) and (<Timeout>timer).is_interval
             if is_interval:
@@ -786,7 +795,7 @@ cdef class LoopCore(Microtasks):
         if timers.due.index >= 0:       # else it was dropped by clearing its last timer, and what that queued waits if it failed
             drain_first[0] = True
             self.timers.drop_if_empty(timers)
-        return 0
+        return False
 
     cdef object fire_observed(self, Timer timer):
         cdef object tracer = self.tracer
@@ -806,7 +815,7 @@ cdef class LoopCore(Microtasks):
         self.watch_phase(&phase, GUARD_HANDLES)
         while count:
             if self.is_long(&phase) and self.is_over(&phase, GUARD_HANDLES):
-                return self.cut_phase(CUT_PENDING, None)
+                return self.cut_phase(CUT_PENDING, None, None)
             count -= 1
             phase.ran += 1
             self.counters.pending += 1
@@ -849,7 +858,7 @@ cdef class LoopCore(Microtasks):
         while True:
             if self.is_long(&phase) and self.poller.has_more() and self.is_over(&phase, GUARD_HANDLES):
                 self.drain_if_any()
-                return self.cut_phase(CUT_POLL, None)
+                return self.cut_phase(CUT_POLL, None, None)
             handle = self.poller.take(&ready)
             calls_nobody = handle is not None and not self.is_observed and not self.is_flooded and handle.calls_nobody(ready)
             if gathered and (gathered == GATHER_MAX or not calls_nobody):
@@ -946,7 +955,7 @@ cdef class LoopCore(Microtasks):
             if self.is_long(&phase):
                 handle = <Handle>self.immediates.first()
                 if self.is_over(&phase, GUARD_SOON if handle.kind == SOON else GUARD_CALLBACKS):
-                    self.cut_phase(CUT_CHECK, handle.callback)
+                    self.cut_phase(CUT_CHECK, handle.callback, handle.args)
                     return self.drain_if_any()
             count -= 1
             handle = <Handle>self.immediates.pop()
@@ -964,12 +973,16 @@ cdef class LoopCore(Microtasks):
 
     cdef int note_spin(self, uint64_t ran) except -1:
         # The check phase leaves immediates behind, as in the turn before: the loop has no rest.
+        cdef Handle first
         if self.spin_turn + 1 != self.counters.turns:
             self.spins = 0
             self.spin_look_ns = 0
         self.spin_turn = self.counters.turns
         self.spins += ran
-        return self.look_at_spin((<Handle>self.immediates.first()).callback) if self.spins >= SPIN_CALLBACKS else 0
+        if self.spins < SPIN_CALLBACKS:
+            return 0
+        first = <Handle>self.immediates.first()
+        return self.look_at_spin(first.callback, first.args)
 
     cdef int run_close(self) except -1:
         cdef Py_ssize_t count = self.closing.size
@@ -978,7 +991,7 @@ cdef class LoopCore(Microtasks):
         self.watch_phase(&phase, LOOK_EVERY)
         while count:
             if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
-                return self.cut_phase(CUT_CLOSE, None)
+                return self.cut_phase(CUT_CLOSE, None, None)
             count -= 1
             phase.ran += 1
             self.counters.closes += 1
@@ -1015,9 +1028,3 @@ cdef object callback_of(TimerList timers):
 cdef inline int64_t due_key(double when_s) noexcept:
     cdef double when_ns = when_s * 1e9
     return INT64_MAX if when_ns >= 9.2e18 else -1 if when_ns < 0 else <int64_t>when_ns
-
-
-cdef inline bint is_sooner(HeapEntry *alarm, HeapEntry *timers) noexcept:
-    # Alarms are keyed in ns, lists in ms.
-    cdef int64_t timers_ns = timers.key * NS_PER_MS
-    return alarm.key < timers_ns or (alarm.key == timers_ns and alarm.order < timers.order)

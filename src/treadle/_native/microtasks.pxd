@@ -30,6 +30,7 @@ cdef enum Cut:                  # what the guard cut short
 
 cdef struct Flood:
     int64_t since_ns            # when it was cut first; 0: there is none
+    int64_t report_ns           # how long it has to be to be reported, next
     uint64_t turn               # in which it was cut last
     bint is_counted
     bint is_reported
@@ -43,7 +44,9 @@ cdef struct PhaseWatch:         # of one phase, while it lasts
 
 cdef class Microtasks:
     cdef Ring ticks
-    cdef Ring microtasks
+    cdef Ring microtasks            # ORDER: asyncio's; a None stands for one of plain
+    cdef Ring plain                 # queue_microtask's, as many as there are Nones that are not overtaken
+    cdef Py_ssize_t overtaken       # the first Nones of microtasks whose callback has run, ahead of what stands before it
     cdef Ring spares                # OWNER: Handles that have run and that nobody else has, for make_handle()
     cdef PyObject *handle_type      # Handle itself, not what derives from it
     cdef LoopCounters *counters         # own_counters, or wherever else they are to be read
@@ -51,6 +54,7 @@ cdef class Microtasks:
     cdef bint is_stopping           # set by stop(), cleared when the run ends
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
+    cdef Cut flood_cut              # ... by what, and with it what is bounded
     cdef bint is_cut                # a tick that failed has ended the latest drain
     cdef Flood drain_flood          # ends when the queues are drained to the end
     cdef Flood phase_floods[CUTS]   # end with a turn in which that phase is not cut
@@ -65,7 +69,7 @@ cdef class Microtasks:
     cdef readonly object tracer         # None, or who is told of every callback: treadle.trace
     cdef bint is_observed               # is_debug, or there is a tracer: callbacks go the long way
     cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
-    cdef public object starvation_hook  # (what, callback, flood_ns) -> str, who that is
+    cdef public object starvation_hook  # (what, suspects, flood_ns) -> str, who it is, or None: too early
 
     cdef int run_handle(self, Handle handle) except -1
     cdef int run_observed(self, Kind kind, Handle handle) except -1
@@ -77,15 +81,19 @@ cdef class Microtasks:
     cdef int failed(self, Kind kind, Handle handle) except -1
     cdef int uncaught(self, exception) except -1
     cdef int drain(self) except -1
+    cdef int drain_others(self, suspect, int others, int64_t start_ns) except -1
     cdef int drain_bounded(self) except -1
+    cdef int drop_overtaken(self) except -1
     cdef int guard(self, Cut cut, suspect) except -1
     cdef int flood_over(self) except -1
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
-    cdef int cut_phase(self, Cut cut, suspect) except -1
-    cdef int note_flood(self, Flood *flood, Cut cut, suspect, int64_t now_ns) except -1
+    cdef int cut_phase(self, Cut cut, suspect, args) except -1
+    cdef int note_flood(self, Flood *flood, Cut cut, suspect, args, int64_t now_ns) except -1
+    cdef bint is_reportable(self, Flood *flood, int64_t now_ns) noexcept
+    cdef int report(self, Flood *flood, Cut cut, list suspects, int64_t now_ns) except -1
     cdef int count_cut(self, Cut cut) except -1
     cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept
-    cdef int look_at_spin(self, suspect) except -1
+    cdef int look_at_spin(self, suspect, args) except -1
 
     cdef inline Handle make_handle(self, Kind kind, callback, args, context):
         cdef Handle handle

@@ -7,7 +7,8 @@ from typing_extensions import disjoint_base
 class Microtasks:
     starvation_guard: bool
     uncaught_hook: Callable[[BaseException], bool] | None
-    starvation_hook: Callable[[str, Any, int], str] | None  # (what, callback, flood_ns) -> who that is
+    starvation_hook: Callable[[str, list[tuple[Any, Any]], int], str | None] | None
+    # (what, [(callback, args), ...], flood_ns) -> who feeds it, or None: too early to say
     @property
     def is_debug(self) -> bool: ...
     @property

@@ -20,6 +20,8 @@ cdef extern from *:
 cdef enum:
     GUARD_NS = 10 * NS_PER_MS              # how long a drain, or a phase, of many callbacks may take
     FLOOD_REPORT_NS = 100 * NS_PER_MS      # a flood this long is reported to starvation_hook
+    REPORT_AGAIN = 10                      # ... and once more when it is so many times as long, if that named nobody
+    SUSPECTS_MAX = 16                      # of a queue that are shown to it
     SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that took no longer, 10 us each, wait for something and do no work
 
 
@@ -30,6 +32,7 @@ cdef class Microtasks:
         self.counters = &self.own_counters
         self.ticks = Ring()
         self.microtasks = Ring()
+        self.plain = Ring()
         self.spares = Ring()
         self.handle_type = <PyObject *>Handle
         self.starvation_guard = True
@@ -154,12 +157,16 @@ cdef class Microtasks:
         # does: what it leaves runs after the next timer or I/O callback, or when the check phase begins, as in Node.
         cdef Handle handle
         cdef object suspect = None          # the callback that ran last: the guard names it
-        cdef int soon_left = GUARD_SOON     # asyncio's callbacks until the guard steps in
+        cdef Py_ssize_t soon_left = GUARD_SOON      # asyncio's callbacks until the guard steps in
         cdef int others = 0                 # ticks and microtasks so far
         cdef int64_t start_ns = 0
         self.is_cut = False
         if self.is_flooded:
-            return self.drain_bounded()
+            if self.flood_cut == CUT_TICKS:
+                return self.drain_bounded()
+            soon_left = min(soon_left, self.microtasks.size - self.plain.size - self.overtaken)
+            if soon_left == 0:
+                return self.drain_others(None, 0, 0)
         while self.ticks.size or self.microtasks.size:
             while self.ticks.size:
                 handle = <Handle>self.ticks.pop()
@@ -178,15 +185,19 @@ cdef class Microtasks:
                         return 0
                     self.stop_budget -= 1
                 handle = <Handle>self.microtasks.pop()
-                suspect = handle.callback
-                if handle.kind == SOON:
+                if handle is not None:
+                    suspect = handle.callback
                     self.counters.soon += 1
                     self.run_handle(handle)
                     self.spare(handle)
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
-                        return self.guard(CUT_SOON, suspect)
+                        return self.drain_others(suspect, others, start_ns)
+                elif self.overtaken:
+                    self.overtaken -= 1
                 else:
+                    handle = <Handle>self.plain.pop()
+                    suspect = handle.callback
                     self.counters.microtasks += 1
                     self.run_handle(handle)
                     self.spare(handle)
@@ -194,6 +205,46 @@ cdef class Microtasks:
                     if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
                         return self.guard(CUT_TICKS, suspect)
         return self.flood_over()
+
+    cdef int drain_others(self, suspect, int others, int64_t start_ns) except -1:
+        # The rest of a drain in which asyncio's callbacks have had their share. Ticks and queue_microtask are not to suffer from
+        # it: they run to the end, under the bounds of their own, past what asyncio scheduled.
+        cdef Handle handle
+        cdef object culprit
+        while self.ticks.size or (self.plain.size and not self.is_stopping):
+            while self.ticks.size:
+                handle = <Handle>self.ticks.pop()
+                culprit = handle.callback
+                self.counters.ticks += 1
+                if not self.run_handle(handle):
+                    self.is_cut = True
+                    break
+                self.spare(handle)
+                others += 1
+                if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
+                    return self.guard(CUT_TICKS, culprit)
+            if self.is_cut:
+                break
+            while self.plain.size and not self.is_stopping:
+                handle = <Handle>self.plain.pop()
+                self.overtaken += 1
+                culprit = handle.callback
+                self.counters.microtasks += 1
+                self.run_handle(handle)
+                self.spare(handle)
+                others += 1
+                if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
+                    return self.guard(CUT_TICKS, culprit)
+        return self.guard(CUT_SOON, suspect)
+
+    cdef int drop_overtaken(self) except -1:
+        # Nothing is left where nothing but their places is.
+        while self.overtaken and self.microtasks.first() is None:
+            self.microtasks.pop()
+            self.overtaken -= 1
+            if self.is_stopping and self.stop_budget:
+                self.stop_budget -= 1
+        return 0
 
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
         # Asked after every LOOK_EVERY ticks and microtasks of a drain; the clock is first read after the first ones.
@@ -203,17 +254,25 @@ cdef class Microtasks:
         return others >= GUARD_CALLBACKS and self.starvation_guard and clock_ns() - start_ns[0] > GUARD_NS
 
     cdef int guard(self, Cut cut, suspect) except -1:
-        # A drain was cut short: the rest waits while one whole turn runs, in which every callback gets a bounded drain.
+        # A drain was cut short: the rest waits while one whole turn runs. suspect: None in that turn, whose drains it bounds.
+        cdef int64_t now_ns
+        self.drop_overtaken()
         if not self.ticks.size and not self.microtasks.size:
             return self.flood_over()        # that was the last one
+        if self.is_flooded and cut == CUT_SOON:
+            return 0
         self.is_flooded = True
+        self.flood_cut = cut
         self.count_cut(cut)
-        return self.note_flood(&self.drain_flood, cut, suspect, clock_ns())
+        now_ns = clock_ns()
+        if not self.is_reportable(&self.drain_flood, now_ns):
+            return 0
+        return self.report(&self.drain_flood, cut, [(suspect, None), *suspects_in(self.plain), *suspects_in(self.microtasks)], now_ns)
 
     cdef int drain_bounded(self) except -1:
-        # During a flood: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
+        # During a flood of ticks: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
         cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
-        cdef Py_ssize_t microtasks = min(self.microtasks.size, GUARD_SOON)
+        cdef Py_ssize_t microtasks = min(self.microtasks.size - self.overtaken, GUARD_SOON)
         cdef Handle handle
         while ticks > 0 and self.ticks.size:
             ticks -= 1
@@ -226,14 +285,19 @@ cdef class Microtasks:
                 if self.stop_budget == 0:
                     return 0
                 self.stop_budget -= 1
-            microtasks -= 1
             handle = <Handle>self.microtasks.pop()
-            if handle.kind == SOON:
+            if handle is not None:
                 self.counters.soon += 1
+            elif self.overtaken:
+                self.overtaken -= 1
+                continue
             else:
+                handle = <Handle>self.plain.pop()
                 self.counters.microtasks += 1
+            microtasks -= 1
             self.run_handle(handle)
             self.spare(handle)
+        self.drop_overtaken()
         if not self.ticks.size and not self.microtasks.size:
             self.flood_over()
         return 0
@@ -256,7 +320,7 @@ cdef class Microtasks:
         phase.look_at = ran + min(least, LOOK_EVERY)
         return False
 
-    cdef int cut_phase(self, Cut cut, suspect) except -1:
+    cdef int cut_phase(self, Cut cut, suspect, args) except -1:
         # A phase ends before its time. suspect: one of those that it leaves behind, or None where no callback is to blame.
         cdef Flood *flood = &self.phase_floods[<int>cut]
         if flood.turn + 1 < self.counters.turns:
@@ -264,9 +328,9 @@ cdef class Microtasks:
         flood.turn = self.counters.turns
         self.cut_turn = self.counters.turns
         self.count_cut(cut)
-        return self.note_flood(flood, cut, suspect, clock_ns())
+        return self.note_flood(flood, cut, suspect, args, clock_ns())
 
-    cdef int look_at_spin(self, suspect) except -1:
+    cdef int look_at_spin(self, suspect, args) except -1:
         # SPIN_CALLBACKS immediates have run since the last look, in turns which all left some behind: a flood if they were quick.
         # Nothing is cut: timers and I/O have their turn.
         cdef int64_t now_ns = clock_ns()
@@ -275,7 +339,7 @@ cdef class Microtasks:
         self.spin_look_ns = now_ns
         if not is_quick:
             end_flood(&self.spin_flood)
-        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, now_ns) if self.starvation_guard else 0
+        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, args, now_ns) if self.starvation_guard else 0
 
     # ---- floods
 
@@ -297,24 +361,50 @@ cdef class Microtasks:
             self.counters.guard_turns_close += 1
         return 0
 
-    cdef int note_flood(self, Flood *flood, Cut cut, suspect, int64_t now_ns) except -1:
+    cdef int note_flood(self, Flood *flood, Cut cut, suspect, args, int64_t now_ns) except -1:
+        if self.is_reportable(flood, now_ns) and suspect is not None:
+            return self.report(flood, cut, [(suspect, args)], now_ns)
+        return 0
+
+    cdef bint is_reportable(self, Flood *flood, int64_t now_ns) noexcept:
+        # It was cut once more. Counts it, once it is long enough. True: time to say who feeds it.
         cdef int64_t lasted_ns
         if flood.since_ns == 0:
             flood.since_ns = now_ns
-            return 0
+            flood.report_ns = FLOOD_REPORT_NS
+            return False
         lasted_ns = now_ns - flood.since_ns
         if lasted_ns <= FLOOD_REPORT_NS:
-            return 0
+            return False
         self.counters.flood_max_ns = max(self.counters.flood_max_ns, lasted_ns)
         if not flood.is_counted:
             flood.is_counted = True
             self.counters.floods += 1
-        if suspect is not None and not flood.is_reported:
+        return not flood.is_reported and lasted_ns > flood.report_ns
+
+    cdef int report(self, Flood *flood, Cut cut, list suspects, int64_t now_ns) except -1:
+        # suspects: (callback, args or None), of those that have run or will; None where it ran and is forgotten.
+        if self.starvation_hook is None:
+            return 0
+        what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
+        culprit = self.starvation_hook(what, suspects, now_ns - flood.since_ns)
+        if culprit is None:
+            flood.report_ns *= REPORT_AGAIN
+        else:
             flood.is_reported = True
-            if self.starvation_hook is not None:
-                what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
-                self.flood_culprit = self.starvation_hook(what, suspect, lasted_ns)
+            self.flood_culprit = culprit
         return 0
+
+
+cdef list suspects_in(Ring ring):
+    cdef list found = []
+    cdef Py_ssize_t i
+    cdef object item
+    for i in range(min(ring.size, SUSPECTS_MAX)):
+        item = <object>ring.slots[(ring.head + i) & ring.mask]
+        if item is not None:
+            found.append(((<Handle>item).callback, (<Handle>item).args))
+    return found
 
 
 cdef inline void end_flood(Flood *flood) noexcept:

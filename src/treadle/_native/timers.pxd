@@ -10,7 +10,7 @@ cdef enum:
 
 cdef class TimerList:
     cdef int64_t duration_ms
-    cdef HeapEntry due              # key: expiry of its first timer in ms, as last looked at
+    cdef HeapEntry due              # key: its turn, in ms: the expiry of its first timer as last looked at, or when it was cut
     cdef PyObject *first            # Timers, linked; the list owns one reference to each
     cdef PyObject *last
 
@@ -66,6 +66,7 @@ cdef class Timers:
     cdef bint is_closed             # set by close(), never cleared: nothing waits here any more
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1
+    cdef void put_back(self, TimerList timers, int64_t due_ms) noexcept
     cdef void drop_if_empty(self, TimerList timers) noexcept
     cdef int drop_list_of(self, int64_t duration_ms) except -1
     cdef int add_alarm(self, Alarm alarm) except -1

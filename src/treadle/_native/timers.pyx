@@ -234,6 +234,13 @@ cdef class Timers:
         timers.append(timer)
         return 0
 
+    cdef void put_back(self, TimerList timers, int64_t due_ms) noexcept:
+        # It was looked at, and its next turn is when that is due, behind all that are due then already.
+        timers.due.key = due_ms
+        timers.due.order = self.next_order
+        self.next_order += 1
+        self.due_lists.moved(&timers.due)
+
     cdef void drop_if_empty(self, TimerList timers) noexcept:
         if timers.first is NULL and timers.due.index >= 0:
             self.due_lists.remove(&timers.due)

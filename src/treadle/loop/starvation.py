@@ -1,15 +1,23 @@
 """Says aloud who starves the loop: one log entry for each callback that fed a flood.
 
-Not here: the guard itself, which keeps timers and I/O going all the while (_native.microtasks).
+Not here: the guard itself, which keeps timers and I/O going all the while (_native.microtasks); how a callback is named
+(culprits.py).
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
+
+from treadle.loop.culprits import culprit_of
 
 logger = logging.getLogger("treadle.loop")
 
 NS_PER_MS = 1_000_000
 SOURCES_MAX = 1000  # names remembered; past that a flood is counted, but not logged again
+
+#: From here on a flood that asyncio itself schedules is named: tasks that wake one another, 100,000 sleeps that end at one time.
+#: Such programs consist of it, and it starves nobody: most are through by then, as gather() of 100,000 coroutines is.
+ASYNCIOS_FLOOD_NS = 1_000 * NS_PER_MS
 
 #: What fed the flood: how to end it.
 CURES = {
@@ -26,31 +34,26 @@ class StarvationLog:
     def __init__(self) -> None:
         self._reported: set[str] = set()
 
-    def report(self, what: str, callback: Any, flood_ns: int) -> str:
-        """The loop's starvation_hook: `callback` is one that fed a flood of `what`, flood_ns long so far. Returns who that is."""
-        source = describe(callback)
+    def report(self, what: str, suspects: Sequence[tuple[Any, Any]], flood_ns: int) -> str | None:
+        """The loop's starvation_hook: a flood of `what` lasts for flood_ns so far; suspects are callbacks of it, and their
+        arguments, the one that fed it last first. Returns who it is; None: it is too early to say so."""
+        source = None
+        for culprit in (culprit_of(*suspect) for suspect in suspects):
+            if culprit is not None:
+                if culprit.is_asyncios and flood_ns < ASYNCIOS_FLOOD_NS:
+                    return None
+                source = culprit.name
+                break
+        if source is None:
+            return None
         if source not in self._reported and len(self._reported) < SOURCES_MAX:
             self._reported.add(source)
             logger.warning(
-                "starvation: %s have kept the loop busy for %d ms without an end; one of the last was %s. Timers and I/O go on, "
-                "a turn at a time. %s",
+                "starvation: %s have kept the loop busy for %d ms so far; one of the last was %s. Timers and I/O go on, a turn "
+                "at a time. %s",
                 what,
                 flood_ns // NS_PER_MS,
                 source,
                 CURES[what],
             )
         return source
-
-
-def describe(callback: Any) -> str:
-    """Who a callback is: the coroutine of a task's step, else the function and where it was written."""
-    owner = getattr(callback, "__self__", None)
-    coroutine = getattr(owner, "get_coro", None)
-    if coroutine is not None:
-        code = getattr(coroutine(), "cr_code", None)
-        name = getattr(coroutine(), "__qualname__", repr(owner))
-    else:
-        function = getattr(callback, "func", callback)
-        code = getattr(function, "__code__", None)
-        name = getattr(function, "__qualname__", repr(callback))
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else str(name)

@@ -20,6 +20,7 @@ Operation = dict[str, Any]
 Program = dict[str, Any]
 
 CALLBACKS_MAX = 300
+IO_MAX = 129  # each has descriptors of its own
 RUNS = 3  # of a loop that was stopped, or left by an exception
 END_S = 100.0  # of a run that only stop() ends
 
@@ -186,6 +187,41 @@ class Interpreter:
                 done()
 
         schedule(feed)
+
+    def do_many(self, operation: Operation) -> None:
+        """So many callbacks at once, each of which takes so long and schedules itself again, for so many rounds."""
+        count, ms = operation["count"], operation["ms"]
+        if operation["kind"] == "io":
+            count = min(count, IO_MAX)
+        to_schedule = to_run = count * operation["rounds"]
+        done = self.callback(operation)
+        schedule: Callable[[Callable[[], None]], object] = {
+            "timeout": lambda one: self.loop.set_timeout(one, ms),
+            "later": lambda one: self.loop.call_later(ms / 1e3, one),
+            "past": lambda one: self.loop.call_at(self.loop.time() - ms / 1e3, one),
+            "immediate": self.loop.set_immediate,
+            "soon": self.loop.call_soon,
+            "microtask": self.loop.queue_microtask,
+            "io": self.world.in_poll,
+        }[operation["kind"]]
+
+        def again() -> None:
+            nonlocal to_schedule
+            if to_schedule > 0:
+                to_schedule -= 1
+                schedule(one)
+
+        def one() -> None:
+            nonlocal to_run
+            to_run -= 1
+            self.fed += 1
+            self.world.spin(operation["us"] * 1000)
+            again()
+            if to_run == 0:
+                done()
+
+        for _ in range(count):
+            again()
 
     # ---- futures and tasks
 

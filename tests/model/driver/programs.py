@@ -83,6 +83,14 @@ FLOODS = (
         count=st.sampled_from([1, 63, 127, 128, 129, 300, 1000, 1064, 1500]),
         us=st.sampled_from([0, 5, 10, 11, 40]),
     ),
+    scheduling(
+        "many",
+        kind=st.sampled_from(["timeout", "later", "past", "immediate", "soon", "microtask", "io"]),
+        count=st.sampled_from([1, 17, 63, 128, 129, 300, 1064, 1500]),
+        rounds=st.sampled_from([1, 1, 2, 3]),
+        ms=st.sampled_from([0, 1, 2, 5]),
+        us=st.sampled_from([0, 5, 11, 40, 200]),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tests.model.loop.callbacks import Callback, Kind
+from tests.model.loop.guard import LOOK_EVERY, OTHERS_MAX, SOON_MAX, PhaseWatch
 from tests.model.loop.microtasks import Microtasks
 
 
@@ -47,9 +48,11 @@ class Immediates:
 
     def run(self) -> None:
         """One that failed is followed by the next one at once, and by what it queued only then; where it was the last
-        one of the phase, by the immediates that are queued by then."""
+        one of the phase, by the immediates that are queued by then. The guard looks at the next one: a yield waits sooner."""
         if not self.queue:
             return
+        guard = self.between.guard
+        watch = PhaseWatch(guard, LOOK_EVERY)
         if self.between.is_cut:  # what a failed tick left behind waits no longer
             self.between.drain()
         count = len(self.queue)
@@ -58,10 +61,14 @@ class Immediates:
             if drains:
                 drains = False
                 self.between.drain()  # this may clear the next one
+            if watch.is_over(SOON_MAX if self.queue[0].kind is Kind.SOON else OTHERS_MAX):
+                guard.cut_phase()
+                break
             count -= 1
             immediate = self.queue.popleft()
             if immediate.is_cancelled:
                 continue
+            watch.ran += 1
             drains = self.between.errors.run(immediate)
             if not drains and count == 0:
                 count = len(self.queue)

@@ -44,41 +44,83 @@ class Microtasks:
         """Run all of them, and what they queue in turn, unless the guard cuts it short or a tick fails: what is left then runs
         after the next timer or I/O callback, or when the check phase begins. A microtask that fails is followed by the next."""
         self.is_cut = False
-        if self.guard.is_flooded:
-            self.drain_what_is_queued()
-            return
+        soon_left = SOON_MAX
+        if self.guard.flooded_by is not None:
+            if self.guard.flooded_by is not Kind.SOON:
+                self.drain_what_is_queued()
+                return
+            soon_left = min(soon_left, sum(callback.kind is Kind.SOON for callback in self.microtasks))
         self.guard.drain_begins()
+        if not soon_left:
+            self.drain_others()
+            return
         while self:
             while self.ticks:
                 if self.run_tick():
                     return
             while self.microtasks:
-                if self.is_spent() or self.run_microtask():
+                if self.is_spent():
+                    return
+                callback = self.microtasks.popleft()
+                if self.run_microtask(callback):
+                    return
+                soon_left -= callback.kind is Kind.SOON
+                if callback.kind is Kind.SOON and soon_left == 0 and self.guard.is_on:
+                    self.drain_others()
                     return
 
+    def drain_others(self) -> None:
+        """The rest of a drain in which asyncio's callbacks have had their share: ticks, and the microtasks of queue_microtask,
+        which overtake asyncio's, to the end. A loop that was stopped is about to return: nothing is overtaken there."""
+        while self.ticks or (self.others() and self.stop_budget is None):
+            while self.ticks:
+                if self.run_tick():
+                    if self.is_cut and self:
+                        self.guard.cut(Kind.SOON)
+                    return
+            while (others := self.others()) and self.stop_budget is None:
+                self.microtasks.remove(others[0])
+                if self.run_microtask(others[0]):
+                    return
+        if self:
+            self.guard.cut(Kind.SOON)
+
+    def others(self) -> list[Callback]:
+        return [callback for callback in self.microtasks if callback.kind is Kind.MICROTASK]
+
     def drain_what_is_queued(self) -> None:
-        """During a flood: so many as are queued now, 128 of each queue at most, and nothing beyond that."""
+        """During a flood of ticks: so many as are queued now, 128 of each queue at most, and nothing beyond that."""
         ticks, microtasks = min(len(self.ticks), SOON_MAX), min(len(self.microtasks), SOON_MAX)
         while ticks and self.ticks:
             ticks -= 1
+            self.guard.drained += 1
             self.errors.run(self.ticks.popleft())
         while microtasks and self.microtasks:
             microtasks -= 1
             if self.is_spent():
                 return
+            self.guard.drained += 1
             self.errors.run(self.microtasks.popleft())
 
     def run_tick(self) -> bool:
         """True: the drain ends here."""
-        callback = self.ticks.popleft()
-        self.is_cut = not self.errors.run(callback)
-        return self.is_cut or self.guard.cuts(callback.kind, len(self))
+        self.guard.drained += 1
+        self.is_cut = not self.errors.run(self.ticks.popleft())
+        return self.is_cut or self.is_enough()
 
-    def run_microtask(self) -> bool:
+    def run_microtask(self, callback: Callback) -> bool:
         """True: the drain ends here."""
-        callback = self.microtasks.popleft()
+        self.guard.drained += 1
         self.errors.run(callback)
-        return self.guard.cuts(callback.kind, len(self))
+        return callback.kind is not Kind.SOON and self.is_enough()
+
+    def is_enough(self) -> bool:
+        """Count a tick or a microtask that ran. True: the drain ends here."""
+        if not self.guard.is_enough():
+            return False
+        if self:
+            self.guard.cut(Kind.TICK)
+        return True
 
     def is_spent(self) -> bool:
         """Count one more microtask of a loop that was stopped. True: it runs no more of them."""

@@ -5,16 +5,22 @@ time. Its expiry is that of its first timer when the list was last looked at. Wh
 list and an alarm in the same nanosecond, whichever was entered first goes first.
 
 All alarms that are due go as one batch, before the microtasks that they cause: nested timeouts with one deadline depend on it.
-After a Timeout, in contrast, the microtasks run at once. Source: Node, lib/internal/timers.js; CPython, BaseEventLoop._run_once.
+After a Timeout, in contrast, the microtasks run at once. An alarm that is made in a pass does not run in it, however long its
+time is past.
+
+Where the guard cuts a pass, the rest of the list that it was in, or of the alarms, has its next turn behind all else that was due
+by then: a flood in one of them starves none. Source: Node, lib/internal/timers.js; CPython, BaseEventLoop._run_once.
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable
 
 from tests.model.loop.callbacks import Callback, Kind
 from tests.model.loop.clock import NS_PER_MS, Clock
+from tests.model.loop.guard import LOOK_EVERY, OTHERS_MAX, SOON_MAX, PhaseWatch
 from tests.model.loop.microtasks import Microtasks
 
 DELAY_MS_MAX = 2**31 - 1
@@ -78,8 +84,10 @@ class Timers:
     def __init__(self, clock: Clock, between: Microtasks) -> None:
         self.clock, self.between = clock, between
         self.lists: dict[int, TimerList] = {}  # by duration in ms
-        self.alarms: list[Alarm] = []
-        self.batch_ns = -2  # the time whose alarms run now as one batch
+        self.alarms: list[Alarm] = []  # by due time, then by creation
+        self.pass_ns = -2  # the time of the pass, and until all that was due has run; -2: it has
+        self.pass_order = 0  # alarms made in the pass have this order, or one behind it
+        self.alarms_turn_ns = -2  # the rest of the alarms has its turn as if it were due then: it was cut; -2: there is none
         self.order = itertools.count()
 
     # ---- what waits
@@ -92,12 +100,10 @@ class Timers:
         return timeout
 
     def add_alarm(self, function: Callable[[], object], when_s: float) -> Alarm:
-        """One that the running batch makes waits for the next batch, however long its time is past."""
-        due_ns = max(int(when_s * 1e9), -1)
-        if due_ns <= self.batch_ns:
-            due_ns = self.batch_ns + 1
+        """Its turn comes after what was due when the pass began, however long its time is past."""
+        due_ns = max(int(when_s * 1e9), -1, self.pass_ns)
         alarm = Alarm(function, due_ns, next(self.order))
-        self.alarms.append(alarm)
+        bisect.insort(self.alarms, alarm, key=Alarm.place)
         return alarm
 
     def start(self, timeout: Timeout, start_ms: int) -> None:
@@ -134,56 +140,87 @@ class Timers:
     # ---- the phase
 
     def run(self) -> None:
-        """What is due now; `now` is read once, so that nothing made in this phase by a Timeout runs in it."""
+        """What is due now; `now` is read once, so that nothing made in this phase runs in it."""
         now_ns = self.clock.now_ns
-        has_run = owes_drain = False
-        while (entry := self.first_due(now_ns)) is not None:
+        self.pass_ns = now_ns
+        self.pass_order = next(self.order)  # which no entry has
+        watch = PhaseWatch(self.between.guard, LOOK_EVERY)
+        has_run = owes_drain = is_cut = False
+        while not is_cut and (entry := self.first_due(now_ns)) is not None:
             if owes_drain:
                 owes_drain = False
                 self.between.drain()
                 continue
             has_run = True
-            if isinstance(entry, Alarm):
-                self.run_alarms(now_ns)
+            if watch.is_over(SOON_MAX if isinstance(entry, Alarm) else OTHERS_MAX):
+                self.between.guard.cut_phase()
+                is_cut = True
+            elif isinstance(entry, Alarm):
+                is_cut = self.run_alarms(now_ns, watch)
                 owes_drain = True
             else:
-                owes_drain = self.run_list(entry, now_ns // NS_PER_MS, owes_drain=owes_drain)
+                is_cut, owes_drain = self.run_list(entry, now_ns // NS_PER_MS, watch, owes_drain=owes_drain)
         if has_run or not self.between.is_cut:
             self.between.drain()
+        if not is_cut:
+            self.pass_ns = self.alarms_turn_ns = -2
 
     def first_due(self, now_ns: int) -> TimerList | Alarm | None:
-        entries = [entry for entry in [*self.lists.values(), *self.waiting()] if entry.place()[0] <= now_ns]
-        return min(entries, key=lambda entry: entry.place(), default=None)
+        entries: list[TimerList | Alarm] = [entry for entry in self.lists.values() if entry.place()[0] <= now_ns]
+        alarm = next((alarm for alarm in self.alarms if not alarm.is_cancelled), None)
+        if alarm is not None and alarm.place() < (self.pass_ns, self.pass_order):
+            entries.append(alarm)
+        return min(entries, key=self.turn_of, default=None)
 
-    def run_alarms(self, now_ns: int) -> None:
-        """A batch: all that are due before the next due list."""
-        self.batch_ns = now_ns
-        try:
-            while isinstance(alarm := self.first_due(now_ns), Alarm):
-                self.alarms.remove(alarm)
-                self.between.errors.run(alarm)
-        finally:
-            self.batch_ns = -2
+    def turn_of(self, entry: TimerList | Alarm) -> tuple[int, int]:
+        """When an entry has its turn, of those that are due."""
+        due_ns, order = entry.place()
+        if isinstance(entry, Alarm) and due_ns < self.alarms_turn_ns:
+            return self.alarms_turn_ns, self.pass_order
+        return due_ns, order
 
-    def run_list(self, timers: TimerList, now_ms: int, *, owes_drain: bool) -> bool:
+    def run_alarms(self, now_ns: int, watch: PhaseWatch) -> bool:
+        """A batch: all that are due before the next due list. True: the guard ended the pass here, which it never does between
+        two of one time."""
+        last_ns = -1
+        while isinstance(alarm := self.first_due(now_ns), Alarm):
+            if watch.is_over(SOON_MAX) and alarm.due_ns != last_ns:
+                self.alarms_turn_ns = self.clock.now_ns
+                self.between.guard.cut_phase()
+                return True
+            last_ns = alarm.due_ns
+            watch.ran += 1
+            self.alarms.remove(alarm)
+            self.between.errors.run(alarm)
+        return False
+
+    def run_list(self, timers: TimerList, now_ms: int, watch: PhaseWatch, *, owes_drain: bool) -> tuple[bool, bool]:
         """All of a list that are due. One that failed is followed by the next of the list at once, and by what it queued only
-        then. True: what the last one queued is yet to run."""
+        then. (True, ...): the guard ended the pass here. (..., True): what the last one queued is yet to run."""
         while timers.timers:
             timeout = timers.timers[0]
             if now_ms - timeout.start_ms < timers.duration_ms:
-                timers.expiry_ms = max(timeout.start_ms + timers.duration_ms, now_ms + 1)
-                timers.order = next(self.order)
-                return True
+                self.put_back(timers, max(timeout.start_ms + timers.duration_ms, now_ms + 1))
+                return False, True
             if owes_drain:
                 owes_drain = False
                 self.between.drain()
                 if timeout.list is None:  # cleared by that; one that was refreshed by it fires all the same
                     continue
+            if watch.is_over(OTHERS_MAX):
+                self.put_back(timers, self.clock.now_ms)
+                self.between.guard.cut_phase()
+                return True, owes_drain
+            watch.ran += 1
             owes_drain = self.fire(timeout)
         if self.lists.get(timers.duration_ms) is timers:
             self.drop_if_empty(timers.duration_ms)
-            return True
-        return owes_drain  # its last timer was cleared: if that one failed as well, what it queued waits
+            return False, True
+        return False, owes_drain  # its last timer was cleared: if that one failed as well, what it queued waits
+
+    def put_back(self, timers: TimerList, due_ms: int) -> None:
+        timers.expiry_ms = due_ms
+        timers.order = next(self.order)
 
     def fire(self, timeout: Timeout) -> bool:
         """True unless it failed. An interval starts anew once its callback is through, counted from before it."""

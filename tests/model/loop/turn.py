@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 
 from tests.model.loop.callbacks import Callback, Errors, Kind
 from tests.model.loop.clock import NS_PER_MS, Clock
+from tests.model.loop.guard import HANDLES_MAX, PhaseWatch
 from tests.model.loop.immediates import Immediate, Immediates
 from tests.model.loop.microtasks import Microtasks
 from tests.model.loop.tasks import Future, Task
@@ -32,7 +33,11 @@ class ModelLoop:
         # createOnGlobalUncaughtException() in lib/internal/process/execution.js.
         self.errors.after_uncaught = lambda: self.set_immediate(lambda: None)
         self.ready: deque[Callback] = deque()
-        self.turns = 0
+        self.left = 0  # of ready: those that a cut poll has found
+
+    @property
+    def turns(self) -> int:
+        return self.between.guard.turn
 
     # ---- Node's face
 
@@ -91,7 +96,8 @@ class ModelLoop:
 
     def is_alive(self) -> bool:
         """True while something is left that can call back and holds the program. A pending task alone does not."""
-        return bool(self.timers.refs() or self.immediates.refs() or self.ready or self.between)
+        is_rest_due = self.between.guard.is_rest_due()
+        return bool(self.timers.refs() or self.immediates.refs() or self.ready or self.between or is_rest_due)
 
     def run_while_alive(self) -> None:
         self.run(while_alive=True)
@@ -109,10 +115,10 @@ class ModelLoop:
             between.drain()
             is_first = True
             while not (is_first and while_alive) or self.is_alive():
-                self.turns += 1
-                if not (guard.is_flooded or between.is_cut):
+                guard.turn += 1
+                if guard.flooded_by is None and not between.is_cut:
                     between.drain()
-                is_forced = guard.is_flooded  # a drain was cut before this turn, which is the one that it makes room for
+                is_forced = guard.flooded_by is not None  # this is the turn that a cut drain makes room for
                 self.timers.run()
                 is_over = while_alive and between.stop_budget is None and not self.is_alive()
                 if is_over and not is_first:
@@ -121,26 +127,36 @@ class ModelLoop:
                 self.poll(may_wait=not is_over)
                 self.immediates.run()
                 if is_forced:
-                    guard.is_flooded = False
+                    guard.flooded_by = None
                 if between.stop_budget is not None and (between.stop_budget == 0 or not between.microtasks):
                     return
         finally:
             between.stop_budget = None
-            guard.is_flooded = False
+            guard.flooded_by = None
+            self.left = 0
 
     def poll(self, *, may_wait: bool) -> None:
         """Wait for I/O, not at all where something else is to be done, and no longer than until the next timer is due; then run
-        what was found."""
-        found = min(len(self.ready), EVENTS_MAX)
-        if not found and may_wait:
-            self.clock.spin(self.wait_ms() * NS_PER_MS)
-        for _ in range(found):
+        what was found. What a cut poll left behind comes first, and nothing beside it."""
+        if not self.left:
+            self.left = min(len(self.ready), EVENTS_MAX)
+            if not self.left and may_wait:
+                self.clock.spin(self.wait_ms() * NS_PER_MS)
+        watch = PhaseWatch(self.between.guard, HANDLES_MAX)
+        while self.left:
+            if watch.is_over(HANDLES_MAX):
+                self.between.guard.cut_phase()
+                self.between.drain()
+                return
+            self.left -= 1
+            watch.ran += 1
             self.errors.run(self.ready.popleft())
             self.between.drain()
 
     def wait_ms(self) -> int:
         """In whole ms, rounded up: a poll that ends too early would be one in vain."""
-        if self.between.stop_budget is not None or self.immediates.refs() or self.between:
+        between = self.between
+        if between.stop_budget is not None or self.immediates.refs() or between or between.guard.is_rest_due():
             return 0
         due_ns = self.timers.next_due_ns()
         if due_ns is None:

@@ -293,13 +293,15 @@ def test_a_flood_of_due_timers_leaves_room_for_io(
 
 
 def test_late_timers_keep_their_order_across_a_cut(idle_loop: Loop) -> None:
-    """List by list, as ever: those that became due in between wait for the older list."""
+    """Each list for itself: another one that was due by then has its turn before the rest."""
     loop = idle_loop
     flood = Flood(100)
     schedule_timeouts(loop, flood, 2_000)
-    loop.set_timeout(flood, 3, 2_000)  # not due in the first pass
+    loop.set_timeout(flood, 3, 2_000)  # not due when the first pass begins
     run(loop)
-    assert flood.ran == list(range(2_001))
+    place = flood.ran.index(2_000)
+    assert GUARD_CALLBACKS <= place < GUARD_CALLBACKS + LOOK_EVERY
+    assert flood.ran[:place] + flood.ran[place + 1 :] == list(range(2_000))
     assert set(cuts(loop)) == {"timers"}
 
 
@@ -352,6 +354,117 @@ def test_the_rest_of_unrefd_timers_is_not_forgotten(idle_loop: Loop) -> None:
     run(loop)
     assert flood.ran == list(range(-1, 2_000))
     assert set(cuts(loop)) == {"timers"}
+
+
+# -- whose turn it is, where passes are cut again and again
+
+END = 20_000  # callbacks, after which a flood ends in any case
+
+AGAIN: dict[str, Callable[[Loop, Callable[[], object]], object]] = {
+    "timeouts": lambda loop, again: loop.set_timeout(again, 1),
+    "alarms": lambda loop, again: loop.call_later(0.001, again),
+    "alarms for the past": lambda loop, again: loop.call_at(0, again),
+    "alarms for the past, made by immediates": lambda loop, again: loop.set_immediate(loop.call_at, 0, again),
+}
+
+
+@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
+def test_a_flood_that_renews_itself_starves_nobody(idle_loop: Loop, pipe: Pipe, again: Callable[..., object]) -> None:
+    """2,000 that are overdue again before a pass has reached them all, for ever."""
+    loop = idle_loop
+    others = {"timeout", "alarm", "io", "immediate"}
+    seen: set[str] = set()
+    ran = 0
+
+    def flood() -> None:
+        nonlocal ran
+        ran += 1
+        if ran % 400 == 70:
+            spin(2 * GUARD_MS)
+        if seen != others and ran < END:
+            again(loop, flood)
+
+    for _ in range(2_000):
+        again(loop, flood)
+    loop.set_timeout(lambda: loop.set_timeout(seen.add, 5, "timeout"), 3)
+    loop.set_timeout(lambda: loop.call_later(0.005, seen.add, "alarm"), 3)
+    loop.set_timeout(lambda: in_io(loop, pipe, lambda: seen.add("io")), 3)
+    loop.set_timeout(lambda: loop.set_immediate(seen.add, "immediate"), 3)
+    run(loop)
+    assert seen == others
+    assert ran < END  # nobody had to wait for the end of the flood
+    assert cuts(loop)["timers"] > 0
+
+
+def test_intervals_that_are_always_late_starve_nobody(idle_loop: Loop) -> None:
+    loop = idle_loop
+    seen: set[str] = set()
+    ran = 0
+
+    def beat() -> None:
+        nonlocal ran
+        ran += 1
+        if ran % 400 == 70:
+            spin(2 * GUARD_MS)
+        if seen == {"timeout", "alarm"} or ran == END:
+            for interval in intervals:
+                interval.close()
+
+    intervals = [loop.set_interval(beat, 5) for _ in range(2_000)]
+    loop.set_timeout(seen.add, 20, "timeout")
+    loop.call_later(0.02, seen.add, "alarm")
+    run(loop)
+    assert seen == {"timeout", "alarm"}
+    assert ran < END
+
+
+def test_the_rest_of_a_list_is_behind_all_else_that_was_due(idle_loop: Loop) -> None:
+    loop = idle_loop
+    flood = Flood(LOOK_EVERY + 10)
+    seen: dict[str, int] = {}
+    schedule_timeouts(loop, flood, 5_000)
+    loop.set_timeout(lambda: seen.setdefault("timeout", len(flood.ran)), 2)
+    loop.call_later(0.001, lambda: seen.setdefault("alarm", len(flood.ran)))
+    spin(5)
+    run(loop)
+    assert flood.ran == list(range(5_000))
+    assert GUARD_CALLBACKS <= seen["timeout"] < GUARD_CALLBACKS + LOOK_EVERY
+    assert seen["alarm"] == seen["timeout"]
+
+
+def test_the_rest_of_the_alarms_is_behind_the_lists_that_were_due(idle_loop: Loop) -> None:
+    loop = idle_loop
+    flood = Flood(LOOK_EVERY + 10)
+    seen: dict[str, int] = {}
+    schedule_alarms(loop, flood, 5_000)
+    loop.set_timeout(lambda: seen.setdefault("timeout", len(flood.ran)), 6)
+    loop.call_later(0.006, lambda: seen.setdefault("alarm", len(flood.ran)))
+    spin(10)
+    run(loop)
+    assert flood.ran == list(range(5_000))
+    assert GUARD_SOON <= seen["timeout"] < GUARD_SOON + LOOK_EVERY
+    assert seen["alarm"] == 5_000  # among themselves they keep the order of their times
+
+
+def test_an_alarm_made_in_a_pass_waits_for_the_next_one_though_the_clock_stands_still(loop: Loop) -> None:
+    """As tests have it that replace loop.time()."""
+    ran: list[str] = []
+
+    def again() -> None:
+        ran.append(f"turn {loop.turns - first}")
+        if len(ran) == 3:
+            loop.call_soon(loop.call_later, -1, ran.append, "of the past")
+            loop.call_later(0, loop.call_soon, loop.stop)
+        else:
+            loop.call_later(0, again)
+
+    setattr(loop, "time", lambda: 100.0)  # noqa: B010 - mypy: a method
+    first = loop.turns + 1
+    loop.call_later(0, again)
+    loop.set_timeout(loop.stop, DEADLINE_S * 1000)
+    run_for_ever(loop)
+    assert ran == ["turn 0", "turn 1", "turn 2", "of the past"]
+    loop.close()
 
 
 # -- ready descriptors

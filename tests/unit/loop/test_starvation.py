@@ -159,8 +159,32 @@ def test_microtasks_go_on_while_ticks_flood(idle_loop: Loop) -> None:
     assert trace == ["microtask", "flood ends"]
 
 
-def test_a_reader_is_followed_by_one_bounded_pass_during_a_flood(idle_loop: Loop, pipe: Pipe) -> None:
-    """What that queues waits for the next one, as behind every other callback of the forced turn."""
+@pytest.mark.parametrize("count", [1, GUARD_SOON - 1, GUARD_SOON, GUARD_SOON + 1, 3 * GUARD_SOON])
+def test_asyncios_callbacks_never_touch_the_order_of_node(idle_loop: Loop, count: int) -> None:
+    """However many of them stand there: ticks and queue_microtask run to the end before the next callback does."""
+    trace: Trace = []
+    loop = idle_loop
+
+    def note(name: str) -> Callable[[], None]:
+        return lambda: trace.append(name)
+
+    def first() -> None:
+        trace.append("A")
+        loop.next_tick(lambda: (trace.append("tick"), loop.next_tick(trace.append, "nested tick")))
+        loop.queue_microtask(lambda: (trace.append("microtask"), loop.queue_microtask(note("nested microtask"))))
+
+    loop.set_immediate(first)
+    loop.set_immediate(trace.append, "B")
+    for _ in range(count):
+        loop.call_soon(int)
+    loop.queue_microtask(note("behind them"))
+    loop.call_soon(trace.append, "last")
+    run(loop)
+    trace.remove("last")  # it may be anywhere: asyncio promises the next iteration
+    assert trace == ["behind them", "A", "tick", "nested tick", "microtask", "nested microtask", "B"]
+
+
+def test_a_reader_keeps_nodes_order_during_a_flood_of_call_soon(idle_loop: Loop, pipe: Pipe) -> None:
     trace: Trace = []
     loop = idle_loop
 
@@ -178,7 +202,65 @@ def test_a_reader_is_followed_by_one_bounded_pass_during_a_flood(idle_loop: Loop
     loop.set_immediate(trace.append, "immediate")
     loop.call_soon(flood, 2 * GUARD_SOON - 20)
     run(loop)
-    assert trace == ["io", "immediate", "nested tick", "flood ends"]
+    assert trace == ["io", "nested tick", "immediate", "flood ends"]
+
+
+def test_a_callback_is_followed_by_one_bounded_pass_during_a_flood_of_ticks(idle_loop: Loop) -> None:
+    """What that queues waits for the next one."""
+    trace: Trace = []
+    loop = idle_loop
+
+    def flood(left: int) -> None:
+        if left == 2 * GUARD_CALLBACKS:
+            spin(2 * GUARD_MS)
+        if left:
+            loop.next_tick(flood, left - 1)
+        else:
+            trace.append("flood ends")
+
+    def first() -> None:
+        trace.append("A")
+        loop.next_tick(loop.next_tick, trace.append, "nested tick")
+
+    loop.set_immediate(first)
+    loop.set_immediate(trace.append, "B")
+    loop.next_tick(flood, 2 * GUARD_CALLBACKS + 100)
+    run(loop)
+    assert trace == ["A", "B", "nested tick", "flood ends"]
+
+
+def test_a_flood_of_ticks_within_one_of_call_soon_is_bounded_too(idle_loop: Loop, pipe: Pipe) -> None:
+    trace: Trace = []
+    loop = idle_loop
+    end_s = time.monotonic() + DEADLINE_S
+
+    def ticks() -> None:
+        if "io" not in trace and time.monotonic() < end_s:
+            loop.next_tick(ticks)
+
+    def soon() -> None:
+        if "io" not in trace and time.monotonic() < end_s:
+            loop.call_soon(soon)
+
+    loop.call_soon(soon)
+    loop.set_immediate(ticks)
+    loop.set_immediate(lambda: in_io(loop, pipe, lambda: trace.append("io")))
+    run(loop)
+    assert trace == ["io"]
+    assert time.monotonic() < end_s
+
+
+def test_microtasks_that_overtook_are_not_left_behind(idle_loop: Loop) -> None:
+    """The places that they leave in the queue hold neither the program nor a stop."""
+    loop = idle_loop
+    ran: list[int] = []
+    for number in range(3 * GUARD_SOON):
+        loop.call_soon(ran.append, number)
+        loop.queue_microtask(int)
+    loop.call_soon(lambda: loop.call_soon(loop.stop))
+    run(loop)
+    assert ran == list(range(3 * GUARD_SOON))
+    assert loop.statistics()["microtasks_queued"] == 0
 
 
 def test_floods_keep_their_order_among_themselves(idle_loop: Loop) -> None:
@@ -486,10 +568,67 @@ def test_no_more_than_1000_sources_are_remembered(caplog: pytest.LogCaptureFixtu
     """Later floods are counted, not logged: callbacks made on the fly must not fill the memory, or the log."""
     log = StarvationLog()
 
-    class Named:
-        def __init__(self, number: int) -> None:
-            self.__qualname__ = f"made_{number}"
+    def made(number: int) -> Callable[[], None]:
+        def function() -> None: ...
+
+        function.__qualname__ = f"made_{number}"
+        return function
 
     for number in [*range(1_100), *range(1_100)]:
-        assert log.report("microtasks", Named(number), 200_000_000) == f"made_{number}"
+        source = log.report("microtasks", [(made(number), None)], 200_000_000)
+        assert source is not None
+        assert source.startswith(f"made_{number} (")
     assert len(caplog.records) == 1_000
+
+
+# -- what deserves no warning, and what no harm comes from
+
+
+def a_second_of(loop: Loop, start: Callable[[], object]) -> None:
+    """So long, and a bit."""
+    end_s = time.monotonic() + 1.2
+    flood_for(loop, start, lambda: time.monotonic() > end_s)
+
+
+@pytest.mark.slow
+def test_ordinary_programs_of_asyncio_are_counted_but_not_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    """Tasks that wake one another are what such a program consists of, for less than a second."""
+
+    async def pass_on(mine: asyncio.Queue[int], other: asyncio.Queue[int], end_s: float) -> None:
+        while time.monotonic() < end_s:
+            other.put_nowait(await mine.get())
+        other.put_nowait(0)
+
+    async def main() -> None:
+        queues: list[asyncio.Queue[int]] = [asyncio.Queue(), asyncio.Queue()]
+        queues[0].put_nowait(1)
+        end_s = time.monotonic() + 0.3
+        await asyncio.gather(pass_on(*queues, end_s), pass_on(*reversed(queues), end_s))
+
+    loop.run_until_complete(main())
+    assert loop.statistics()["floods"] > 0
+    assert sources(caplog) == []
+
+
+class Hostile:
+    """A callback whose every attribute is a trap."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+
+    def __call__(self) -> None:
+        self.loop.call_soon(self)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("__repr__ was called")
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"{name} was asked for")
+
+
+@pytest.mark.slow
+def test_naming_a_feeder_runs_none_of_its_code(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    a_second_of(loop, Hostile(loop))
+    (source,) = sources(caplog)
+    assert source.startswith("Hostile (")
+    loop.close()

@@ -1,0 +1,131 @@
+"""Who is named for a callback: the user's function or coroutine, also where asyncio scheduled it. No code of his runs."""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from treadle.loop.culprits import Culprit, culprit_of
+
+STEPS = 3  # of the loop, until everything awaits what it awaits
+
+
+def place(function: Any) -> str:
+    return f"({__file__}:{function.__code__.co_firstlineno})"
+
+
+def plain() -> None: ...
+
+
+class Bad:
+    """An object that may be called, and nothing else."""
+
+    def __call__(self) -> None: ...
+
+    def method(self) -> None: ...
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+
+class Unprintable(list[int]):
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("callback", "name"),
+    [
+        (plain, f"plain {place(plain)}"),
+        (functools.partial(functools.partial(plain), Unprintable()), f"plain {place(plain)}"),
+        (Bad(), f"Bad {place(Bad.__call__)}"),
+        (Bad().method, f"Bad.method {place(Bad.method)}"),
+        (Unprintable().append, "Unprintable.append"),
+        (int, "int"),
+    ],
+    ids=["function", "partial", "object", "method", "builtin method", "class"],
+)
+def test_callbacks_of_the_user(callback: Callable[..., object], name: str) -> None:
+    assert culprit_of(callback, None) == Culprit(name, is_asyncios=False)
+
+
+def test_what_is_forgotten_has_no_name() -> None:
+    assert culprit_of(None, None) is None
+
+
+async def settled() -> None:
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
+
+
+def found(coroutine: Any) -> Culprit:
+    """Who it is, for a task that goes on."""
+    return Culprit(f"{coroutine.__qualname__} {place(coroutine)}", is_asyncios=True)
+
+
+async def waits_for(future: Any) -> None:
+    await future
+
+
+async def gathers(*awaitables: Any) -> None:
+    await asyncio.gather(*awaitables)
+
+
+def test_of_a_tasks_step_its_coroutine(loop: asyncio.AbstractEventLoop) -> None:
+    async def main() -> None:
+        future = loop.create_future()
+        task = asyncio.create_task(waits_for(future))
+        await settled()
+        ((wakes_up, _),) = future._callbacks  # type: ignore[misc]
+        assert culprit_of(wakes_up, (future,)) == found(waits_for)
+        future.set_result(None)
+        await task
+
+    loop.run_until_complete(main())
+
+
+def test_of_a_sleep_who_sleeps(loop: asyncio.AbstractEventLoop) -> None:
+    """What the timer calls is asyncio's own."""
+
+    async def main() -> None:
+        future = loop.create_future()
+        task = asyncio.create_task(waits_for(future))
+        await settled()
+        assert culprit_of(asyncio.futures._set_result_unless_cancelled, (future, None)) == found(waits_for)  # type: ignore[attr-defined]
+        future.set_result(None)
+        await task
+
+    loop.run_until_complete(main())
+
+
+def test_of_what_gather_waits_for_who_gathers(loop: asyncio.AbstractEventLoop) -> None:
+    """The timer of a sleep that nobody's coroutine awaits, and the callback of gather() itself."""
+
+    async def main() -> None:
+        future = loop.create_future()
+        task = asyncio.create_task(gathers(future, loop.create_task(asyncio.sleep(0))))
+        await settled()
+        ((is_done, _),) = future._callbacks  # type: ignore[misc]
+        assert culprit_of(is_done, (future,)) == found(gathers)
+        assert culprit_of(asyncio.futures._set_result_unless_cancelled, (future, None)) == found(gathers)  # type: ignore[attr-defined]
+        future.set_result(None)
+        await task
+
+    loop.run_until_complete(main())
+
+
+def test_asyncios_own_is_named_where_nobody_waits(loop: asyncio.AbstractEventLoop) -> None:
+    future = loop.create_future()
+    culprit = culprit_of(asyncio.futures._set_result_unless_cancelled, (future, None))  # type: ignore[attr-defined]
+    assert culprit is not None
+    assert culprit.is_asyncios
+    assert culprit.name.startswith("_set_result_unless_cancelled (")
