@@ -29,6 +29,7 @@ from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
+from treadle._native.microtasks cimport Stopwatch
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
@@ -185,13 +186,17 @@ cdef class Connection(Wire):
 
     cdef int dispatch_observed(self) except -1:
         cdef object tracer = self.loop.tracer
-        if tracer is None:
-            return self.server.dispatch(self)
-        self.loop.begin_traced(REQUEST, self.request, self.server, 0)
+        cdef object request = self.request      # held here: it may be through, and forgotten, when its handler returns
+        cdef Stopwatch watch
+        if tracer is not None:
+            self.loop.begin_traced(REQUEST, request, self.server, 0)
         try:
-            return self.server.dispatch(self)
+            self.loop.start_watch(&watch)
+            self.server.dispatch(self)
+            return self.loop.stop_watch(&watch, getattr(self.server, "app", None) or getattr(self.server, "handler"), request)
         finally:
-            tracer.end()
+            if tracer is not None:
+                tracer.end()
 
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept:
         # RFC 9112 section 2.2: line ends before a request line are ignored. They are no message: no deadline changes.

@@ -19,12 +19,12 @@ from posix.unistd cimport close, read, write
 from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.microtasks cimport (
     CUT_CHECK, CUT_CLOSE, CUT_PENDING, CUT_POLL, CUT_TIMERS, GUARD_CALLBACKS, GUARD_HANDLES, GUARD_SOON, LOOK_EVERY,
-    SPIN_CALLBACKS, Microtasks, PhaseWatch,
+    SPIN_CALLBACKS, Microtasks, PhaseWatch, Stopwatch,
 )
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
     ALARM, CLOSING, DEFERRED, EVENT, FLUSH, IMMEDIATE, MICROTASK, READY, SOON, TICK, TIMER, DebugHandle, Handle, HeapEntry, Kind,
-    Ring, new_handle,
+    Ring,
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
@@ -534,6 +534,9 @@ cdef class LoopCore(Microtasks):
         """Debug mode: raise what is wrong with a call of `method`, else return a traceback of where it was made. Here: nothing is
         wrong, and None; `treadle.EventLoop` asks asyncio."""
 
+    def trace_call(self):
+        """Debug mode: a traceback of where a call was made. Here: None."""
+
     cdef Immediate add_immediate(self, Kind kind, callback, args, context):
         cdef Immediate immediate
         if self.spare_immediates.size:
@@ -593,8 +596,14 @@ cdef class LoopCore(Microtasks):
         cdef int fd = fileno_of(file)
         cdef PollHandle known = self.poller.watcher_of(fd)
         cdef FdWatcher watcher
-        cdef Handle handle = new_handle(READY, callback, args if args else None, PyContext_CopyCurrent())
+        cdef Handle handle = DebugHandle.__new__(DebugHandle) if self.is_debug else Handle.__new__(Handle)
         cdef Handle replaced
+        if self.is_debug:
+            (<DebugHandle>handle).origin = self.trace_call()
+        handle.kind = READY
+        handle.callback = callback
+        handle.args = args if args else None
+        handle.context = PyContext_CopyCurrent()
         if isinstance(known, FdWatcher):
             watcher = known
         else:
@@ -800,13 +809,16 @@ cdef class LoopCore(Microtasks):
     cdef object fire_observed(self, Timer timer):
         cdef object tracer = self.tracer
         cdef object callback = (<Timeout>timer).callback if isinstance(timer, Timeout) else None
-        if tracer is None:
-            return timer.fire()
-        self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
+        cdef Stopwatch watch
+        if tracer is not None:
+            self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
         try:
-            return timer.fire()
+            self.start_watch(&watch)
+            timer.fire()
+            return self.stop_watch(&watch, callback, timer)
         finally:
-            tracer.end()
+            if tracer is not None:
+                tracer.end()
 
     cdef int run_pending(self) except -1:
         cdef Py_ssize_t count = self.pending.size
@@ -904,18 +916,22 @@ cdef class LoopCore(Microtasks):
         return 0
 
     cdef int visit(self, Kind kind, PollHandle handle, int ready) except -1:
-        # What is due for a watched handle, told to the tracer if there is one.
+        # What is due for a watched handle, told to the tracer if there is one, and timed in debug mode.
         cdef object tracer = self.tracer
+        cdef Stopwatch watch
         if tracer is not None:
             self.begin_traced(kind, handle, None, ready)
         try:
+            self.start_watch(&watch)
             if kind == EVENT:
-                return handle.on_ready(ready)
-            if kind == DEFERRED:
-                return handle.on_pending()
-            if kind == FLUSH:
-                return handle.on_batch()
-            return handle.on_close()
+                handle.on_ready(ready)
+            elif kind == DEFERRED:
+                handle.on_pending()
+            elif kind == FLUSH:
+                handle.on_batch()
+            else:
+                handle.on_close()
+            return self.stop_watch(&watch, None, handle)
         finally:
             if tracer is not None:
                 tracer.end()

@@ -41,6 +41,10 @@ cdef struct PhaseWatch:         # of one phase, while it lasts
     uint64_t look_at            # callbacks of both kinds, before the clock is looked at
     int64_t since_ns            # its first look at the clock; 0: none yet
 
+cdef struct Stopwatch:          # of one callback, in debug mode
+    int64_t start_ns
+    int64_t inner_ns            # Microtasks.inner_ns when it began
+
 
 cdef class Microtasks:
     cdef Ring ticks
@@ -68,6 +72,7 @@ cdef class Microtasks:
     cdef readonly bint is_debug         # asyncio's debug mode: calls are checked, and remember where they were made
     cdef readonly object tracer         # None, or who is told of every callback: treadle.trace
     cdef bint is_observed               # is_debug, or there is a tracer: callbacks go the long way
+    cdef int64_t inner_ns               # in debug mode: how long callbacks took, each only once, although one may run inside another
     cdef public object uncaught_hook    # (exception) -> bool: True when somebody took care of it
     cdef public object starvation_hook  # (what, suspects, flood_ns) -> str, who it is, or None: too early
 
@@ -75,7 +80,8 @@ cdef class Microtasks:
     cdef int run_observed(self, Kind kind, Handle handle) except -1
     cdef int run_timed(self, Kind kind, Handle handle) except -1
     cdef int run_watch(self, Handle handle) except -1
-    cdef int call_watch(self, Handle handle) except -1
+    cdef void start_watch(self, Stopwatch *watch) noexcept
+    cdef int stop_watch(self, Stopwatch *watch, callback, subject) except -1
     cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1
     cdef int run_returned(self, Kind kind, returned, context) except -1
     cdef int failed(self, Kind kind, Handle handle) except -1

@@ -84,32 +84,46 @@ cdef class Microtasks:
 
     cdef int run_timed(self, Kind kind, Handle handle) except -1:
         cdef object callback = handle.callback
-        cdef int64_t start_ns = clock_ns()
-        cdef PyObject *result = handle.call()
+        cdef Stopwatch watch
+        cdef PyObject *result
         cdef object returned
+        self.start_watch(&watch)
+        result = handle.call()
         if result is NULL:
             return self.failed(kind, handle)
         returned = disown(result)
         if returned is not None:
             self.run_returned(kind, returned, handle.context)
-        if self.is_debug:
-            self.check_duration(callback, handle, (clock_ns() - start_ns) / 1e9)
-        handle.release()
+        self.stop_watch(&watch, callback, handle)
+        if kind != READY:
+            handle.release()
         return True
+
+    cdef void start_watch(self, Stopwatch *watch) noexcept:
+        # Something begins whose duration debug mode wants to know.
+        if self.is_debug:
+            watch.start_ns = clock_ns()
+            watch.inner_ns = self.inner_ns
+        else:
+            watch.start_ns = 0
+
+    cdef int stop_watch(self, Stopwatch *watch, callback, subject) except -1:
+        # It is through. What ran inside it, and was looked at by itself, is no time of its own.
+        cdef int64_t took_ns
+        cdef int64_t inner_ns
+        if self.is_debug and watch.start_ns:
+            took_ns = clock_ns() - watch.start_ns
+            inner_ns = self.inner_ns - watch.inner_ns
+            self.inner_ns = watch.inner_ns + took_ns
+            self.check_duration(callback, subject, (took_ns - inner_ns) / 1e9)
+        return 0
 
     cdef int run_watch(self, Handle handle) except -1:
         # Like run_handle, for a callback that stays.
-        cdef object tracer = self.tracer
-        if tracer is None:
-            return self.call_watch(handle)
-        self.begin_traced(READY, handle, handle.callback, 0)
-        try:
-            return self.call_watch(handle)
-        finally:
-            tracer.end()
-
-    cdef int call_watch(self, Handle handle) except -1:
-        cdef PyObject *result = handle.call()
+        cdef PyObject *result
+        if self.is_observed:
+            return self.run_observed(READY, handle)
+        result = handle.call()
         if result is NULL:
             return self.failed(READY, handle)
         disown(result)
@@ -127,7 +141,7 @@ cdef class Microtasks:
             raise
         except BaseException as exception:
             if kind == SOON or kind == ALARM or kind == READY:
-                told = {"message": f"Exception in callback {handle.callback!r}", "exception": exception, "handle": handle}
+                told = {"message": f"Exception in callback {handle.source(self.is_debug)}", "exception": exception, "handle": handle}
                 if self.is_debug and handle._source_traceback is not None:
                     told["source_traceback"] = handle._source_traceback
                 self.call_exception_handler(told)
@@ -147,8 +161,9 @@ cdef class Microtasks:
         """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
         raise context["exception"]
 
-    def check_duration(self, callback, handle, duration_s):
-        """Debug mode: callback ran that long, as what handle stood for. Here: nobody minds."""
+    def check_duration(self, callback, subject, duration_s):
+        """Debug mode: callback ran that long, which is what subject stands for: a Handle, a Timer, a request; or, callback being
+        None, a watched handle was busy. Here: nobody minds."""
 
     # ---- microtasks
 

@@ -54,12 +54,14 @@ cdef class Handle:
     cdef bint is_cancelled      # set by cancel(), never cleared
 
     cdef str state(self)
+    cdef str made_at(self)
+    cdef str source(self, bint is_debug)
     cdef PyObject *call(self) noexcept
     cdef void release(self) noexcept
 
 
 cdef class DebugHandle(Handle):
-    # What call_soon makes in debug mode.
+    # What call_soon, add_reader and add_writer make in debug mode.
     cdef object origin          # asyncio's traceback of where it was scheduled
 
 

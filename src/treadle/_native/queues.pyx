@@ -4,6 +4,8 @@ A Handle is one scheduled callback with its arguments and its context. A Ring is
 immediates and the closing handles each wait in one. Invariant: a Ring owns one reference to everything in it, and loses
 nothing when it grows. Not here: when a ring is drained, and in what order (loop.pyx).
 """
+import sys
+
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
@@ -24,7 +26,7 @@ cdef class Handle:
         raise TypeError("handles are made by the loop")
 
     def __repr__(self):
-        return f"<{type(self).__name__.removeprefix('Debug')} {self.state()}>"
+        return f"<{type(self).__name__.removeprefix('Debug')} {self.state()}{self.made_at()}>"
 
     def cancel(self):
         """Keep the callback from running, and let go of it and its arguments."""
@@ -44,7 +46,26 @@ cdef class Handle:
         return None
 
     cdef str state(self):
-        return "cancelled" if self.is_cancelled else "done" if self.callback is None else repr(self.callback)
+        if self.is_cancelled:
+            return "cancelled"
+        return "done" if self.callback is None else self.source(self._source_traceback is not None)
+
+    cdef str made_at(self):
+        # COMPAT(asyncio): in its words. Empty where it is not known.
+        origin = self._source_traceback
+        return f" created at {origin[-1][0]}:{origin[-1][1]}" if origin else ""
+
+    cdef str source(self, bint is_debug):
+        # COMPAT(asyncio): who is called, in its words and where it stands; newer ones show arguments, which may be secrets, only
+        # in debug mode. A loop that runs without asyncio does not ask for it.
+        formats = sys.modules.get("asyncio.format_helpers")
+        if formats is None:
+            return repr(self.callback)
+        describe = formats._format_callback_source
+        arguments = self.args or ()
+        if describe.__kwdefaults__:
+            return describe(self.callback, arguments, debug=is_debug)
+        return describe(self.callback, arguments)
 
     cdef PyObject *call(self) noexcept:
         # Run it in its context. The result is the caller's; NULL with the exception set where it failed.

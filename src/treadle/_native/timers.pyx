@@ -169,7 +169,9 @@ cdef class Alarm(Handle):
         self.due.item = <PyObject *>self
 
     def __repr__(self):         # COMPAT(asyncio): its name there, which its log of slow callbacks shows
-        return f"<TimerHandle when={self._when} {self.state()}>"
+        when = f"when={self._when}"
+        what = f"{self.state()} {when}" if self.is_cancelled else f"{when} {self.state()}"
+        return f"<TimerHandle {what}{self.made_at()}>"
 
     def when(self):
         """The time it is due, in s on the loop's clock."""

@@ -20,13 +20,14 @@ from asyncio.log import logger
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from traceback import StackSummary
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
-from treadle.loop import hooks, left_open, task_steps, tls
+from treadle.loop import hooks, left_open, slow, task_steps, tls
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
 from treadle.loop.signals import SignalPipe
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+ADDS_WATCHERS = (SelectorEventLoop.add_reader.__code__, SelectorEventLoop.add_writer.__code__)
 NODE_METHODS = frozenset({"next_tick", "queue_microtask", "set_immediate", "set_interval", "set_timeout"})
 
 
@@ -186,12 +188,18 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._check_callback(callback, method)
         return format_helpers.extract_stack(sys._getframe(1))
 
-    def check_duration(self, callback: object, handle: object, duration_s: float) -> None:
-        """Say so where a callback or a step of a task took slow_callback_duration or longer."""
+    def trace_call(self) -> StackSummary:
+        """A traceback of where add_reader, add_writer or the like was called."""
+        caller: FrameType | None = sys._getframe(1)
+        if caller is not None and caller.f_code in ADDS_WATCHERS:
+            caller = caller.f_back
+        return format_helpers.extract_stack(caller)
+
+    def check_duration(self, callback: object, subject: object, duration_s: float) -> None:
+        """Say so where a callback, a step of a task, a request's handler or what a descriptor was ready for took
+        slow_callback_duration or longer."""
         if duration_s >= self.slow_callback_duration:
-            owner = getattr(callback, "__self__", None)
-            slow = owner if isinstance(owner, asyncio.Task) else handle
-            logger.warning("Executing %s took %.3f seconds", repr(slow), duration_s)  # now: a handle lets go of its callback
+            logger.warning("Executing %s took %.3f seconds", slow.describe(callback, subject), duration_s)
 
     # ---- tasks, executors, errors
 

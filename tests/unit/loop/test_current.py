@@ -325,7 +325,7 @@ def test_handles_are_those_of_the_loops_methods(idle_loop: treadle.EventLoop) ->
         immediate, timeout, interval = timers.set_immediate(int), timers.set_timeout(int), timers.set_interval(int)
     assert type(immediate) is timers.Immediate
     assert type(timeout) is type(interval) is timers.Timeout
-    assert repr(immediate) == "<Immediate <class 'int'>>"
+    assert repr(immediate) == "<Immediate int()>"
     assert repr(timeout) == "<Timeout timeout 1 ms waiting>"
     assert repr(interval) == "<Timeout interval 1 ms waiting>"
     for handle in (immediate, timeout, interval):

@@ -1,12 +1,19 @@
 """Debug mode as CPython documents it ("Developing with asyncio"), asked of asyncio's loop and of treadle's."""
 
 import asyncio
+import functools
+import re
+import socket
+import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.unit.loop.support import DEADLINE_S, spin
+import treadle
+from tests.unit.loop.support import DEADLINE_S, contexts_of, run_for_ever, spin
 
 Loop = asyncio.AbstractEventLoop
 
@@ -49,6 +56,17 @@ def test_what_is_no_callback_is_refused(either_loop: Loop, name: str, wrong: obj
     arguments = (wrong,) if name.startswith("call_soon") else (0, wrong)
     with pytest.raises(TypeError):
         getattr(either_loop, name)(*arguments)
+
+
+def logged_as_slow(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What of the log's messages says that something took long, and who."""
+    messages = (record.getMessage() for record in caplog.records if record.name == "asyncio")
+    return [found[1] for message in messages if (found := re.fullmatch(r"Executing (.*) took \d+\.\d{3} seconds", message))]
+
+
+def here(offset: int = 0) -> str:
+    """file:line of the caller, as asyncio writes it."""
+    return f"{__file__}:{sys._getframe(1).f_lineno + offset}"
 
 
 @pytest.mark.parametrize("kind", ["callback", "task", "timer"])
@@ -97,3 +115,205 @@ def test_without_debug_mode_nothing_is_checked(either_loop: Loop) -> None:
         return in_a_thread(either_loop.call_soon, int)
 
     assert either_loop.run_until_complete(main()) is None
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    right.setblocking(False)
+    yield left, right
+    left.close()
+    right.close()
+
+
+def all_is_slow(loop: Loop) -> None:
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["reader", "writer"])
+def test_a_slow_watcher_is_logged(
+    either_loop: Loop, kind: str, pair: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
+) -> None:
+    all_is_slow(either_loop)
+    left, right = pair
+
+    def slow_one() -> None:
+        either_loop.stop()
+
+    if kind == "reader":
+        right.send(b"x")
+        either_loop.add_reader(left, slow_one)
+    else:
+        either_loop.add_writer(left, slow_one)
+    either_loop.run_forever()
+    (either_loop.remove_reader if kind == "reader" else either_loop.remove_writer)(left)
+    name = f"{slow_one.__qualname__}() at {__file__}:{slow_one.__code__.co_firstlineno}"
+    assert any(logged.startswith(f"<Handle {name} created at ") for logged in logged_as_slow(caplog)), caplog.text
+
+
+class Receiver(asyncio.Protocol):
+    def __init__(self, ended: "asyncio.Future[None]") -> None:
+        self.ended = ended
+
+    def data_received(self, _: bytes) -> None: ...
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.ended.set_result(None)
+
+
+class DatagramReceiver(asyncio.DatagramProtocol):
+    def __init__(self, ended: "asyncio.Future[None]") -> None:
+        self.ended = ended
+
+    def datagram_received(self, *_: object) -> None:
+        self.ended.set_result(None)
+
+
+def test_what_receives_slowly_is_logged(
+    either_loop: Loop, pair: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
+) -> None:
+    all_is_slow(either_loop)
+    left, right = pair
+
+    async def main() -> None:
+        ended: asyncio.Future[None] = either_loop.create_future()
+        transport, _ = await either_loop.create_connection(lambda: Receiver(ended), sock=left)
+        right.send(b"x")
+        right.close()
+        await asyncio.wait_for(ended, DEADLINE_S)
+        transport.close()
+
+    either_loop.run_until_complete(main())
+    of_asyncio = "<Handle _SelectorSocketTransport._read_ready() "
+    expected = "Receiver of <SocketTransport " if isinstance(either_loop, treadle.EventLoop) else of_asyncio
+    assert any(logged.startswith(expected) for logged in logged_as_slow(caplog)), caplog.text
+
+
+def test_what_receives_datagrams_slowly_is_logged(either_loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    all_is_slow(either_loop)
+
+    async def main() -> None:
+        ended: asyncio.Future[None] = either_loop.create_future()
+        transport, _ = await either_loop.create_datagram_endpoint(lambda: DatagramReceiver(ended), local_addr=("127.0.0.1", 0))
+        transport.sendto(b"x", transport.get_extra_info("sockname"))
+        await asyncio.wait_for(ended, DEADLINE_S)
+        transport.close()
+        await asyncio.sleep(0)
+
+    either_loop.run_until_complete(main())
+    expected = "<Handle _SelectorDatagramTransport._read_ready() created at "
+    assert any(logged.startswith(expected) for logged in logged_as_slow(caplog)), caplog.text
+
+
+@pytest.mark.parametrize("name", ["set_timeout", "set_interval"])
+def test_a_slow_timer_of_nodes_kind_is_logged(loop: treadle.EventLoop, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    all_is_slow(loop)
+
+    def slow_one() -> None:
+        loop.stop()
+
+    timer = getattr(loop, name)(slow_one, 1)
+    run_for_ever(loop)
+    timer.close()
+    source = f"{slow_one.__qualname__}() at {__file__}:{slow_one.__code__.co_firstlineno}"
+    expected = f"{source} of <Timeout {name.removeprefix('set_')} 1 ms "
+    assert any(logged.startswith(expected) for logged in logged_as_slow(caplog)), caplog.text
+
+
+def test_time_is_counted_once(pair: tuple[socket.socket, socket.socket]) -> None:
+    """What runs inside the event of a descriptor, its callback and the microtasks behind it, is not the event's own time."""
+    took_s: list[tuple[object, float]] = []
+
+    class Watched(treadle.EventLoop):
+        def check_duration(self, callback: object, subject: object, duration_s: float) -> None:
+            took_s.append((callback, duration_s))
+
+    loop = Watched()
+    loop.set_debug(True)
+    left, right = pair
+    right.send(b"x")
+
+    def reader() -> None:
+        loop.remove_reader(left)
+        loop.queue_microtask(between)
+
+    def between() -> None:
+        spin(10)
+
+    loop.add_reader(left, reader)
+    loop.add_writer(left, loop.stop)
+    since_s = time.perf_counter()
+    run_for_ever(loop)
+    elapsed_s = time.perf_counter() - since_s
+    loop.remove_writer(left)
+    loop.close()
+    assert [callback for callback, _ in took_s] == [reader, between, loop.stop, None]
+    assert sum(duration_s for _, duration_s in took_s) <= elapsed_s
+
+
+def test_who_is_meant_and_where_it_was_scheduled(either_loop: Loop) -> None:
+    either_loop.set_debug(True)
+    partial = functools.partial(boom_of, 1)
+    soon = either_loop.call_soon
+    handles: list[Any] = [soon(boom_of, 3), soon(partial, 2), soon(time.sleep, 0)]
+    made_at = here(-1)
+    timer: Any = either_loop.call_later(60, boom_of, "x")
+    timer_made_at = here(-1)
+    source = f"{__file__}:{boom_of.__code__.co_firstlineno}"
+    assert [repr(handle) for handle in handles] == [
+        f"<Handle boom_of(3) at {source} created at {made_at}>",
+        f"<Handle boom_of(1)(2) at {source} created at {made_at}>",
+        f"<Handle sleep(0) created at {made_at}>",
+    ]
+    assert repr(timer) == f"<TimerHandle when={timer.when()} boom_of('x') at {source} created at {timer_made_at}>"
+    for handle in [*handles, timer]:
+        handle.cancel()
+
+
+def boom_of(*_: object) -> None:
+    raise ValueError
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_the_exception_handler_is_told_who_failed_and_where_it_stands(either_loop: Loop, is_debug: bool) -> None:
+    either_loop.set_debug(is_debug)
+    contexts = contexts_of(either_loop)
+    either_loop.call_soon(boom_of, 3)
+    either_loop.call_soon(either_loop.stop)
+    either_loop.run_forever()
+    (told,) = contexts
+    arguments = "3" if is_debug or sys.version_info < (3, 13) else ""  # which may be secrets
+    assert told["message"] == f"Exception in callback boom_of({arguments}) at {__file__}:{boom_of.__code__.co_firstlineno}"
+    assert ("source_traceback" in told) is is_debug
+
+
+@pytest.mark.parametrize("how", ["loop.create_task", "asyncio.create_task", "TaskGroup", "factory"])
+def test_a_task_says_where_it_was_made(how: str) -> None:
+    """The same line as asyncio's."""
+
+    def origin_of(loop: Loop) -> tuple[str, int]:
+        async def main() -> tuple[str, int]:
+            match how:
+                case "loop.create_task":
+                    task: Any = loop.create_task(_coroutine_function())
+                case "asyncio.create_task":
+                    task = asyncio.create_task(_coroutine_function())
+                case "TaskGroup":
+                    async with asyncio.TaskGroup() as group:
+                        task = group.create_task(_coroutine_function())
+                case _:
+                    loop.set_task_factory(lambda loop, coro, **arguments: asyncio.Task(coro, loop=loop, **arguments))
+                    task = loop.create_task(_coroutine_function())
+            await task
+            frame = task._source_traceback[-1]
+            return frame.filename, frame.lineno
+
+        loop.set_debug(True)
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            loop.close()
+
+    assert origin_of(treadle.new_event_loop()) == origin_of(asyncio.SelectorEventLoop())
