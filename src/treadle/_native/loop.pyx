@@ -24,7 +24,7 @@ from treadle._native.microtasks cimport (
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
     ALARM, CLOSING, DEFERRED, EVENT, FLUSH, IMMEDIATE, MICROTASK, READY, SOON, TICK, TIMER, DebugHandle, Handle, HeapEntry, Kind,
-    Ring,
+    Ring, show_by, show_handle, visitproc,
 )
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
@@ -37,7 +37,7 @@ cdef enum:
     POLL_MS_MAX = 24 * 3600 * 1000         # one wait; longer ones are cut, which is harmless
 
 
-@cython.no_gc       # as Handle, and for the same reason
+@cython.no_gc_clear     # as Handle, it lets go of everything once it has run or was cancelled, or its loop is closed
 cdef class Immediate(Handle):
     """What set_immediate returns. Source: Node, class Immediate."""
 
@@ -77,6 +77,16 @@ cdef class Immediate(Handle):
         self.count(False)
         self.loop = None
         Handle.release(self)
+
+    cdef int show(self, visitproc visit, void *state) noexcept:
+        return Handle.show(self, visit, state) or visit(<PyObject *>self.loop, state)
+
+
+cdef int show_immediate(PyObject *immediate, visitproc visit, void *state) noexcept:
+    return (<Immediate>immediate).show(visit, state)
+
+
+show_by(Immediate, show_immediate)
 
 
 cdef class Waker(PollHandle):
@@ -140,6 +150,16 @@ cdef class FdWatcher(PollHandle):
         return 0
 
 
+cdef int show_watcher(PyObject *watcher, visitproc visit, void *state) noexcept:
+    # To the garbage collector: also what its handles refer to.
+    return (visit(<PyObject *>(<FdWatcher>watcher).loop, state) or visit(<PyObject *>(<FdWatcher>watcher).file, state)
+            or show_handle(<PyObject *>(<FdWatcher>watcher).reader, visit, state)
+            or show_handle(<PyObject *>(<FdWatcher>watcher).writer, visit, state))
+
+
+show_by(FdWatcher, show_watcher)
+
+
 cdef class LoopCore(Microtasks):
     """Scheduling and polling. One thread runs it; only ``call_soon_threadsafe`` and ``wake`` may be called from others."""
 
@@ -166,6 +186,10 @@ cdef class LoopCore(Microtasks):
         self.waker.is_refed = False
         self.waker.fd = open_eventfd(-1)
         self.poller.watch(self.waker, READABLE)
+
+    def __del__(self):
+        # INVARIANT: what the garbage collector takes apart is closed, and nothing waits in it any more.
+        self.close_core()
 
     def __dealloc__(self):
         PyMem_Free(self.io_buffer)

@@ -50,6 +50,7 @@ cdef class Poller:
     cdef int event_count        # of the last wait
     cdef int next_event         # the first of them not taken yet
     cdef readonly Py_ssize_t refs   # watched handles that hold the program
+    cdef object unused          # with it the garbage collector knows of pollers
 
     cdef int watch(self, PollHandle handle, int interest) except -1
     cdef int unwatch(self, PollHandle handle) except -1

@@ -17,7 +17,7 @@ from posix.unistd cimport close
 
 from treadle._native.counters cimport LoopCounters
 from treadle._native.forks cimport fork_count
-from treadle._native.queues cimport disown, own
+from treadle._native.queues cimport disown, own, show_by, visitproc
 from treadle._native.timers cimport clock_ns
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -294,3 +294,18 @@ cdef class Poller:
         if self.epoll_fd >= 0:
             close(self.epoll_fd)
             self.epoll_fd = -1
+
+
+cdef int show_poller(PyObject *poller, visitproc visit, void *state) noexcept:
+    # To the garbage collector: what it watches.
+    cdef int fd
+    cdef int found
+    for fd in range((<Poller>poller).room):
+        if (<Poller>poller).watched[fd] is not NULL:
+            found = visit((<Poller>poller).watched[fd], state)
+            if found:
+                return found
+    return 0
+
+
+show_by(Poller, show_poller)

@@ -5,6 +5,12 @@ from cpython.object cimport PyObject
 cdef class Handle
 
 
+cdef extern from "Python.h":
+    ctypedef int (*visitproc)(PyObject *item, void *state) noexcept
+    bint takes_part_in_gc "PyObject_IS_GC"(PyObject *item) noexcept
+    ctypedef int (*traverseproc)(PyObject *owner, visitproc visit, void *state) noexcept
+
+
 cdef extern from *:
     """
     static inline PyObject *treadle_own(PyObject *o) { Py_INCREF(o); return o; }
@@ -21,9 +27,12 @@ cdef extern from *:
     static inline int treadle_is_unshared(PyObject *o) {
         return Py_REFCNT(o) == 1 && !*(PyObject **)((char *)o + Py_TYPE(o)->tp_weaklistoffset);
     }
+    /* What objects of a type own is shown to the garbage collector by this function, since Cython knows nothing of it. */
+    static inline void treadle_show_by(PyObject *type, traverseproc traverse) { ((PyTypeObject *)type)->tp_traverse = traverse; }
     """
     bint is_unshared "treadle_is_unshared"(Handle handle)
     PyObject *own "treadle_own"(object item)
+    void show_by "treadle_show_by"(object type, traverseproc traverse)
     object disown "(PyObject *)"(PyObject *item)     # the caller takes the reference over
     PyObject *call_in_context "treadle_call"(PyObject *context, PyObject *callback, PyObject *args)  # NULL: it failed
 
@@ -58,12 +67,18 @@ cdef class Handle:
     cdef str source(self, bint is_debug)
     cdef PyObject *call(self) noexcept
     cdef void release(self) noexcept
+    cdef int show(self, visitproc visit, void *state) noexcept
 
 
 cdef class DebugHandle(Handle):
     # What call_soon, add_reader and add_writer make in debug mode.
     cdef object origin          # asyncio's traceback of where it was scheduled
+    cdef str known_as           # who it called, once it is cancelled
 
+
+cdef object class_of_asyncio(str name, type own_class)
+
+cdef int show_handle(PyObject *item, visitproc visit, void *state) noexcept
 
 cdef Handle new_handle(Kind kind, object callback, object args, object context)
 
@@ -73,6 +88,7 @@ cdef class Ring:
     cdef Py_ssize_t mask
     cdef Py_ssize_t head
     cdef Py_ssize_t size
+    cdef object unused          # with it the garbage collector knows of rings
 
     cdef int grow(self) except -1
     cdef void clear(self) noexcept

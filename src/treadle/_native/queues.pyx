@@ -14,7 +14,13 @@ cdef enum:
     RING_SLOTS = 64     # a ring's first size: 512 bytes; doubled whenever it is full
 
 
-@cython.no_gc       # safe because release() lets go of everything once the callback ran or was cancelled
+cdef object class_of_asyncio(str name, type own_class):
+    # own_class where nobody has imported asyncio.
+    events = sys.modules.get("asyncio.events")
+    return own_class if events is None else getattr(events, name, own_class)
+
+
+@cython.no_gc       # safe because release() lets go of everything once the callback ran or was cancelled; see show_handle()
 cdef class Handle:
     """One scheduled callback.
 
@@ -27,6 +33,10 @@ cdef class Handle:
 
     def __repr__(self):
         return f"<{type(self).__name__.removeprefix('Debug')} {self.state()}{self.made_at()}>"
+
+    @property
+    def __class__(self):        # COMPAT(asyncio): isinstance(handle, asyncio.Handle) is true. type(handle) tells the truth.
+        return class_of_asyncio("Handle", type(self))
 
     def cancel(self):
         """Keep the callback from running, and let go of it and its arguments."""
@@ -79,6 +89,11 @@ cdef class Handle:
         self.args = None
         self.context = None
 
+    cdef int show(self, visitproc visit, void *state) noexcept:
+        # To the garbage collector, for its one owner.
+        return (visit(<PyObject *>self.callback, state) or visit(<PyObject *>self.args, state)
+                or visit(<PyObject *>self.context, state))
+
 
 @cython.no_gc
 cdef class DebugHandle(Handle):
@@ -87,6 +102,23 @@ cdef class DebugHandle(Handle):
     @property
     def _source_traceback(self):        # COMPAT(asyncio): read by its exception handler
         return self.origin
+
+    def cancel(self):
+        """Keep the callback from running, and let go of it and its arguments."""
+        if self.callback is not None:
+            self.known_as = self.source(True)
+        Handle.cancel(self)
+
+    cdef str state(self):
+        return f"cancelled {self.known_as}" if self.known_as is not None else Handle.state(self)
+
+
+cdef int show_handle(PyObject *item, visitproc visit, void *state) noexcept:
+    # Something that its owner shows to the garbage collector. The collector does not know a plain Handle, and is shown what it
+    # refers to, unless somebody else has it, who could reach that through it: then it looks as if the world outside held that.
+    if takes_part_in_gc(item) or not isinstance(<object>item, Handle):
+        return visit(item, state)
+    return (<Handle>item).show(visit, state) if is_unshared(<Handle>item) else 0
 
 
 cdef Handle new_handle(Kind kind, object callback, object args, object context):
@@ -133,6 +165,19 @@ cdef class Ring:
     cdef void clear(self) noexcept:
         while self.size:
             self.pop()
+
+
+cdef int show_ring(PyObject *ring, visitproc visit, void *state) noexcept:
+    cdef Py_ssize_t i
+    cdef int found
+    for i in range((<Ring>ring).size):
+        found = show_handle((<Ring>ring).slots[((<Ring>ring).head + i) & (<Ring>ring).mask], visit, state)
+        if found:
+            return found
+    return 0
+
+
+show_by(Ring, show_ring)
 
 
 cdef inline bint comes_before(HeapEntry *a, HeapEntry *b) noexcept:

@@ -13,6 +13,7 @@ cdef class TimerList:
     cdef HeapEntry due              # key: its turn, in ms: the expiry of its first timer as last looked at, or when it was cut
     cdef PyObject *first            # Timers, linked; the list owns one reference to each
     cdef PyObject *last
+    cdef object unused              # with it the garbage collector knows of lists
 
     cdef void append(self, Timer timer) noexcept
     cdef void unlink(self, Timer timer) noexcept
@@ -54,6 +55,7 @@ cdef class Alarm(Handle):
 cdef class DebugAlarm(Alarm):
     # What call_later and call_at make in debug mode.
     cdef object origin              # asyncio's traceback of where it was scheduled
+    cdef str known_as               # who it called, once it is cancelled
 
 
 cdef class Timers:

@@ -16,7 +16,7 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int64_t
 
-from treadle._native.queues cimport Handle, Heap, call_in_context, disown, own
+from treadle._native.queues cimport Handle, Heap, call_in_context, class_of_asyncio, disown, own, show_by, visitproc
 
 cdef extern from *:
     object take_result "(PyObject *)"(PyObject *result)     # owned; NULL: the exception is set
@@ -54,6 +54,21 @@ cdef class TimerList:
             (<Timer>timer.after).before = timer.before
         timer.before = timer.after = NULL
         timer.list = None
+
+
+cdef int show_list(PyObject *timers, visitproc visit, void *state) noexcept:
+    # To the garbage collector: the timers that it owns.
+    cdef PyObject *timer = (<TimerList>timers).first
+    cdef int found
+    while timer is not NULL:
+        found = visit(timer, state)
+        if found:
+            return found
+        timer = (<Timer>timer).after
+    return 0
+
+
+show_by(TimerList, show_list)
 
 
 cdef class Timer:
@@ -160,18 +175,42 @@ cdef class Timeout(Timer):
         return self
 
 
-@cython.no_gc
+@cython.no_gc_clear     # as Handle, it lets go of everything once it has run or was cancelled, or its loop is closed
 cdef class Alarm(Handle):
-    """One call_later or call_at. Invariant: in the heap from its making until it is due or cancelled."""
+    """One call_later or call_at. Invariant: in the heap from its making until it is due or cancelled.
+
+    OWNER: what it refers to the garbage collector sees, unlike a Handle's: whoever sleeps holds the alarm that is to wake it.
+    """
 
     def __cinit__(self):
         self.due.index = -1
         self.due.item = <PyObject *>self
 
     def __repr__(self):         # COMPAT(asyncio): its name there, which its log of slow callbacks shows
-        when = f"when={self._when}"
-        what = f"{self.state()} {when}" if self.is_cancelled else f"{when} {self.state()}"
-        return f"<TimerHandle {what}{self.made_at()}>"
+        who = self.state()
+        if self.is_cancelled:
+            known_as = (<DebugAlarm>self).known_as if isinstance(self, DebugAlarm) else None
+            return f"<TimerHandle cancelled when={self._when}{f' {known_as}' if known_as else ''}{self.made_at()}>"
+        return f"<TimerHandle when={self._when} {who}{self.made_at()}>"
+
+    @property
+    def __class__(self):        # COMPAT(asyncio): as of Handle
+        return class_of_asyncio("TimerHandle", type(self))
+
+    def __lt__(self, other):    # COMPAT(asyncio): timers are in order by their time
+        return self.when_s < (<Alarm>other).when_s if isinstance(other, Alarm) else NotImplemented
+
+    def __le__(self, other):
+        return self.when_s <= (<Alarm>other).when_s if isinstance(other, Alarm) else NotImplemented
+
+    def __gt__(self, other):
+        return self.when_s > (<Alarm>other).when_s if isinstance(other, Alarm) else NotImplemented
+
+    def __ge__(self, other):
+        return self.when_s >= (<Alarm>other).when_s if isinstance(other, Alarm) else NotImplemented
+
+    def __hash__(self):
+        return object.__hash__(self)
 
     def when(self):
         """The time it is due, in s on the loop's clock."""
@@ -196,13 +235,27 @@ cdef class Alarm(Handle):
                 disown(<PyObject *>self)
 
 
-@cython.no_gc
+@cython.no_gc_clear
 cdef class DebugAlarm(Alarm):
     """An Alarm that knows where it was scheduled, in debug mode."""
 
     @property
     def _source_traceback(self):        # COMPAT(asyncio): read by its exception handler
         return self.origin
+
+    def cancel(self):
+        """Keep the callback from running, and let go of it and its arguments."""
+        if self.callback is not None:
+            self.known_as = self.source(True)
+        Alarm.cancel(self)
+
+
+cdef int show_alarm(PyObject *alarm, visitproc visit, void *state) noexcept:
+    return (<Alarm>alarm).show(visit, state) or visit(<PyObject *>(<Alarm>alarm).timers, state)
+
+
+show_by(Alarm, show_alarm)
+show_by(DebugAlarm, show_alarm)
 
 
 @cython.no_gc_clear    # OWNER: __dealloc__ needs its heaps to let go of what waits in them
@@ -302,3 +355,16 @@ cdef class Timers:
             alarm = self.take_alarm()
             alarm.is_cancelled = True
             alarm.release()
+
+
+cdef int show_timers(PyObject *owner, visitproc visit, void *state) noexcept:
+    cdef Heap alarms = (<Timers>owner).due_alarms
+    cdef Py_ssize_t i
+    cdef int found = visit(<PyObject *>(<Timers>owner).lists, state) or visit(<PyObject *>(<Timers>owner).latest, state)
+    if alarms is not None:
+        for i in range(alarms.size):
+            found = found or visit(alarms.entries[i].item, state)
+    return found
+
+
+show_by(Timers, show_timers)

@@ -156,6 +156,12 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*before)
 
+    def __del__(self) -> None:
+        try:
+            SelectorEventLoop.__del__(self)  # which warns, and closes it
+        finally:
+            LoopCore.__del__(self)
+
     def close(self) -> None:
         """Let go of everything, listeners and connections too: nobody is told. Not while it runs; a second time is no harm.
         Raises RuntimeError."""
@@ -330,6 +336,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             self._signal_pipe = None
         self._ssock = self._csock = None  # type: ignore[assignment]
         self._internal_fds = 0
+
+    @property
+    def _nest_patched(self) -> bool:
+        # COMPAT(nest_asyncio): asked before anything else. It would take the loop apart for asyncio's own turn, which is none of
+        # this loop's, and refuses what is no BaseEventLoop in these words. For everybody else there is no such attribute.
+        if sys._getframe(1).f_globals.get("__name__") == "nest_asyncio":
+            raise ValueError(f"Can't patch loop of type {type(self)}: a treadle loop does not run inside itself")
+        raise AttributeError("_nest_patched")
 
     def _write_to_self(self) -> None:
         self.wake()

@@ -31,7 +31,7 @@ class SignalPipe:
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
-        loop._add_reader(self.reader.fileno(), loop._read_from_self)
+        loop._add_reader(self.reader, loop._read_from_self)  # by itself: the garbage collector may have closed it
         loop.set_fd_ref(self.reader.fileno(), False)
 
     def is_inherited(self) -> bool:
@@ -71,7 +71,7 @@ class SignalPipe:
 
     def close(self) -> None:
         """Close both ends."""
-        self._loop._remove_reader(self.reader.fileno())
+        self._loop._remove_reader(self.reader)
         self.reader.close()
         self.writer.close()
 

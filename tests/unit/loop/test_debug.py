@@ -270,6 +270,8 @@ def test_who_is_meant_and_where_it_was_scheduled(either_loop: Loop) -> None:
     assert repr(timer) == f"<TimerHandle when={timer.when()} boom_of('x') at {source} created at {timer_made_at}>"
     for handle in [*handles, timer]:
         handle.cancel()
+    assert repr(handles[0]) == f"<Handle cancelled boom_of(3) at {source} created at {made_at}>"  # as it was, for a log
+    assert repr(timer) == f"<TimerHandle cancelled when={timer.when()} boom_of('x') at {source} created at {timer_made_at}>"
 
 
 def boom_of(*_: object) -> None:
