@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -99,13 +101,17 @@ def test_times_and_slow_turns(tmp_path: Path) -> None:
         def slow():
             time.sleep(0.05)
 
+        def late():
+            pass
+
         timers.set_timeout(slow, 1)
-        timers.set_timeout(print, 10)
+        timers.set_timeout(late, 10)
     """
     with Traced.of(tmp_path, source, "--slow", "40") as program:
         assert program.wait() == 0
-    assert "slow  program.py:6" in program.stderr.text
-    assert "print" not in program.stderr.text
+    assert program.stderr.wait_line(r" timeout +slow  program\.py:6  \d+\.\d\d ms  SLOW")
+    assert program.stderr.wait_line(r" timeout +late  program\.py:9  ")  # it had to wait
+    assert program.stderr.wait_line(r"set_timeout of 10 ms .*: due \d+\.\d\d ms ago")
     assert program.stderr.wait_line(r"turn \d+   at \d+\.\d\d ms, busy 5\d\.\d\d ms")
 
 
@@ -246,3 +252,53 @@ def test_a_forked_child_prints_no_trace(tmp_path: Path) -> None:
         assert program.wait() == 0
     assert program.stdout.text == "3"
     assert program.stderr.text.count("before turn 1") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_program_does_so_behind_the_trace(tmp_path: Path, number: signal.Signals) -> None:
+    with Traced.of(tmp_path, SERVER) as program:
+        assert program.stdout.wait_line("LISTENING")
+        program.signal(number)
+        assert program.wait() == -number
+    assert "the program itself" in program.stderr.text
+
+
+def test_who_listens_for_such_a_signal_hears_it(tmp_path: Path) -> None:
+    source = """
+        from treadle import process, timers
+
+        def stop(name, number):
+            timer.close()
+
+        process.on("SIGTERM", stop)
+        timer = timers.set_interval(int, 60_000)
+        print("READY", flush=True)
+    """
+    with Traced.of(tmp_path, source, "--no-times") as program:
+        assert program.stdout.wait_line("READY")
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+    assert program.stderr.wait_line(r"    tick +SIGTERM: stop  program\.py:4")
+
+
+def test_json_is_not_written_among_what_the_program_prints(tmp_path: Path) -> None:
+    with Traced.of(tmp_path, "print('ran')", "--json", "-") as program:
+        assert program.wait() == 2
+    assert program.stdout.text == ""
+    assert "--json" in program.stderr.text
+    assert not (tmp_path / "-").exists()
+
+
+def test_what_is_missing_is_said_first(tmp_path: Path) -> None:
+    source = """
+        from treadle.trace import recorder
+        recorder.Recorder.__init__.__kwdefaults__["records_max"] = 3
+    """
+    runner = tmp_path / "few.py"
+    runner.write_text(textwrap.dedent(source) + "from treadle.cli import main\nmain()\n")
+    program = tmp_path / "program.py"
+    program.write_text("from treadle import timers\nfor _ in range(9): timers.set_immediate(int)\n")
+    ran = subprocess.run(
+        [sys.executable, runner, "trace", program], capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, check=True
+    )
+    assert re.match(r"\d+ earlier callbacks are not shown: the last 3 are kept\n", ran.stderr)

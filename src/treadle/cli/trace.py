@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from treadle.trace import Recorder
 
 __all__ = ["trace"]
+
+DEADLY = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is an exception, and the program ends by it
 
 COLOURS: dict[str, dict[str, Any]] = {
     "turn": {"bold": True},
@@ -40,7 +43,7 @@ COLOURS: dict[str, dict[str, Any]] = {
     help="Write the trace there instead, for Perfetto's viewer.",
 )
 @click.option("--turns", type=click.IntRange(1), metavar="N", help="Only the first N turns.")
-@click.option("--slow", type=click.FloatRange(0), metavar="MS", help="Only turns whose callbacks took MS ms or longer.")
+@click.option("--slow", type=click.FloatRange(0), metavar="MS", help="Only turns whose callbacks took MS ms, and the next.")
 @click.option("--times/--no-times", default=True, help="Without times the same program prints the same trace.  [default: times]")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
 @click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI.")
@@ -50,10 +53,12 @@ def trace(
 ) -> None:  # fmt: skip
     """Run FILE as `treadle run` does, and print what ran in each turn and phase, and why.
 
-    The trace goes to stderr once the program has ended, by Ctrl-C, too. The exit code is the program's.
+    The trace goes to stderr once the program has ended, by a signal, too. The exit code is the program's.
     """
     if file.startswith("-"):
         raise click.NoSuchOption(file)
+    if json_file == "-":
+        raise click.BadParameter("it is a file that the trace is written to: stdout is the program's", param_hint="--json")
     if json_file is not None:
         _check_writable(json_file)
         json_file = os.path.abspath(json_file)  # the program may go elsewhere
@@ -64,13 +69,19 @@ def trace(
 
     recorder = Recorder(turns_max=turns, slow_ms=slow)
     pid = os.getpid()
-    code = script.run(TracedEventLoop(recorder))
-    if os.getpid() == pid:  # else this is a child that the program forked
-        with _undisturbed():
-            if json_file is not None:
-                _write_json(recorder, json_file, script.file)
-            else:
-                _print(recorder, os.path.dirname(script.file), times, slow)
+
+    def write() -> None:
+        if os.getpid() != pid:  # this is a child that the program forked
+            return
+        if json_file is not None:
+            _write_json(recorder, json_file, script.file)
+        else:
+            _print(recorder, os.path.dirname(script.file), times, slow)
+
+    with _before_death(write):
+        code = script.run(TracedEventLoop(recorder))
+    with _undisturbed():
+        write()
     sys.exit(code)
 
 
@@ -80,6 +91,27 @@ def _check_writable(file: str) -> None:
         open(file, "a").close()
     except OSError as error:
         raise click.ClickException(f"cannot write {file}: {error.strerror}") from None
+
+
+@contextmanager
+def _before_death(write: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, a signal that ends the program as it stands does so only once the trace is written; unless the program, or
+    who started it, wants something else."""
+
+    def arrived(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        write()
+        signal.raise_signal(number)
+
+    taken = [number for number in DEADLY if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, arrived)
+    try:
+        yield
+    finally:
+        for number in taken:
+            if signal.getsignal(number) is arrived:
+                signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -101,11 +133,11 @@ def _print(recorder: "Recorder", folder: str, with_times: bool, slow_ms: float |
     is_painted = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     sys.stdout.flush()
     try:
+        _say_dropped(recorder)
         for line in render(
             recorder.records, folder=folder, with_times=with_times, slow_ms=slow_ms, paint=_painted if is_painted else plain
         ):
             click.echo(line, err=True)
-        _say_dropped(recorder)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the reader has seen enough
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from treadle._native.transport import SocketTransport
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.program import run_script
+from treadle.process._process import Process
 from treadle.trace.records import Origin, Place
 
 __all__ = ["Callee", "Scheduled", "describe", "describe_handle", "describe_request", "user_place"]
@@ -24,10 +26,16 @@ ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 MACHINERY = (TREADLE, ASYNCIO, concurrent.futures.__path__[0] + os.sep, threading.__file__, "<frozen ")
 BORDERS = (EventLoop._run.__code__, run_script.__code__)  # below them is whoever runs the loop
 
+AWAITS_MAX = 100  # coroutines that await one another, looked into for the line where a task goes on
+AWAITED = ("cr_await", "gi_yieldfrom", "ag_await")
+FRAMES = ("cr_frame", "gi_frame", "ag_frame")
+
 KNOWN = {  # callbacks of treadle's and asyncio's that stand for something a reader knows
     "_Program._start": "the program itself",
     "_set_result_unless_cancelled": "asyncio.sleep is over",
+    "BaseSelectorEventLoop._read_from_self": "a signal is read from its pipe",
 }
+TOLD = {"begin": "connection_made", "lose": "connection_lost"}  # methods of a transport, by which a protocol is told
 WATCHED = {  # native handles by their class
     "Connection": "HTTP connection",
     "HTTPListener": "HTTP listener: connections wait",
@@ -42,11 +50,12 @@ WATCHED = {  # native handles by their class
 class Scheduled:
     """A callback of a kind that has no handle, with its origin. Looks like functools.partial to whoever describes it."""
 
-    __slots__ = ("func", "origin")
+    __slots__ = ("args", "func", "origin")
 
-    def __init__(self, func: Any, origin: Origin) -> None:
+    def __init__(self, func: Any, origin: Origin, args: tuple[Any, ...] = ()) -> None:
         self.func = func
         self.origin = origin
+        self.args = args
 
     def __call__(self, *args: Any) -> object:
         return self.func(*args)
@@ -60,13 +69,17 @@ class Callee(NamedTuple):
     is_internal: bool
     is_task: bool = False
     is_started: bool = False  # of a task: this is not its first step
+    is_cancelled: bool = False  # of a task: what it awaited was, or it is itself, and so it goes on
 
 
 def describe(callback: Any) -> Callee:
     """A function, method, partial, callable object, or a step of a task."""
+    args: tuple[Any, ...] = ()
     while isinstance(callback, Scheduled | functools.partial):
-        callback = callback.func
+        callback, args = callback.func, callback.args
     try:
+        if getattr(callback, "__func__", None) is Process._emit_signal and args:
+            return _signal(args[0], callback.__self__.listeners(args[0]))
         return _describe(callback)
     except Exception:  # an attribute of the user's raised
         return Callee(type(callback).__name__, None, False)
@@ -74,10 +87,19 @@ def describe(callback: Any) -> Callee:
 
 def _describe(callback: Any) -> Callee:
     owner = getattr(callback, "__self__", None)
-    coroutine = owner.get_coro() if isinstance(owner, asyncio.Task) else None
-    if coroutine is not None:
-        return _step(coroutine)
+    if isinstance(owner, asyncio.Task) and getattr(callback, "__name__", None) != "cancel":
+        coroutine = owner.get_coro()
+        if coroutine is not None:
+            return _step(coroutine)._replace(is_cancelled=_is_cancelled(owner))
+    if type(owner) is asyncio.Handle:  # of a signal that asyncio's loop hands on
+        return _describe(owner._callback)  # type: ignore[attr-defined]
     name = getattr(callback, "__qualname__", type(callback).__qualname__)
+    if type(owner) is SocketTransport:
+        told = TOLD.get(callback.__name__)
+        if told is None:
+            return Callee(str(name), None, True)
+        callback = getattr(owner.get_protocol(), told)
+        name = callback.__qualname__
     code = getattr(callback, "__code__", None)
     if not isinstance(code, CodeType):
         code = getattr(getattr(type(callback), "__call__"), "__code__", None)  # noqa: B004, B009 - of an object that is callable
@@ -90,16 +112,44 @@ def _describe(callback: Any) -> Callee:
     return Callee(name, Place(code.co_filename, code.co_firstlineno), is_internal)
 
 
+def _signal(name: str, listeners: list[Any]) -> Callee:
+    heard = [describe(listener) for listener in listeners]
+    return Callee(": ".join([name, *(who.name for who in heard)]), heard[0].place if heard else None, False)
+
+
 def _step(coroutine: Any) -> Callee:
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
     name = str(getattr(coroutine, "__qualname__", type(coroutine).__qualname__))
     if not isinstance(code, CodeType):
         return Callee(name, None, False, is_task=True, is_started=True)
     is_started = bool(getattr(coroutine, "cr_suspended", False) or getattr(coroutine, "gi_suspended", False))
-    line = frame.f_lineno if is_started and isinstance(frame, FrameType) else code.co_firstlineno
+    place = _goes_on_at(coroutine) if is_started else None
     is_internal = code.co_filename.startswith((TREADLE, ASYNCIO))
-    return Callee(name, Place(code.co_filename, line), is_internal, is_task=True, is_started=is_started)
+    return Callee(
+        name, place or Place(code.co_filename, code.co_firstlineno), is_internal, is_task=True, is_started=is_started
+    )
+
+
+def _goes_on_at(coroutine: Any) -> Place | None:
+    """Of the coroutines that await one another: the innermost line of the user's, else that of the outermost."""
+    place = None
+    for _ in range(AWAITS_MAX):
+        frame = _first(coroutine, FRAMES)
+        if isinstance(frame, FrameType) and (place is None or not frame.f_code.co_filename.startswith(MACHINERY)):
+            place = Place(frame.f_code.co_filename, frame.f_lineno)
+        coroutine = _first(coroutine, AWAITED)
+        if coroutine is None:
+            break
+    return place
+
+
+def _first(owner: Any, names: tuple[str, ...]) -> Any:
+    return next((found for name in names if (found := getattr(owner, name, None)) is not None), None)
+
+
+def _is_cancelled(task: Any) -> bool:
+    waiter = getattr(task, "_fut_waiter", None)
+    return bool(getattr(task, "_must_cancel", False)) or (waiter is not None and waiter.cancelled())
 
 
 def describe_handle(handle: Any, ready: int) -> str:

@@ -41,6 +41,8 @@ def _of_asyncio(record: Record) -> str:
         return "sleep(0), or a bare yield, lets I/O run first, and goes on in the check phase"
     if record.label == "task":
         return "a task starts as a microtask, after the callback that runs, once there are no ticks"
+    if record.label == "task on" and record.is_cancelled:
+        return "it was cancelled, or what it awaited was, and it goes on as a microtask"
     if record.label == "task on":
         return "what it awaited is done, and it goes on as a microtask"
     return "a microtask, it runs after every callback, once there are no ticks"

@@ -43,7 +43,7 @@ class Recorder:
     """Of one loop, on whose thread it is made.
 
     records_max: kept at most. turns_max: then it stops, and calls on_over. slow_ms: a turn is kept only if its callbacks took so
-    long together.
+    long together, or if those of the turn before it did: what had to wait meanwhile runs there.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Recorder:
         self._slow_ns = slow_ms * NS_PER_MS if slow_ms is not None else None
         self._kept: deque[Record] = deque()
         self._turn: deque[Record] = deque()  # of the turn that runs
+        self._behind_slow = -1  # the number of the turn behind the last slow one
         self._stack: list[Record | None] = []  # what is under way, the innermost last; None: not recorded
         self._origins: OrderedDict[int, tuple[type, Origin]] = OrderedDict()  # by id of a handle that waits
         self._count = 0
@@ -81,9 +82,9 @@ class Recorder:
             self._origins.popitem(last=False)
         self._origins[id(handle)] = type(handle), self._origin(how, delay_ms)
 
-    def wrapped(self, callback: Any, how: str) -> Any:
+    def wrapped(self, callback: Any, how: str, args: tuple[Any, ...] = ()) -> Any:
         """A callback that waits without a handle, with its origin. What is no callback stays what it is, to be refused."""
-        return Scheduled(callback, self._origin(how, None)) if callable(callback) and not self.is_over else callback
+        return Scheduled(callback, self._origin(how, None), args) if callable(callback) and not self.is_over else callback
 
     def _origin(self, how: str, delay_ms: float | None) -> Origin:
         is_other_thread = threading.get_ident() != self._thread
@@ -155,7 +156,7 @@ class Recorder:
         else:
             who = describe(callback)
         if kind is Kind.SOON and type(subject).__name__ == "Immediate":
-            label = "yield"
+            label = "yield" if who.is_task else LABELS[Kind.IMMEDIATE]
         elif kind is Kind.SOON and who.is_task:
             label = "task on" if who.is_started else "task"
         elif kind is Kind.TIMER and isinstance(subject, Timeout):
@@ -179,6 +180,7 @@ class Recorder:
             waited_ns=0,
             start_ns=0,
             duration_ns=0,
+            is_cancelled=who.is_cancelled,
         )
 
     # ---- keeping
@@ -192,8 +194,11 @@ class Recorder:
         self._turn.append(record)
 
     def _end_turn(self) -> None:
-        if self._slow_ns is None or busy_ns(self._turn) >= self._slow_ns:
+        is_slow = self._slow_ns is None or busy_ns(self._turn) >= self._slow_ns
+        if is_slow or self._turn[0].turn == self._behind_slow:
             self._kept.extend(self._turn)
+        if is_slow:
+            self._behind_slow = self._turn[0].turn + 1
         self._turn.clear()
 
     def close(self) -> None:
@@ -201,6 +206,7 @@ class Recorder:
         if self._turn:
             self._end_turn()
         self._origins.clear()
+        self.on_over = None  # which is the loop's
 
 
 def busy_ns(turn: deque[Record]) -> int:

@@ -76,3 +76,4 @@ class Record:
     waited_ns: int  # how long the poll had waited since the record before
     start_ns: int
     duration_ns: int
+    is_cancelled: bool = False  # of a task: what it awaited was cancelled, or it is itself

@@ -83,7 +83,8 @@ def _callback_lines(record: Record, folder: str, with_times: bool, slow_ms: floa
         line += f"  {paint(place, 'detail')}"
     if with_times:
         is_slow = slow_ms is not None and record.duration_ns >= slow_ms * NS_PER_MS
-        line += "  " + paint(f"{record.duration_ns / NS_PER_MS:.2f} ms", "slow" if is_slow else "detail")
+        took = f"{record.duration_ns / NS_PER_MS:.2f} ms"
+        line += "  " + (paint(f"{took}  SLOW", "slow") if is_slow else paint(took, "detail"))
     yield line
     words = [why(record, with_times=with_times)]
     if record.origin is not None and record.origin.by is not None:

@@ -35,7 +35,7 @@ class TracedEventLoop(EventLoop):
     # ---- each as in EventLoop
 
     def next_tick(self, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
-        super().next_tick(self._recorder.wrapped(callback, "next_tick"), *args)
+        super().next_tick(self._recorder.wrapped(callback, "next_tick", args), *args)
 
     def queue_microtask(self, callback: Callable[[], object]) -> None:
         super().queue_microtask(self._recorder.wrapped(callback, "queue_microtask"))

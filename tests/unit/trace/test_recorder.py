@@ -1,8 +1,11 @@
 """What a traced loop records of each kind of callback, and how much of it is kept."""
 
 import asyncio
+import contextlib
 import functools
 import os
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from treadle import fs, process, queue_microtask, timers
 from treadle.loop import program
 from treadle.loop.current import get_loop
 from treadle.trace import Kind, Phase, Record, Recorder, TracedEventLoop
+from treadle.trace.reasons import why
 
 HERE = __file__
 
@@ -117,6 +121,87 @@ def test_a_task_says_where_it_goes_on() -> None:
         ("task", Phase.OUTSIDE), ("yield", Phase.CHECK), ("task on", Phase.TIMERS)
     ]  # fmt: skip
     assert [step.place for step in steps] == places
+
+
+def test_a_task_goes_on_in_the_innermost_coroutine_of_the_users() -> None:
+    async def inner() -> None:
+        places.append(here(1))
+        await asyncio.sleep(0.001)  # asyncio's own coroutine is inside this one
+
+    async def middle() -> None:
+        await inner()
+
+    async def outer() -> None:
+        await middle()
+        places.append(here(1))
+        await asyncio.sleep(0)
+
+    def main() -> None:
+        get_loop().create_task(outer())
+
+    places = [line_of(outer)]
+    assert [step.place for step in named(traced(main), "outer")] == places
+
+
+def test_it_is_told_when_a_task_goes_on_since_it_was_cancelled() -> None:
+    async def task() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(0.001)
+
+    def main() -> None:
+        made = get_loop().create_task(task())
+        timers.set_timeout(made.cancel, 1)
+
+    steps = named(traced(main), "task")
+    assert [step.label for step in steps] == ["task", "task on", "task on"]
+    assert [why(step).startswith("it was cancelled") for step in steps] == [False, True, False]
+
+
+def test_signals_name_their_listeners() -> None:
+    def of_process(*_: object) -> None:
+        get_loop().add_signal_handler(signal.SIGUSR2, of_asyncio)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    def of_asyncio() -> None:
+        get_loop().remove_signal_handler(signal.SIGUSR2)
+        timer.close()
+
+    timer: timers.Timeout
+
+    def main() -> None:
+        nonlocal timer
+        timer = timers.set_timeout(int, 60_000)
+        process.once("SIGUSR1", of_process)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    records = traced(main)
+    (heard,) = [record for record in records if record.name.startswith("SIGUSR1: ")]
+    assert heard.name.endswith(".of_process")
+    assert (heard.label, heard.place, heard.is_internal) == ("tick", line_of(of_process), False)
+    heard = one(records, "of_asyncio")
+    assert (heard.label, heard.place) == ("call_soon", line_of(of_asyncio))
+
+
+def test_transports_call_their_protocols() -> None:
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            transport.close()
+
+        def connection_lost(self, error: object) -> None: ...
+
+    def main() -> None:
+        get_loop().create_task(connect())
+
+    async def connect() -> None:
+        left, right = socket.socketpair()
+        await get_loop().create_connection(Protocol, sock=left)
+        right.close()
+
+    records = traced(main)
+    assert one(records, "connection_made").place == line_of(Protocol.connection_made)
+    assert one(records, "connection_lost").place == line_of(Protocol.connection_lost)
+    assert [record.is_internal for record in named(records, "hand_over")] == [True]
 
 
 def test_what_runs_inside_another_record_knows_it() -> None:
@@ -261,16 +346,19 @@ def test_it_stops_after_so_many_turns_and_the_program_goes_on() -> None:
 
 
 def test_only_slow_turns_are_kept_when_asked() -> None:
-    def quick() -> None: ...
+    def last() -> None: ...
+
+    def behind() -> None:  # what had to wait meanwhile runs in this turn
+        timers.set_immediate(last)
 
     def slow() -> None:
         end_ns = get_loop().time() + 0.02
         while get_loop().time() < end_ns:
             pass
-        timers.set_immediate(quick)
+        timers.set_immediate(behind)
 
     records = traced(lambda: timers.set_immediate(slow), Recorder(slow_ms=20))
-    assert [record.name.rpartition(".")[2] for record in records if record.turn > 0] == ["slow"]
+    assert [record.name.rpartition(".")[2] for record in records if record.turn > 0] == ["slow", "behind"]
 
 
 def test_no_more_than_the_bound_of_origins_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
