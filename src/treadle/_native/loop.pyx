@@ -838,8 +838,9 @@ cdef class LoopCore(Microtasks):
             self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
         try:
             self.start_watch(&watch)
-            timer.fire()
-            return self.stop_watch(&watch, callback, timer)
+            returned = timer.fire()
+            self.stop_watch(&watch, callback, timer)
+            return returned
         finally:
             if tracer is not None:
                 tracer.end()
