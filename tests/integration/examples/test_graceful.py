@@ -24,7 +24,7 @@ def is_refused(program: Program) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_a_request(number: signal.Signals) -> None:
-    with Program.run(EXAMPLE, env={"PORT": "0", "WORK_S": "0.5"}) as program, program.client() as idle, program.client() as busy:
+    with Program.run(EXAMPLE, env={"PORT": "0", "WORK_S": "2"}) as program, program.client() as idle, program.client() as busy:
         assert idle.request().body == b"done\n"
         busy.send(request("GET", "/"))
         eventually(lambda: not unread_bytes(program), "the request has arrived")

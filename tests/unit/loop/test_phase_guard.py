@@ -5,7 +5,6 @@ A callback that computes stands for many that took as long, so that what is asse
 ticks and microtasks (test_starvation.py)."""
 
 import asyncio
-import functools
 import itertools
 import os
 import socket
@@ -755,7 +754,7 @@ def test_a_flood_ends_with_a_turn_without_a_cut(idle_loop: Loop) -> None:
 
     for number in range(1_500):
         loop.set_immediate(first, number)
-    loop.set_timeout(functools.partial(loop.set_timeout, again, 1), 1)
+    loop.set_immediate(loop.set_timeout, again, 1)  # the last of the first flood
     run(loop)
     assert set(cuts(loop)) == {"check"}
     assert loop.statistics()["floods"] == 0

@@ -548,18 +548,17 @@ def test_of_a_task_the_coroutine_is_named(loop: Loop, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("callbacks", [GUARD_SOON, GUARD_SOON + 50])
 def test_bursts_with_rests_between_them_are_no_flood(loop: Loop, caplog: pytest.LogCaptureFixture, callbacks: int) -> None:
-    def burst() -> None:
+    def burst(behind: Callable[[], object]) -> None:
         for _ in range(callbacks):
             loop.call_soon(int)
-        loop.set_immediate(int)  # in the forced turn: a bounded drain, which runs the rest
+        loop.set_immediate(behind)  # in the forced turn: a bounded drain, which runs the rest
 
     def rest_and_burst() -> None:
         assert loop.statistics()["microtasks_queued"] == 0
         spin(120)
-        burst()
+        burst(int)
 
-    loop.set_timeout(burst, 1)
-    loop.set_timeout(rest_and_burst, 10)
+    loop.set_timeout(burst, 1, lambda: loop.set_timeout(rest_and_burst, 1))
     run(loop)
     assert sources(caplog) == []
 

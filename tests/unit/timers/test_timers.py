@@ -864,8 +864,11 @@ def test_what_a_failed_tick_leaves_behind_runs_before_the_immediates(uncaught: T
         process.next_tick(boom)
         process.next_tick(set_immediate, trace.append, "nested")
         process.next_tick(trace.append, "tick")
+        set_immediate(make_due_timer)
+
+    def make_due_timer() -> None:
         set_timeout(trace.append, 1, "timer")
-        set_immediate(spin, 2)
+        spin(2)
 
     treadle.run(main)
     assert trace == ["tick", "immediate", "nested", "timer"]
