@@ -2,6 +2,7 @@
 test, a module or the whole session, leaves no native object, descriptor, thread or child process behind."""
 
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,16 @@ HAS_RAISED = pytest.StashKey[bool]()
 def repository() -> Path:
     """The root of the checkout."""
     return ROOT
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two sockets that are connected, and do not block."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        right.setblocking(False)
+        yield left, right
 
 
 def pytest_sessionstart() -> None:

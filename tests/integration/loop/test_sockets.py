@@ -13,16 +13,6 @@ from tests.integration.loop.support import BIG, Recorder, connected, test_of_bot
 Pair = tuple[socket.socket, socket.socket]
 
 
-@pytest.fixture
-def pair(loop: asyncio.AbstractEventLoop) -> Iterator[Pair]:
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
-
-
 async def received(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:

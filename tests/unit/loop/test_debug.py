@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -115,16 +115,6 @@ def test_without_debug_mode_nothing_is_checked(either_loop: Loop) -> None:
         return in_a_thread(either_loop.call_soon, int)
 
     assert either_loop.run_until_complete(main()) is None
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
 
 
 def all_is_slow(loop: Loop) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import selectors
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,16 +14,6 @@ from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom, contexts_of
 
 Loop = asyncio.AbstractEventLoop
 Pair = tuple[socket.socket, socket.socket]
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
 
 
 def run_until_stop(loop: Loop) -> None:

@@ -21,16 +21,6 @@ def loop() -> Iterator[LoopCore]:
     assert open_fds() == before
 
 
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
-
-
 Pair = tuple[socket.socket, socket.socket]
 
 
