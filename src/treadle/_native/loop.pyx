@@ -971,7 +971,7 @@ cdef class LoopCore(Microtasks):
         due_ns = self.timers.next_due_ns()
         if due_ns == INT64_MAX:
             return -1
-        if self.alarm_clock is not None:    # nobody says when it moves on
+        if self.alarm_clock is not None and self.timers.due_alarms.size:    # nobody says when it moves on
             return 1
         now_ns = clock_ns()
         if due_ns <= now_ns:

@@ -5,6 +5,7 @@ Not here: what is told of each record (test_tls_reading.py), written (test_tls_w
 import asyncio
 import ssl
 from asyncio import sslproto
+from typing import Any
 
 import pytest
 
@@ -167,6 +168,27 @@ async def test_tls_over_a_unix_socket(loop, contexts, tmp_path) -> None:
     await turns(20)
 
 
+def greet(contexts: Any, server_protocol: type[Echo]) -> type[asyncio.Transport]:
+    """A client says hello to a server of its own, on treadle's loop, and gets it back. The type of its transport."""
+
+    async def main() -> type[asyncio.Transport]:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(server_protocol, "127.0.0.1", 0, ssl=contexts[0])
+        transport, client = await loop.create_connection(
+            Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
+        )
+        transport.write(b"hello")
+        assert await client.until_data(5) == b"hello"
+        transport.close()
+        await client.until_lost()
+        server.close()
+        await server.wait_closed()
+        return type(transport)
+
+    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
+        return runner.run(asyncio.wait_for(main(), DEADLINE_S))
+
+
 def test_a_connection_holds_no_buffer_of_its_own(contexts) -> None:
     """What came is decrypted from the loop's: asyncio's own takes 256 KiB for each connection."""
     held: list[int] = []
@@ -176,41 +198,11 @@ def test_a_connection_holds_no_buffer_of_its_own(contexts) -> None:
             held.append(len(self.transport._ssl_protocol._ssl_buffer))
             super().data_received(data)
 
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(Looks, "127.0.0.1", 0, ssl=contexts[0])
-        transport, client = await loop.create_connection(
-            Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
-        )
-        transport.write(b"hello")
-        assert await client.until_data(5) == b"hello"
-        transport.close()
-        await client.until_lost()
-        server.close()
-        await server.wait_closed()
-
-    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(main(), DEADLINE_S))
+    greet(contexts, Looks)
     assert held == [0]
 
 
 def test_where_asyncio_does_it_all(contexts, monkeypatch) -> None:
     """On a Python whose SSLProtocol the native class does not know."""
     monkeypatch.setattr(tls, "PROTOCOL", sslproto.SSLProtocol)
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(Echo, "127.0.0.1", 0, ssl=contexts[0])
-        transport, client = await loop.create_connection(
-            Recorder, *server.sockets[0].getsockname(), ssl=contexts[1], server_hostname="localhost"
-        )
-        assert type(transport) is sslproto._SSLProtocolTransport
-        transport.write(b"hello")
-        assert await client.until_data(5) == b"hello"
-        transport.close()
-        await client.until_lost()
-        server.close()
-        await server.wait_closed()
-
-    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(main(), DEADLINE_S))
+    assert greet(contexts, Echo) is sslproto._SSLProtocolTransport
