@@ -24,7 +24,7 @@ cdef class Callbacks:
     cdef PyObject *handle_type      # Handle itself, not what derives from it
     cdef LoopCounters *counters         # own_counters, or wherever else they are to be read
     cdef LoopCounters own_counters
-    cdef readonly bint is_closed_native
+    cdef readonly bint is_closed_native     # or not whole yet
     cdef readonly bint is_debug         # asyncio's debug mode: calls are checked, and remember where they were made
     cdef readonly object tracer         # None, or who is told of every callback: treadle.trace
     cdef bint is_observed               # is_debug, or there is a tracer: callbacks go the long way

@@ -24,6 +24,7 @@ cdef class Callbacks:
         self.counters = &self.own_counters
         self.spares = Ring()
         self.handle_type = <PyObject *>Handle
+        self.is_closed_native = True    # until LoopCore is whole: where a part cannot be made, there is no loop to close
 
     # ---- scheduling
 

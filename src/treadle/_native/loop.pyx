@@ -24,6 +24,7 @@ cdef class LoopCore(Tasks):
         self.listeners = set()
         self.owners = set()
         self.has_own_faces = has_own_faces(type(self))
+        self.is_closed_native = False
 
     def __del__(self):
         # INVARIANT: what the garbage collector takes apart is closed, and nothing waits in it any more.
