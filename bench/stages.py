@@ -33,7 +33,7 @@ from harness.table import number, table
 # Stage: the functions at which it begins, `*` and `?` allowed. Functions of treadle._native are written without that
 # prefix: `module.Class.method`. To find names: the list that a run prints at its end.
 STAGES: dict[str, tuple[str, ...]] = {
-    "receive": ("loop.LoopCore.poll", "poll_epoll.Poller.*", "tcp.Stream.on_ready", "tcp.Stream.read_some"),
+    "receive": ("io_phases.IoPhases.poll", "poll_epoll.Poller.*", "tcp.Stream.on_ready", "tcp.Stream.read_some"),
     "parse": (
         "http1_connection.Connection.on_bytes",
         "http1_connection.Connection.consume*",

@@ -139,7 +139,7 @@ def parse(path: Path) -> Iterator[Cost]:
 
 
 def readable(symbol: str) -> str:
-    """The C name as its author wrote it: `treadle._native.loop.LoopCore.poll` for a Cython function."""
+    """The C name as its author wrote it: `treadle._native.io_phases.IoPhases.poll` for a Cython function."""
     symbol = GCC_CLONE.sub("", symbol)
     mangled = CYTHON.match(symbol)
     if not mangled:

@@ -2,7 +2,7 @@
 
 The loop reaches its counters through a pointer, so that they can be placed where others read them as well. Invariants: the clock is
 read for them only where a poll is allowed to wait, and at the ends of a run; idle is what the kernel waited, not the wait for the
-GIL behind it. Not here: who counts what (loop.pyx, microtasks.pyx, poll_epoll.pyx), utilisation (treadle.perf).
+GIL behind it. Not here: who counts what (microtasks.pyx, the phases, loop.pyx, poll_epoll.pyx), utilisation (treadle.perf).
 Source: libuv, uv_metrics_idle_time, for what is idle.
 """
 from libc.stdint cimport int64_t

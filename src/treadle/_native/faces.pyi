@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVarTuple, final
 
-from treadle._native.loop import Immediate
+from treadle._native.check_phase import Immediate
 from treadle._native.timers import Timeout
 
 _Ts = TypeVarTuple("_Ts")

@@ -8,8 +8,10 @@ does; the texts of errors and warnings, which treadle.loop hands over.
 """
 cimport cython
 
-from treadle._native.loop cimport DELAY_MS_MAX, Immediate, LoopCore
+from treadle._native.check_phase cimport Immediate
+from treadle._native.loop cimport LoopCore
 from treadle._native.timers cimport Timeout
+from treadle._native.timers_phase cimport DELAY_MS_MAX
 
 cdef extern from *:
     """

@@ -14,6 +14,7 @@ from libc.string cimport memchr, memcmp
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from treadle._native.callbacks cimport Stopwatch
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
@@ -29,7 +30,6 @@ from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.microtasks cimport Stopwatch
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns

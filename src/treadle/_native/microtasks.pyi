@@ -1,18 +1,16 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from typing_extensions import disjoint_base
 
+from treadle._native.callbacks import Callbacks
+
+_Ts = TypeVarTuple("_Ts")
+
 @disjoint_base
-class Microtasks:
+class Microtasks(Callbacks):
     starvation_guard: bool
-    uncaught_hook: Callable[[BaseException], bool] | None
     starvation_hook: Callable[[str, list[tuple[Any, Any]], int], str | None] | None
     # (what, [(callback, args), ...], flood_ns) -> who feeds it, or None: too early to say
-    @property
-    def is_debug(self) -> bool: ...
-    @property
-    def tracer(self) -> Any: ...
-    def observe(self, is_debug: bool, tracer: Any) -> None: ...
-    def call_exception_handler(self, context: dict[str, Any]) -> None: ...
-    def check_duration(self, callback: object, subject: object, duration_s: float) -> None: ...
+    def next_tick(self, callback: Callable[[*_Ts], object], *args: *_Ts) -> None: ...
+    def queue_microtask(self, callback: Callable[[], object]) -> None: ...

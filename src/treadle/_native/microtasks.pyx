@@ -1,21 +1,15 @@
 """What runs between two callbacks: the ticks, then the microtasks, to the end; and the guard that bounds floods.
 
-`Microtasks` is the base of the loop. Invariants: ticks run before microtasks; nothing queued is lost; a drain that the guard cuts
-is followed by one whole turn, in which drains are bounded; what a phase that it cuts leaves behind runs first in the next such
-phase. Not here: the turn and its phases (loop.pyx), who is told of a flood (treadle.loop.starvation).
+Invariants: ticks run before microtasks; nothing queued is lost; a drain that the guard cuts is followed by one whole turn, in
+which drains are bounded; what a phase that it cuts leaves behind runs first in the next such phase. Not here: how one callback
+is run (callbacks.pyx), the phases and their turn (timers_phase.pyx, check_phase.pyx, io_phases.pyx, loop.pyx), who is told of a
+flood (treadle.loop.starvation).
 Source: Node >= 11 for the order; docs/design/loop.md for the guard, which neither Node nor asyncio has.
 """
-from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from treadle._native.queues cimport ALARM, READY, SOON, Handle, Kind, Ring, disown
-from treadle._native.timers cimport NS_PER_MS, Alarm, clock_ns
-
-cdef extern from *:
-    """
-    static inline PyObject *treadle_reraise(void) { return NULL; }   /* the exception is set already */
-    """
-    object reraise "treadle_reraise"()
+from treadle._native.queues cimport Handle, Ring
+from treadle._native.timers cimport NS_PER_MS, clock_ns
 
 cdef enum:
     GUARD_NS = 10 * NS_PER_MS              # how long a drain, or a phase, of many callbacks may take
@@ -25,147 +19,26 @@ cdef enum:
     SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that took no longer, 10 us each, wait for something and do no work
 
 
-cdef class Microtasks:
-    """The two queues that are empty before the next callback runs, and how a callback is run."""
+cdef class Microtasks(Callbacks):
+    """The two queues that are empty before the next callback runs."""
 
     def __cinit__(self):
-        self.counters = &self.own_counters
         self.ticks = Ring()
         self.microtasks = Ring()
         self.plain = Ring()
-        self.spares = Ring()
-        self.handle_type = <PyObject *>Handle
         self.starvation_guard = True
         self.cut_turn = -2
         self.flood_culprit = ""
 
-    # ---- callbacks
+    def next_tick(self, callback, *args):
+        """Run callback(*args) before anything else, also before the microtasks. Phase: between any two callbacks."""
+        self.add_tick(callback, args)
 
-    def observe(self, bint is_debug, tracer):
-        """Set debug mode, and who is told of every callback: an object with begin(kind, subject, callback, detail, turn, phase,
-        idle_ns) and end(), or None. Neither may raise."""
-        self.is_debug = is_debug
-        self.tracer = tracer
-        self.is_observed = is_debug or tracer is not None
+    def queue_microtask(self, callback):
+        """Run callback() once the ticks are through. Phase: between any two callbacks."""
+        self.add_microtask(callback)
 
-    cdef int run_handle(self, Handle handle) except -1:
-        # True: it ran, or was cancelled. False: it failed, and somebody took care of it. Raises what nobody handles.
-        cdef Kind kind = handle.kind
-        cdef PyObject *result
-        cdef object returned
-        if handle.callback is None:
-            return True
-        if self.is_observed:
-            return self.run_observed(kind, handle)
-        result = handle.call()
-        if result is NULL:
-            return self.failed(kind, handle)
-        returned = disown(result)
-        if returned is not None:
-            self.run_returned(kind, returned, handle.context)
-        handle.release()
-        return True
-
-    cdef int run_observed(self, Kind kind, Handle handle) except -1:
-        # run_handle where somebody looks on.
-        cdef object tracer = self.tracer
-        if tracer is None:
-            return self.run_timed(kind, handle)
-        self.begin_traced(kind, handle, handle.callback, (<Alarm>handle).due.key if kind == ALARM else 0)
-        try:
-            return self.run_timed(kind, handle)
-        finally:
-            tracer.end()
-
-    cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1:
-        # Tell the tracer what runs now; its end() follows. detail: when a timer was due, in ns; what a descriptor is ready for.
-        self.tracer.begin(kind, subject, callback, detail, self.counters.turns, self.counters.phase, self.counters.idle_ns)
-        return 0
-
-    cdef int run_timed(self, Kind kind, Handle handle) except -1:
-        cdef object callback = handle.callback
-        cdef Stopwatch watch
-        cdef PyObject *result
-        cdef object returned
-        self.start_watch(&watch)
-        result = handle.call()
-        if result is NULL:
-            return self.failed(kind, handle)
-        returned = disown(result)
-        if returned is not None:
-            self.run_returned(kind, returned, handle.context)
-        self.stop_watch(&watch, callback, handle)
-        if kind != READY:
-            handle.release()
-        return True
-
-    cdef void start_watch(self, Stopwatch *watch) noexcept:
-        # Something begins whose duration debug mode wants to know.
-        if self.is_debug:
-            watch.start_ns = clock_ns()
-            watch.inner_ns = self.inner_ns
-        else:
-            watch.start_ns = 0
-
-    cdef int stop_watch(self, Stopwatch *watch, callback, subject) except -1:
-        # It is through. What ran inside it, and was looked at by itself, is no time of its own.
-        cdef int64_t took_ns
-        cdef int64_t inner_ns
-        if self.is_debug and watch.start_ns:
-            took_ns = clock_ns() - watch.start_ns
-            inner_ns = self.inner_ns - watch.inner_ns
-            self.inner_ns = watch.inner_ns + took_ns
-            self.check_duration(callback, subject, (took_ns - inner_ns) / 1e9)
-        return 0
-
-    cdef int run_watch(self, Handle handle) except -1:
-        # Like run_handle, for a callback that stays.
-        cdef PyObject *result
-        if self.is_observed:
-            return self.run_observed(READY, handle)
-        result = handle.call()
-        if result is NULL:
-            return self.failed(READY, handle)
-        disown(result)
-        return True
-
-    cdef int run_returned(self, Kind kind, returned, context) except -1:
-        # A callback returned something, which the loop may run. Here: nothing is run.
-        return 0
-
-    cdef int failed(self, Kind kind, Handle handle) except -1:
-        # The exception of a callback, which is set: asyncio's go to its exception handler, all others to uncaught().
-        try:
-            reraise()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as exception:
-            if kind == SOON or kind == ALARM or kind == READY:
-                told = {"message": f"Exception in callback {handle.source(self.is_debug)}", "exception": exception, "handle": handle}
-                if self.is_debug and handle._source_traceback is not None:
-                    told["source_traceback"] = handle._source_traceback
-                self.call_exception_handler(told)
-            else:
-                self.uncaught(exception)
-        finally:
-            if kind != READY:
-                handle.release()
-        return False
-
-    cdef int uncaught(self, exception) except -1:
-        if self.uncaught_hook is None or not self.uncaught_hook(exception):
-            raise exception
-        return 0
-
-    def call_exception_handler(self, context):
-        """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
-        raise context["exception"]
-
-    def check_duration(self, callback, subject, duration_s):
-        """Debug mode: callback ran that long, which is what subject stands for: a Handle, a Timer, a request; or, callback being
-        None, a watched handle was busy. Here: nobody minds."""
-
-    # ---- microtasks
+    # ---- drains
 
     cdef int drain(self) except -1:
         # ORDER: all ticks, then all microtasks, again until both are empty. The guard may end it before that, and a tick that fails

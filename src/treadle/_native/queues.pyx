@@ -2,7 +2,7 @@
 
 A Handle is one scheduled callback with its arguments and its context. A Ring is a FIFO: next_tick, the microtasks, the
 immediates and the closing handles each wait in one. Invariant: a Ring owns one reference to everything in it, and loses
-nothing when it grows. Not here: when a ring is drained, and in what order (loop.pyx).
+nothing when it grows. Not here: when a ring is drained, and in what order (microtasks.pyx, and the phases above it).
 """
 import sys
 

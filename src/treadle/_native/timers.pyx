@@ -9,7 +9,7 @@ equal timers is O(1):
     a list            A -> B -> C            conn 1 -> conn 2 -> ...        in order of their start
 
 asyncio's (call_later, call_at) are Alarms in a heap by their exact time. Invariant: a Timer that waits is owned by its list, an
-Alarm that waits by the heap. Not here: which of the two goes first, and what runs between two callbacks (loop.pyx).
+Alarm that waits by the heap. Not here: which of the two goes first, and what runs between two callbacks (timers_phase.pyx).
 Source: Node's lib/internal/timers.js for the order of lists, whose rules are restated in docs/design/loop.md.
 """
 cimport cython

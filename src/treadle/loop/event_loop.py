@@ -157,6 +157,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             sys.set_asyncgen_hooks(*before)
 
     def __del__(self) -> None:
+        if self.is_closed_native:  # or it never came to be
+            return
         try:
             SelectorEventLoop.__del__(self)  # which warns, and closes it
         finally:

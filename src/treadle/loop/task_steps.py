@@ -1,7 +1,7 @@
 """How a task of asyncio asks for its next step: what the loop must recognise to tell a bare yield from any other wake-up.
 
 Learnt from asyncio once, by handing a task to a loop that only remembers what it was given. Not here: what is done about it
-(_native.loop, call_soon).
+(_native.tasks, call_soon).
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 Source: https://nodejs.org/api/timers.html. Not here: their order and their memory (_native.timers).
 """
 
-from treadle._native.loop import Immediate
+from treadle._native.check_phase import Immediate
 from treadle._native.timers import Timeout
 from treadle.timers import promises
 from treadle.timers.callbacks import clear_immediate, clear_interval, clear_timeout, set_immediate, set_interval, set_timeout

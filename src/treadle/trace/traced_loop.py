@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
-from treadle._native.loop import Immediate
+from treadle._native.check_phase import Immediate
 from treadle._native.queues import Handle
 from treadle._native.timers import Alarm, Timeout
 from treadle.loop.event_loop import EventLoop

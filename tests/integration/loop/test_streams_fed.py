@@ -14,7 +14,7 @@ import treadle
 from tests.integration.loop.support import run, test_of_both, turns
 from tests.integration.support import DEADLINE_S
 
-GATHER_MAX = 16  # of _native/loop.pyx
+GATHER_MAX = 16  # of _native/io_phases.pyx
 
 
 class OtherProtocol(asyncio.StreamReaderProtocol):

@@ -11,10 +11,10 @@ import treadle
 from tests.unit.loop.support import run
 from treadle import EventLoop
 from treadle._native import census
-from treadle._native.loop import Immediate
+from treadle._native.check_phase import Immediate
 from treadle._native.queues import Handle
 
-SPARES_MAX = 1_024  # microtasks.pxd
+SPARES_MAX = 1_024  # callbacks.pxd
 FEW, MANY = 100, 5_000
 
 

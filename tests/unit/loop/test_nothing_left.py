@@ -1,7 +1,10 @@
 """What a loop leaves behind: nothing that refers to itself, and no descriptor."""
 
 import asyncio
+import errno
 import gc
+import os
+import resource
 import socket
 import weakref
 from collections.abc import Callable
@@ -65,6 +68,23 @@ def test_a_core_that_the_collector_ends_closes_its_descriptors() -> None:
     core.uncaught_hook = lambda _, core=core: False
     del core
     gc.collect()
+    assert open_fds() == before
+
+
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("made", [LoopCore, treadle.EventLoop])
+def test_a_loop_for_which_too_few_descriptors_are_left(made: type[LoopCore], left: int) -> None:
+    before = open_fds()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + left, limits[1]))
+    try:
+        with pytest.raises(OSError) as raised:
+            made()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert raised.value.errno == errno.EMFILE
     assert open_fds() == before
 
 
