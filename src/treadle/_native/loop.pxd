@@ -82,7 +82,7 @@ cdef class LoopCore(Microtasks):
     cdef int watched_fileno(self, file) except? -1
     cdef bint unwatch_fd(self, int fd, int interest) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
-    cdef int run_alarms(self, PhaseWatch *phase) except -1
+    cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1
     cdef int run_timers(self) except -1
     cdef int run_pending(self) except -1
     cdef int poll(self, bint may_wait) except -1
@@ -128,6 +128,11 @@ cdef class LoopCore(Microtasks):
             immediate.is_cancelled = False
             self.spare_immediates.push(immediate)
         return 0
+
+    cdef inline HeapEntry *first_due_list(self, int64_t now_ms) noexcept:
+        # NULL: none.
+        cdef HeapEntry *timers = self.timers.due_lists.first()
+        return NULL if timers is NULL or timers.key > now_ms or self.timers.lists_from_ms > now_ms else timers
 
     cdef inline HeapEntry *first_due_alarm(self) noexcept:
         # NULL: none, or it was made in this very pass, and waits for the next one.
