@@ -162,7 +162,7 @@ cdef class Timeout(Timer):
         """Start it anew with the same duration, also after it has fired. No effect once it, or its loop, is closed. Returns
         self."""
         if self.timers is not None and not self.is_closed and not self.timers.is_closed:
-            self.start(self.duration_ms, clock_ns() // NS_PER_MS)
+            self.start(self.duration_ms, self.timers.read_clock_ms())
         return self
 
     def close(self):
@@ -270,6 +270,11 @@ cdef class Timers:
     def __dealloc__(self):
         self.close()
 
+    cdef int64_t read_clock_ms(self) noexcept:
+        # COMPAT(node): for each timer of its kind that is made or starts anew, and at the start of a pass; see run_timers().
+        self.read_ms = clock_ns() // NS_PER_MS
+        return self.read_ms
+
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1:
         # ORDER: a list that is not empty keeps its place; a new one goes where its first timer's expiry belongs.
         cdef TimerList timers = self.latest
@@ -329,7 +334,7 @@ cdef class Timers:
         # INT64_MAX: nothing waits.
         cdef int64_t due_ns = INT64_MAX
         if self.due_lists.size:
-            due_ns = self.due_lists.first().key * NS_PER_MS
+            due_ns = max(self.due_lists.first().key, self.lists_from_ms) * NS_PER_MS
         if self.due_alarms.size and self.due_alarms.first().key < due_ns:
             due_ns = self.due_alarms.first().key
         return due_ns

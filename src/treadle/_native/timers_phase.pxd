@@ -21,9 +21,14 @@ cdef class TimersPhase(Microtasks):
     cdef double alarms_now_s(self) except? -1
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
     cdef int run_timers(self) except -1
-    cdef int run_alarms(self, PhaseWatch *phase) except -1
+    cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
     cdef object fire_observed(self, Timer timer)
+
+    cdef inline HeapEntry *first_due_list(self, int64_t now_ms) noexcept:
+        # NULL: none.
+        cdef HeapEntry *timers = self.timers.due_lists.first()
+        return NULL if timers is NULL or timers.key > now_ms or self.timers.lists_from_ms > now_ms else timers
 
     cdef inline HeapEntry *first_due_alarm(self) noexcept:
         # NULL: none, or it was made in this very pass, and waits for the next one.

@@ -41,7 +41,7 @@ cdef class TimersPhase(Microtasks):
         timeout.args = args if args else None
         timeout.context = PyContext_CopyCurrent()
         timeout.is_interval = is_interval
-        timeout.start(<int64_t>delay_ms, clock_ns() // NS_PER_MS)
+        timeout.start(<int64_t>delay_ms, self.timers.read_clock_ms())
         return timeout
 
     # ---- asyncio's face
@@ -96,26 +96,27 @@ cdef class TimersPhase(Microtasks):
         # ORDER: lists and alarms by due time, then by creation; a due list runs through before the next is looked at. A timer
         # that failed is followed by the next one of its list at once, and only then by what it queued, as in Node. What a cut
         # leaves of a list, or of the alarms, has its next turn behind all else that was due by then.
+        # COMPAT(node): one timer of libuv stands under all lists, and is set anew once the due ones are through: for the next list,
+        # yet one ms from when the clock was last read at the soonest. What got due meanwhile waits so long.
         cdef int64_t now_ns
         cdef int64_t now_ms
         cdef HeapEntry *timers
         cdef HeapEntry *alarm
         cdef bint drain_first = False
         cdef bint has_run = False
+        cdef bint has_run_list = False
         cdef bint is_cut_short = False
         cdef PhaseWatch phase
         if self.timers.due_lists.size == 0 and self.timers.due_alarms.size == 0:    # PERF: bench/loop, a turn: no clock is read
             self.pass_ns = self.alarms_turn_ns = -2
             return 0 if self.is_cut else self.drain_if_any()
         now_ns = clock_ns()
-        now_ms = now_ns // NS_PER_MS
+        now_ms = self.timers.read_ms = now_ns // NS_PER_MS
         self.pass_ns = now_ns if self.alarm_clock is None else due_key(self.alarms_now_s())
         self.pass_order = self.timers.next_order
         self.watch_phase(&phase, LOOK_EVERY)
         while not is_cut_short:
-            timers = self.timers.due_lists.first()
-            if timers is not NULL and timers.key > now_ms:
-                timers = NULL
+            timers = self.first_due_list(now_ms)
             alarm = self.first_due_alarm()
             if timers is NULL and alarm is NULL:
                 break
@@ -128,20 +129,23 @@ cdef class TimersPhase(Microtasks):
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_SOON):
                     self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback, (<Alarm>alarm.item).args)
                     break
-                is_cut_short = self.run_alarms(&phase)
+                is_cut_short = self.run_alarms(now_ms, &phase)
                 drain_first = True
             else:
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
                     self.cut_phase(CUT_TIMERS, callback_of(<TimerList>timers.item), None)
                     break
+                has_run_list = True
                 is_cut_short = self.run_list(<TimerList>timers.item, now_ms, &drain_first, &phase)
+        if has_run_list and timers is NULL and alarm is NULL:       # else it was cut
+            self.timers.lists_from_ms = self.timers.read_ms + 1
         if has_run or not self.is_cut:
             self.drain_if_any()
         if timers is NULL and alarm is NULL:
             self.pass_ns = self.alarms_turn_ns = -2
         return 0
 
-    cdef int run_alarms(self, PhaseWatch *phase) except -1:
+    cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1:
         # COMPAT(asyncio): all that are due in this pass run as one batch before the microtasks they cause; nested timeouts with
         # one deadline depend on it. The guard never parts those of one time. True: it ended the pass here.
         cdef HeapEntry *alarm
@@ -151,7 +155,7 @@ cdef class TimersPhase(Microtasks):
             alarm = self.first_due_alarm()
             if alarm is NULL:
                 return False
-            timers = self.timers.due_lists.first()
+            timers = self.first_due_list(now_ms)
             if timers is not NULL and self.alarm_clock is None and not self.goes_first(alarm, timers):
                 return False
             if self.is_long(phase) and self.is_over(phase, GUARD_SOON) and alarm.key != last_ns:
@@ -186,7 +190,7 @@ cdef class TimersPhase(Microtasks):
             timer.list.unlink(timer)
             is_interval = isinstance(timer, Timeout) and (<Timeout>timer).is_interval
             if is_interval:
-                start_ms = clock_ns() // NS_PER_MS
+                start_ms = self.timers.read_clock_ms()
             phase.ran += 1
             self.counters.timers += 1
             drain_first[0] = True

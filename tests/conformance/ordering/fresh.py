@@ -1,9 +1,10 @@
 """Fresh ordering programs, made from seeds, recorded with real Node and run on treadle: `make ordering`. Takes long; no test.
 
-A program is kept where Node gives one and the same log in eight runs of each version: three plain ones, one that starts late,
-three in which callbacks take longer and reads are shorter or longer, and one whose reads are over at the next poll. Some whose
-order is up to chance slip through. So where treadle gives another log, Node is asked in more ways, and only a log that Node gives
-too is up to chance; each of these is shown. Any other log is a difference, and the exit status is 1.
+A program is kept where Node gives one and the same log in ten runs of each version: three plain ones, one that starts late, two
+whose first timers wait longest, three in which callbacks take longer and reads are shorter or longer, one whose reads are over
+at the next poll. Some whose order is up to chance slip through: nearly all have a timer of 1 ms beside a read or an immediate. So
+where treadle gives another log, Node is asked in more ways, and only a log that Node gives too is up to chance; each of these is
+shown. Any other log is a difference, whatever treadle gives at other times, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ DEADLINE_S = 20.0
 AT_ONCE = 3  # runs of Node that share the processors, so that timing varies
 BATCH = 24
 
-JITTERS = [{"JITTER": str(seed)} for seed in (11, 18, 25)]
-PLAN: list[dict[str, str]] = [{"READS": "ready"}, JITTERS[0], {}, JITTERS[1], {}, JITTERS[2], {}, {"DELAY": "7"}]
 READS = [{"READS": how} for how in ("stat", "file", "ready")]
+#: The likeliest to give the other order of a timer of 1 ms and a read.
+EARLY = [{**reads, "EARLY": "1"} for reads in READS]
+JITTERS = [{"JITTER": str(seed)} for seed in (11, 18, 25)]
+PLAN: list[dict[str, str]] = [{"READS": "ready"}, *EARLY[:1] * 2, JITTERS[0], {}, JITTERS[1], {}, JITTERS[2], {}, {"DELAY": "7"}]
 #: The ways in which Node is asked whether it gives a log of treadle's, too: the likely ones first.
 MORE = [
+    *EARLY * 8,
     *READS * 12,
     *({**reads, "JITTER": str(seed)} for seed in range(100, 130) for reads in READS),
     *({**reads, "DELAY": str(ms)} for ms in range(8) for reads in READS),

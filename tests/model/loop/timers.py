@@ -8,8 +8,13 @@ All alarms that are due go as one batch, before the microtasks that they cause: 
 After a Timeout, in contrast, the microtasks run at once. An alarm that is made in a pass does not run in it, however long its
 time is past.
 
+A list that got due while others ran waits for one ms more, counted from when the clock was last read for a timer: then Node's one
+timer of libuv fires, under all its lists.
+
 Where the guard cuts a pass, the rest of the list that it was in, or of the alarms, has its next turn behind all else that was due
-by then: a flood in one of them starves none. Source: Node, lib/internal/timers.js; CPython, BaseEventLoop._run_once.
+by then, without that ms: a flood in one of them starves none.
+
+Source: Node, lib/internal/timers.js, and RunTimers() in src/env.cc; CPython, BaseEventLoop._run_once.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ class Timeout:
     def refresh(self) -> None:
         """Start anew, also after it has fired."""
         if not self.is_closed:
-            self.timers.start(self, self.timers.clock.now_ms)
+            self.timers.start(self, self.timers.read_clock_ms())
 
     def close(self) -> None:
         """For good. A list that is empty now is gone: one made next for this duration has an expiry of its own."""
@@ -88,6 +93,8 @@ class Timers:
         self.pass_ns = -2  # the time of the pass, and until all that was due has run; -2: it has
         self.pass_order = 0  # alarms made in the pass have this order, or one behind it
         self.alarms_turn_ns = -2  # the rest of the alarms has its turn as if it were due then: it was cut; -2: there is none
+        self.read_ms = 0  # the clock as last read: at the start of a pass, and for each timer that is made or starts anew
+        self.lists_from_ms = 0  # no list is looked at before
         self.order = itertools.count()
 
     # ---- what waits
@@ -96,8 +103,12 @@ class Timers:
         """Delays are whole ms, and at least one; the clock is read when the timer is made, not once per turn."""
         duration_ms = int(delay_ms) if 1 <= delay_ms <= DELAY_MS_MAX else 1
         timeout = Timeout(self, function, duration_ms, is_interval=is_interval)
-        self.start(timeout, self.clock.now_ms)
+        self.start(timeout, self.read_clock_ms())
         return timeout
+
+    def read_clock_ms(self) -> int:
+        self.read_ms = self.clock.now_ms
+        return self.read_ms
 
     def add_alarm(self, function: Callable[[], object], when_s: float) -> Alarm:
         """Its turn comes after what was due when the pass began, however long its time is past."""
@@ -135,17 +146,19 @@ class Timers:
 
     def next_due_ns(self) -> int | None:
         """When the poll must end at the latest."""
-        return min((entry.place()[0] for entry in [*self.lists.values(), *self.waiting()]), default=None)
+        lists = [max(timers.expiry_ms, self.lists_from_ms) * NS_PER_MS for timers in self.lists.values()]
+        return min(lists + [alarm.due_ns for alarm in self.waiting()], default=None)
 
     # ---- the phase
 
     def run(self) -> None:
         """What is due now; `now` is read once, so that nothing made in this phase runs in it."""
         now_ns = self.clock.now_ns
+        now_ms = self.read_clock_ms()
         self.pass_ns = now_ns
         self.pass_order = next(self.order)  # which no entry has
         watch = PhaseWatch(self.between.guard, LOOK_EVERY)
-        has_run = owes_drain = is_cut = False
+        has_run = has_run_list = owes_drain = is_cut = False
         while not is_cut and (entry := self.first_due(now_ns)) is not None:
             if owes_drain:
                 owes_drain = False
@@ -159,14 +172,20 @@ class Timers:
                 is_cut = self.run_alarms(now_ns, watch)
                 owes_drain = True
             else:
-                is_cut, owes_drain = self.run_list(entry, now_ns // NS_PER_MS, watch, owes_drain=owes_drain)
+                has_run_list = True
+                is_cut, owes_drain = self.run_list(entry, now_ms, watch, owes_drain=owes_drain)
+        if has_run_list and not is_cut:
+            self.lists_from_ms = self.read_ms + 1
         if has_run or not self.between.is_cut:
             self.between.drain()
         if not is_cut:
             self.pass_ns = self.alarms_turn_ns = -2
 
     def first_due(self, now_ns: int) -> TimerList | Alarm | None:
-        entries: list[TimerList | Alarm] = [entry for entry in self.lists.values() if entry.place()[0] <= now_ns]
+        now_ms = now_ns // NS_PER_MS
+        entries: list[TimerList | Alarm] = []
+        if now_ms >= self.lists_from_ms:
+            entries += [timers for timers in self.lists.values() if timers.expiry_ms <= now_ms]
         alarm = next((alarm for alarm in self.alarms if not alarm.is_cancelled), None)
         if alarm is not None and alarm.place() < (self.pass_ns, self.pass_order):
             entries.append(alarm)
@@ -225,7 +244,8 @@ class Timers:
     def fire(self, timeout: Timeout) -> bool:
         """True unless it failed. An interval starts anew once its callback is through, counted from before it."""
         self.leave(timeout)
-        start_ms = self.clock.now_ms
+        if timeout.is_interval:
+            start_ms = self.read_clock_ms()
         try:
             timeout.function()
         except Exception as error:

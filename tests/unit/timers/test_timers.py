@@ -297,6 +297,40 @@ def test_late_timers_run_list_by_list() -> None:
     assert trace == ["A", "B", "C"]
 
 
+def test_what_gets_due_while_timers_run_waits_for_what_was_made_after_it() -> None:
+    """In Node, 1 ms after the clock was last read for a timer: by then the one made last is due, too."""
+    trace: Trace = []
+
+    def late() -> None:
+        trace.append("late")
+        set_immediate(trace.append, "immediate of late")
+
+    def first() -> None:
+        set_timeout(late, 5)
+        spin(6)
+        set_timeout(trace.append, 1, "last")
+        set_immediate(trace.append, "immediate")
+
+    treadle.run(lambda: set_timeout(first, 1))
+    assert trace == ["immediate", "late", "last", "immediate of late"]
+
+
+def test_what_gets_due_while_timers_run_is_not_held_up_once_that_ms_is_over() -> None:
+    trace: Trace = []
+
+    def immediate() -> None:
+        trace.append("immediate")
+        set_immediate(trace.append, "its immediate")
+
+    def first() -> None:
+        set_timeout(trace.append, 5, "late")
+        set_immediate(immediate)
+        spin(6)
+
+    treadle.run(lambda: set_timeout(first, 1))
+    assert trace == ["immediate", "late", "its immediate"]
+
+
 def test_refresh_puts_a_timer_behind_its_equals() -> None:
     trace: Trace = []
 
