@@ -40,7 +40,9 @@ cdef class Callbacks:
     cdef int stop_watch(self, Stopwatch *watch, callback, subject) except -1
     cdef int begin_traced(self, Kind kind, subject, callback, int64_t detail) except -1
     cdef int run_returned(self, Kind kind, returned, context) except -1
+    cdef int take_returned(self, Kind kind, returned, Handle handle) except -1
     cdef int failed(self, Kind kind, Handle handle) except -1
+    cdef int tell_failure(self, Kind kind, Handle handle) except -1
     cdef int uncaught(self, exception) except -1
 
     cdef inline int admit(self, callback) except -1:

@@ -67,7 +67,7 @@ cdef class Callbacks:
             return self.failed(kind, handle)
         returned = disown(result)
         if returned is not None:
-            self.run_returned(kind, returned, handle.context)
+            return self.take_returned(kind, returned, handle)
         handle.release()
         return True
 
@@ -91,18 +91,16 @@ cdef class Callbacks:
         cdef object callback = handle.callback
         cdef Stopwatch watch
         cdef PyObject *result
-        cdef object returned
         self.start_watch(&watch)
         result = handle.call()
-        if result is NULL:
-            return self.failed(kind, handle)
-        returned = disown(result)
-        if returned is not None:
-            self.run_returned(kind, returned, handle.context)
-        self.stop_watch(&watch, callback, handle)
-        if kind != READY:
-            handle.release()
-        return True
+        try:
+            if result is NULL:
+                return self.tell_failure(kind, handle)
+            return self.run_returned(kind, disown(result), handle.context)
+        finally:
+            self.stop_watch(&watch, callback, handle)
+            if kind != READY:
+                handle.release()
 
     cdef void start_watch(self, Stopwatch *watch) noexcept:
         # Something begins whose duration debug mode wants to know.
@@ -134,11 +132,24 @@ cdef class Callbacks:
         disown(result)
         return True
 
+    cdef int take_returned(self, Kind kind, returned, Handle handle) except -1:
+        try:
+            return self.run_returned(kind, returned, handle.context)
+        finally:
+            handle.release()
+
     cdef int run_returned(self, Kind kind, returned, context) except -1:
-        # A callback returned something, which the loop may run. Here: nothing is run.
-        return 0
+        # A callback returned something, which the loop may run. False: that failed, as if the callback had. Here: nothing is run.
+        return True
 
     cdef int failed(self, Kind kind, Handle handle) except -1:
+        try:
+            return self.tell_failure(kind, handle)
+        finally:
+            if kind != READY:
+                handle.release()
+
+    cdef int tell_failure(self, Kind kind, Handle handle) except -1:
         # The exception of a callback, which is set: asyncio's go to its exception handler, all others to uncaught().
         try:
             reraise()
@@ -152,9 +163,6 @@ cdef class Callbacks:
                 self.call_exception_handler(told)
             else:
                 self.uncaught(exception)
-        finally:
-            if kind != READY:
-                handle.release()
         return False
 
     cdef int uncaught(self, exception) except -1:

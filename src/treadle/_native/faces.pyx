@@ -3,8 +3,8 @@
 
 PERF: bench/loop, `turn`, `next_tick` and `microtask` of treadle-faces: in Python, finding the loop and looking at the callback
 cost more than the call itself. Invariants: nothing is remembered between two calls, since another loop may run by then, or none;
-a loop that has a method of its own for one of them, of its class or replaced on itself, is called by it. Not here: what the loop
-does; the texts of errors and warnings, which treadle.loop hands over.
+a loop that has a method of its own for one of them, of its class as its run began or replaced on itself, is called by it. Not here:
+what the loop does; the texts of errors and warnings, which treadle.loop hands over.
 """
 cimport cython
 

@@ -4,7 +4,6 @@ Invariant: a handler's exception ends its request, never the server; a handler t
 and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
 errors and logs (treadle.http.policy).
 """
-import sys
 from asyncio import iscoroutine
 
 from treadle._native.http1_connection cimport Connection, new_connection
@@ -13,6 +12,7 @@ from treadle._native.http1_phases cimport IDLE, LINGERING
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
+from treadle._native.tasks cimport has_eager_tasks
 from treadle._native.tcp cimport Listener, sockaddr_in6
 
 cdef extern from "Python.h":
@@ -37,9 +37,6 @@ cdef extern from *:
 async def wait_for(awaitable):
     """A coroutine of anything that can be awaited: a Task takes nothing else."""
     return await awaitable
-
-
-cdef bint HAS_EAGER_TASKS = sys.version_info >= (3, 12)
 
 
 cdef class ServerCore(Site):
@@ -130,7 +127,7 @@ cdef class ServerCore(Site):
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
         # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
-        if HAS_EAGER_TASKS:
+        if has_eager_tasks():
             task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
             if task.done():
                 self.task_ended(task, request, response)

@@ -47,6 +47,7 @@ cdef class LoopCore(Tasks):
         cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
             self.stop_budget = self.microtasks.size
+        self.has_own_faces = self.has_own_faces or has_own_faces(type(self))    # a test may have replaced one meanwhile
         self.counters.run_since_ns = clock_ns()
         if self.counters.started_ns == 0:
             self.counters.started_ns = self.counters.run_since_ns

@@ -1,5 +1,6 @@
 """Declarations of tasks.pyx: what other native units may touch."""
 from cpython.object cimport PyObject
+from cpython.version cimport PY_VERSION_HEX
 
 from treadle._native.callbacks cimport type_of
 from treadle._native.descriptors cimport Descriptors
@@ -9,6 +10,10 @@ from treadle._native.queues cimport Handle
 cdef extern from "Python.h":
     bint is_method "PyMethod_Check"(object callback)
     PyObject *method_function "PyMethod_GET_FUNCTION"(object callback)
+
+
+cdef inline bint has_eager_tasks() noexcept:
+    return PY_VERSION_HEX >= 0x030C0000
 
 
 cdef class Tasks(Descriptors):

@@ -108,6 +108,17 @@ cdef class Tasks(Descriptors):
         self.hold(task)
         return task
 
+    def begin_task(self, coro, context=None):
+        """Like create_task for a coroutine that a callback returned: where asyncio can do so, which is from CPython 3.12 on, it runs
+        to its first suspension at once, as an async function does in Node. A task factory decides for itself."""
+        if self._task_factory is not None or not has_eager_tasks():
+            return self.create_task(coro, context=context)
+        self._check_closed()
+        task = self.task_type(coro, loop=self, context=context, eager_start=True)
+        if not task.done():
+            self.hold(task)
+        return task
+
     def _make_task(self, coro, name, context, kwargs):
         """The long way: in debug mode, with a task factory, or with arguments of a newer asyncio. `treadle.EventLoop` asks
         asyncio."""
@@ -140,6 +151,14 @@ cdef class Tasks(Descriptors):
 
     cdef int run_returned(self, Kind kind, returned, context) except -1:
         # COMPAT(node): there a coroutine function that is called runs. The context is None where the callback closed its own timer.
-        if kind != SOON and kind != ALARM and kind != READY and isinstance(returned, Coroutine) and self.task_type is not None:
-            self.create_task(returned, context=PyContext_CopyCurrent() if context is None else PyContext_Copy(context))
-        return 0
+        if kind == SOON or kind == ALARM or kind == READY or not isinstance(returned, Coroutine) or self.task_type is None:
+            return True
+        try:
+            self.begin_task(returned, PyContext_CopyCurrent() if context is None else PyContext_Copy(context))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            returned.close()
+            self.uncaught(exception)
+            return False
+        return True

@@ -196,8 +196,8 @@ cdef class TimersPhase(Microtasks):
             drain_first[0] = True
             try:
                 returned = self.fire_observed(timer) if self.is_observed else timer.fire()
-                if returned is not None:
-                    self.run_returned(TIMER, returned, (<Timeout>timer).context)
+                if returned is not None and not self.run_returned(TIMER, returned, (<Timeout>timer).context):
+                    drain_first[0] = False
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as exception:
@@ -221,12 +221,11 @@ cdef class TimersPhase(Microtasks):
         cdef Stopwatch watch
         if tracer is not None:
             self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
+        self.start_watch(&watch)
         try:
-            self.start_watch(&watch)
-            returned = timer.fire()
-            self.stop_watch(&watch, callback, timer)
-            return returned
+            return timer.fire()
         finally:
+            self.stop_watch(&watch, callback, timer)
             if tracer is not None:
                 tracer.end()
 

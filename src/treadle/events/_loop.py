@@ -22,7 +22,7 @@ def running_loop() -> "EventLoop":
 def as_task(coroutine: Coroutine[Any, Any, object]) -> "Task[object]":
     """What a listener returned, run by the loop that runs here; ERR_NO_LOOP without one."""
     try:
-        return running_loop().create_task(coroutine)
+        return running_loop().begin_task(coroutine)
     except BaseException:
         coroutine.close()
         raise

@@ -57,8 +57,8 @@ class EventEmitter:
     nobody listens), 'new_listener' (event, listener: before it is added) and 'remove_listener' (event, listener: after
     it was removed; COMPAT(node): always the listener as the user gave it, where Node shows its wrapper at times).
 
-    A listener may be a coroutine function: each call becomes a task of the running loop, and starts as a microtask.
-    If it fails, its exception is emitted as 'error' in a next tick when `capture_rejections` is set, and is an
+    A listener may be a coroutine function: each call becomes a task of the running loop, which begins at once (on CPython 3.11,
+    as a microtask). If it fails, its exception is emitted as 'error' in a next tick when `capture_rejections` is set, and is an
     unhandled rejection otherwise.
     """
 
@@ -109,15 +109,15 @@ class EventEmitter:
         raise error_of(args)
 
     def _follow(self, result: object) -> None:
-        # What a listener returned: a coroutine has to be run, a future or task runs already.
-        if isinstance(result, Coroutine):
-            task: Future[object] = as_task(result)
-        elif self._capture_rejections and hasattr(result, "add_done_callback"):
-            task = cast("Future[object]", result)
+        # What a listener returned: a coroutine has to be run, a future or task runs already. The task has no name here: one that
+        # has failed by now has this frame in its traceback, which would hold it.
+        if not isinstance(result, Coroutine):
+            if self._capture_rejections and hasattr(result, "add_done_callback"):
+                cast("Future[object]", result).add_done_callback(self._on_settled)
+        elif self._capture_rejections:
+            as_task(result).add_done_callback(self._on_settled)
         else:
-            return
-        if self._capture_rejections:
-            task.add_done_callback(self._on_settled)
+            as_task(result)
 
     def _on_settled(self, task: "Future[object]") -> None:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):

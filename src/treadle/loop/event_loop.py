@@ -139,6 +139,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     def _run(self, *, while_alive: bool) -> None:
         self._check_closed()
         self._check_running()
+        self._find_clock()  # the class may have another one since
         self._set_coroutine_origin_tracking(self._debug)
         before = sys.get_asyncgen_hooks()
         self._thread_id = threading.get_ident()

@@ -122,6 +122,20 @@ def test_a_loop_may_have_a_clock_by_its_class(loop) -> None:
         own.close()
 
 
+def test_a_class_may_get_another_clock_between_two_runs(loop) -> None:
+    fired: list[str] = []
+    clock = Clock(loop.time())
+
+    async def main() -> None:
+        loop.call_later(60, fired.append, "later")
+        clock.now_s += 61
+        await _turns()
+
+    with mock.patch.object(type(loop), "time", property(lambda self: clock)):
+        loop.run_until_complete(main())
+    assert fired == ["later"]
+
+
 @test_of_both
 async def test_a_poll_that_waits_sees_the_clock_move(loop) -> None:
     """Also where a descriptor, not a timer, ends the poll."""

@@ -1,8 +1,9 @@
 """A coroutine function where Node's functions want a callback: it runs, as in Node, as a task."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -62,6 +63,48 @@ def test_it_has_the_context_of_the_call(name: str) -> None:
 
     treadle.run(lambda: storage.run("store", ASK[name], callback) and None)
     assert trace == ["store"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has eager tasks from CPython 3.12 on")
+def test_it_runs_to_its_first_suspension_at_once(ask: Ask) -> None:
+    trace: Trace = []
+
+    async def callback() -> None:
+        process.next_tick(trace.append, "tick")
+        trace.append("begun")
+        await timers.promises.immediate()
+        trace.append("done")
+
+    def both() -> None:
+        ask(callback)
+        ask(lambda: trace.append("next"))
+
+    treadle.run(both)
+    assert trace[0] == "begun" and trace[-1] == "done" and sorted(trace[1:3]) == ["next", "tick"]
+
+
+@pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
+def test_where_no_task_can_be_made_the_callback_failed(ask: Ask, debug: bool) -> None:
+    heard: Trace = []
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        asyncio.get_running_loop().set_task_factory(None)
+        raise ValueError("no task")
+
+    async def callback() -> None:
+        trace.append("never")
+
+    def main() -> None:
+        asyncio.get_running_loop().set_task_factory(refuse)
+        ask(callback)
+
+    trace: Trace = []
+    process.on("uncaught_exception", lambda error: heard.append(str(error)))
+    try:
+        treadle.run(main, debug=debug)
+    finally:
+        process.remove_all_listeners("uncaught_exception")
+    assert heard == ["no task"] and not trace
 
 
 def test_one_that_fails_is_a_failed_task(ask: Ask) -> None:

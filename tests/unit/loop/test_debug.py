@@ -94,6 +94,48 @@ def test_a_slow_callback_is_logged(either_loop: Loop, kind: str, caplog: pytest.
     assert len(logged) == 1 and logged[0].startswith(beginning), caplog.text
 
 
+FAILING: dict[str, Callable[[treadle.EventLoop, Callable[[], None]], object]] = {
+    "soon": lambda loop, callback: loop.call_soon(callback),
+    "alarm": lambda loop, callback: loop.call_later(0, callback),
+    "tick": lambda loop, callback: loop.next_tick(callback),
+    "microtask": lambda loop, callback: loop.queue_microtask(callback),
+    "immediate": lambda loop, callback: loop.set_immediate(callback),
+    "timeout": lambda loop, callback: loop.set_timeout(callback, 1),
+}
+
+
+@pytest.mark.parametrize("how", FAILING.values(), ids=FAILING)
+def test_one_that_is_slow_and_fails_is_logged(
+    loop: treadle.EventLoop, how: Callable[[treadle.EventLoop, Callable[[], None]], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    all_is_slow(loop)
+
+    def slow_one() -> None:
+        loop.call_soon(loop.stop)
+        raise ValueError("boom")
+
+    loop.uncaught_hook = lambda exception: True
+    how(loop, slow_one)
+    loop.run_forever()
+    assert sum("slow_one" in logged for logged in logged_as_slow(caplog)) == 1, caplog.text
+
+
+def test_what_a_failed_watcher_took_is_its_own_time(
+    loop: treadle.EventLoop, pair: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
+) -> None:
+    all_is_slow(loop)
+    left, _ = pair
+
+    def slow_one() -> None:
+        loop.remove_writer(left)
+        loop.call_soon(loop.stop)
+        raise ValueError("boom")
+
+    loop.add_writer(left, slow_one)
+    loop.run_forever()
+    assert any("slow_one" in logged for logged in logged_as_slow(caplog)), caplog.text
+
+
 def test_a_coroutine_that_was_never_awaited_tells_where_it_was_made(either_loop: Loop) -> None:
     either_loop.set_debug(True)
 
