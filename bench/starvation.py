@@ -55,6 +55,9 @@ class Case:
     goal_ms: float | None = None
     culprit: str | None = None  # the log has to name it, once
 
+    def __str__(self) -> str:
+        return f"{self.program} beside {self.kind} on {self.loop}"
+
 
 CASES = (
     *(
@@ -102,6 +105,18 @@ class Round:
         """Of the waits, in ms; nan without any."""
         ordered = sorted(self.waits_ms)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+    @property
+    def longest_ms(self) -> float:
+        """The longest wait; nan without any."""
+        return max(self.waits_ms, default=float("nan"))
+
+    def __str__(self) -> str:
+        found = f"p50 {number(self.percentile(0.5))} ms, p99 {number(self.percentile(0.99))}, max {number(self.longest_ms)}"
+        found += f", {len(self.waits_ms):,} answers"
+        if self.unanswered:
+            found += f", {self.unanswered} unanswered"
+        return "; ".join([found, *(f"the log names {culprit}" for culprit in self.culprits)])
 
 
 async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, case: Case, end_s: float, seen: Round) -> None:
@@ -182,7 +197,7 @@ def row(case: Case, rounds: Sequence[Round]) -> tuple[str, ...]:
         number(statistics.median(r.percentile(0.5) for r in rounds)),
         number(statistics.median(p99)),
         number(max(p99)),
-        number(max(max(r.waits_ms, default=float("nan")) for r in rounds)),
+        number(max(r.longest_ms for r in rounds)),
         f"{sum(len(r.waits_ms) for r in rounds):,}",
         str(sum(r.unanswered for r in rounds)),
     )
@@ -228,9 +243,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for index in range(rounds):
         steal = hidden_steal_pct(env.tools["hidden_steal"], cpus) if env.has("hidden_steal") else []
         load = os.getloadavg()[0]
-        say(f"round {index + 1}: load average {load:.1f}; lost to others, % of server CPU and client CPU: {steal}")
+        say(f"round {index + 1}/{rounds}: load average {load:.1f}; lost to others, % of server CPU and client CPU: {steal}")
         for case in cases:
-            seen[case].append(measure(case, env, cpus, seconds))
+            one = measure(case, env, cpus, seconds)
+            say(f"  {case}: {one}")
+            seen[case].append(one)
     print(f"\nMilliseconds from a message to its answer, median of {rounds} round(s). Goals: p99 under {HTTP_P99_MS:.0f} beside")
     print(f"floods (the handler of HTTP takes 5), under {ECHO_P99_MS:.0f} ms beside ordinary programs\n")
     print(table(COLUMNS, [row(case, found) for case, found in seen.items()], texts=5))

@@ -80,6 +80,7 @@ def lasting() -> Counter[type]:
 
 def examples(made: type) -> str:
     """Some of its instances; those that the garbage collector does not know are not found."""
+    gc.unfreeze()  # it may be among what was set aside
     found = [item for item in gc.get_objects() if issubclass(type(item), made)]  # isinstance would ask __class__
     return "".join(f"\n    {item!r}" for item in found[:SHOWN])
 

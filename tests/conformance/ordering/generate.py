@@ -170,7 +170,7 @@ class Generator:
 
 
 def features_of(operations: list[Operation]) -> set[str]:
-    """What a program contains that asks for care: see adapter.py and test_ordering.py."""
+    """What a program contains that asks for care: see adapter.py and chance.py."""
     found: set[str] = set()
     for operation in operations:
         if operation["op"] in ("throw", "unref"):

@@ -2,7 +2,7 @@
 the next such phase, and everything below the limits runs as if there were no guard.
 
 A callback that computes stands for many that took as long, so that what is asserted are numbers of callbacks. Not here: floods of
-ticks and microtasks (test_starvation.py)."""
+ticks and microtasks (test_starvation.py), immediates that wait for something (tests/model/test_busy_wait.py)."""
 
 import asyncio
 import itertools
@@ -653,53 +653,6 @@ def test_without_the_guard_no_phase_ends_before_its_time(idle_loop: Loop, pipes:
 
 
 # -- what is counted, and who is named
-
-
-@pytest.mark.slow
-def test_endless_immediates_are_named_once(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    """A busy wait: timers and I/O go on, yet the loop has no rest. The quickest of many rounds counts on a busy machine."""
-    end_s = time.monotonic() + DEADLINE_S
-
-    def asks_again() -> None:
-        if time.monotonic() < end_s and loop.statistics()["turns"] < turns_max:
-            loop.set_immediate(asks_again)
-
-    turns_max = 0
-    while not caplog.records and time.monotonic() < end_s:
-        turns_max = loop.turns + 200_000
-        asks_again()
-        run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == "immediates"
-    assert "asks_again" in str(record.args[2])
-    statistics = loop.statistics()
-    assert statistics["floods"] >= 1
-    assert statistics["flood_max_ns"] > 100_000_000
-    assert statistics["flood_culprit"] == record.args[2]
-    assert cuts(loop) == {}
-
-
-@pytest.mark.slow
-def test_work_in_pieces_is_no_flood(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    """The cure for a long computation, with set_immediate or with asyncio.sleep(0): pieces of 20 us and more."""
-    end_s = time.monotonic() + 0.4
-
-    def piece() -> None:
-        spin(0.02)
-        if time.monotonic() < end_s:
-            loop.set_immediate(piece)
-
-    async def pieces() -> None:
-        while time.monotonic() < end_s + 0.4:
-            spin(0.02)
-            await asyncio.sleep(0)
-
-    piece()
-    run(loop)
-    loop.run_until_complete(pieces())
-    assert caplog.records == []
-    assert loop.statistics()["floods"] == 0
 
 
 @pytest.mark.slow
