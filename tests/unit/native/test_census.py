@@ -90,15 +90,17 @@ def test_a_descriptor() -> None:
     assert not left_since(before)
 
 
-def test_a_thread() -> None:
+def test_threads() -> None:
     before = Holdings.now()
     gate = threading.Event()
-    thread = threading.Thread(target=gate.wait)
-    thread.start()
+    several = [threading.Thread(target=gate.wait) for _ in range(3)]  # the one that watched over the test before may just be going
+    for thread in several:
+        thread.start()
     (name,) = left_since(before).others
     assert name.startswith("thread ")
     gate.set()
-    thread.join()
+    for thread in several:
+        thread.join()
 
 
 def test_a_child() -> None:
