@@ -24,6 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
+from treadle._base.main_thread import is_main_thread
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
@@ -145,7 +146,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         asyncio._set_running_loop(self)
         try:
-            if threading.current_thread() is threading.main_thread():
+            if is_main_thread():
                 with self._pipe().armed():
                     self.run_turns(while_alive)
             else:

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, TypeVar, overload
 
 from treadle._base.errors import TreadleError
+from treadle._base.main_thread import is_main_thread
 from treadle.loop import hooks
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.holders import summary
@@ -109,7 +110,7 @@ class _Program:
         if debug is not None:
             loop.set_debug(debug)
         outer, _here.program = _here.program, self
-        if hooks.begin is not None and _is_main_thread():
+        if hooks.begin is not None and is_main_thread():
             hooks.begin()
         try:
             loop.next_tick(self._start)
@@ -133,7 +134,7 @@ class _Program:
     def _turn(self) -> None:
         loop = self._loop
         while self._runs_dry():
-            if hooks.before_exit is None or self._ends_with_main() or not _is_main_thread():
+            if hooks.before_exit is None or self._ends_with_main() or not is_main_thread():
                 break
             turns = loop.turns
             loop.next_tick(self._tell_before_exit, hooks.before_exit)
@@ -250,7 +251,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def _interrupts_taken() -> Iterator[None]:
     """SIGINT interrupts the program, unless somebody handles it already. COMPAT(asyncio): as its Runner."""
     before = signal.getsignal(signal.SIGINT)
-    if not _is_main_thread() or before not in (signal.default_int_handler, _interrupted):
+    if not is_main_thread() or before not in (signal.default_int_handler, _interrupted):
         yield
         return
     signal.signal(signal.SIGINT, _interrupted)
@@ -261,14 +262,9 @@ def _interrupts_taken() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _is_main_thread() -> bool:
-    """The events of the process belong to the program of its main thread."""
-    return threading.current_thread() is threading.main_thread()
-
-
 def _tell_exit(loop: EventLoop, code: int) -> None:
     """Inside the loop, but without a turn of it: whatever is scheduled now never runs."""
-    if hooks.exit is not None and _is_main_thread():
+    if hooks.exit is not None and is_main_thread():
         asyncio._set_running_loop(loop)
         try:
             hooks.exit(code)

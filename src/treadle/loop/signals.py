@@ -12,10 +12,11 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from treadle._base.main_thread import is_main_thread
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
@@ -55,7 +56,7 @@ class SignalPipe:
 
     def rearm(self) -> None:
         """asyncio may have set the descriptor: within armed() it is this one again."""
-        if self._is_armed and not self.is_inherited() and threading.current_thread() is threading.main_thread():
+        if self._is_armed and not self.is_inherited() and is_main_thread():
             self._arm()
 
     def has_heard(self) -> bool:
