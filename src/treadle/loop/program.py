@@ -167,10 +167,10 @@ class _Program:
         for main in self._mains:
             main.cancel()
         if not self._mains:
+            self._loop.stop()
             self._error = KeyboardInterrupt()
             if held_by := summary(self._loop):
                 self._error.add_note(f"main was done; the program was held by: {held_by}")
-            self._loop.stop()
 
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
         """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
