@@ -120,7 +120,9 @@ class _Program:
         except SystemExit as error:
             _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)
             raise
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # also a main that was cancelled
             _tell_exit(loop, 1)
             raise
         finally:
