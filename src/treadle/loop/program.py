@@ -189,7 +189,7 @@ class _Program:
         except Exception as error:
             # COMPAT(node): unlike the failure of a tick, that of the main script does not hold up the ticks which it has queued.
             if not hooks.take_uncaught(error):
-                self._loop.uncaught_hook = None  # it has just been asked
+                self._let_out(error)
                 raise
             self._loop.set_immediate(int)  # as behind every exception that was taken
             return
@@ -199,6 +199,16 @@ class _Program:
             self._await(result)
         else:
             self._result = result
+
+    def _let_out(self, error: Exception) -> None:
+        """The loop is about to ask of this one, too: it comes out, since the listeners were asked. They hear of all others."""
+        loop, ask = self._loop, self._loop.uncaught_hook
+
+        def ask_of_others(other: BaseException) -> bool:
+            loop.uncaught_hook = ask
+            return other is not error and ask is not None and ask(other)
+
+        loop.uncaught_hook = ask_of_others
 
     def adopt(self, main: Main) -> None:
         """Run one more main inside this program."""
