@@ -140,3 +140,6 @@ cdef class Microtasks:
     cdef inline bint is_rest_due(self) noexcept:
         # What a cut phase left behind is yet to run: no poll may wait, and the program has not ended.
         return self.cut_turn + 1 >= <int64_t>self.counters.turns
+
+
+cdef int tell_ignored(error, subject) except -1

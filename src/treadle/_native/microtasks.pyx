@@ -5,6 +5,7 @@ is followed by one whole turn, in which drains are bounded; what a phase that it
 phase. Not here: the turn and its phases (loop.pyx), who is told of a flood (treadle.loop.starvation).
 Source: Node >= 11 for the order; docs/design/loop.md for the guard, which neither Node nor asyncio has.
 """
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
@@ -402,13 +403,26 @@ cdef class Microtasks:
         if self.starvation_hook is None:
             return 0
         what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
-        culprit = self.starvation_hook(what, suspects, now_ns - flood.since_ns)
+        try:
+            culprit = self.starvation_hook(what, suspects, now_ns - flood.since_ns)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:      # of a filter of the log, amid somebody else's drain
+            flood.is_reported = True
+            return tell_ignored(error, self.starvation_hook)
         if culprit is None:
             flood.report_ns *= REPORT_AGAIN
         else:
             flood.is_reported = True
             self.flood_culprit = culprit
         return 0
+
+
+cdef int tell_ignored(error, subject) except -1:
+    # What subject raised where nobody can be told of it: goes to sys.unraisablehook, as what a finalizer raises, and ends nothing.
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable(subject)
+    return 0
 
 
 cdef list suspects_in(Ring ring):
