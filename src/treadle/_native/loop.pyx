@@ -19,7 +19,7 @@ from posix.unistd cimport close, read, write
 from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.microtasks cimport (
     CUT_CHECK, CUT_CLOSE, CUT_PENDING, CUT_POLL, CUT_TIMERS, GUARD_CALLBACKS, GUARD_HANDLES, GUARD_SOON, LOOK_EVERY,
-    SPIN_CALLBACKS, Microtasks, PhaseWatch, Stopwatch,
+    SPIN_CALLBACKS, Microtasks, PhaseWatch, Stopwatch, tell_ignored,
 )
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport (
@@ -502,13 +502,13 @@ cdef class LoopCore(Microtasks):
         for queue in (self.ticks, self.plain, self.spares, self.spare_immediates):
             (<Ring>queue).clear()
         for owner in list(self.owners):
-            owner.abandon()
+            at_any_rate(owner.abandon)
         for handle in self.poller.handles() + list(self.listeners):
             if handle is not self.waker:
-                (<PollHandle>handle).abandon()
+                at_any_rate(handle.abandon)
         for ring in (self.pending, self.closing, self.batch):
             while (<Ring>ring).size:
-                (<PollHandle>(<Ring>ring).pop()).abandon()
+                at_any_rate((<Ring>ring).pop().abandon)
         self.timers.close()
         self.poller.close()
         self.waker.abandon()        # last: the poller has let go of it
@@ -1039,6 +1039,15 @@ cdef class LoopCore(Microtasks):
             self.visit(CLOSING, <PollHandle>self.closing.pop(), 0)
             self.drain_if_any()
         return 0
+
+
+def at_any_rate(close, *args):
+    """Call close(*args). What it raises keeps nothing else from being closed: it goes to sys.unraisablehook, as on asyncio's loop,
+    whose finalizers close what is open."""
+    try:
+        close(*args)
+    except Exception as error:
+        tell_ignored(error, close)
 
 
 cdef bint has_own_faces(type made) except -1:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from treadle._base.main_thread import is_main_thread
-from treadle._native.loop import LoopCore
+from treadle._native.loop import LoopCore, at_any_rate
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
 from treadle.loop import hooks, left_open, slow, task_steps, tls
@@ -164,19 +164,19 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             LoopCore.__del__(self)
 
     def close(self) -> None:
-        """Let go of everything, listeners and connections too: nobody is told. Not while it runs; a second time is no harm.
-        Raises RuntimeError."""
+        """Let go of everything, listeners and connections too: nobody is told, but sys.unraisablehook of what cannot be closed.
+        Not while it runs; a second time is no harm. Raises RuntimeError."""
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
         self._children.abandon()
         for foreign in list(self._foreign):
-            left_open.abandon(foreign)
+            at_any_rate(left_open.abandon, foreign)
         SelectorEventLoop.close(self)
         for transport in list(self._transports.values()):  # also those that the core does not watch: paused, or about to end
             if isinstance(transport, Transport):
-                transport.abandon()
+                at_any_rate(transport.abandon)
                 left_open.abandon_tls(transport.get_protocol())
         self._listeners.clear()
         self.close_core()

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from treadle._base.main_thread import is_main_thread
+from treadle._native.loop import at_any_rate
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
@@ -73,8 +74,8 @@ class SignalPipe:
     def close(self) -> None:
         """Close both ends."""
         self._loop._remove_reader(self.reader)
-        self.reader.close()
-        self.writer.close()
+        at_any_rate(self.reader.close)
+        at_any_rate(self.writer.close)
 
 
 if sys.version_info < (3, 12):  # COMPAT(asyncio): from then on it does so itself. A child's signals are not its parent's.
