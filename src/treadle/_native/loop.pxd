@@ -48,6 +48,7 @@ cdef class LoopCore(Microtasks):
 
     cdef bint is_polling            # the loop's thread may be blocked in the kernel; read by other threads, under the GIL
     cdef readonly bint is_closed_native
+    cdef unsigned int forks         # fork_count() where it polls
 
     cdef object step_type           # what asyncio hands to call_soon for a task's next step
     cdef object python_step         # the same of a task in pure Python: the function of a bound method

@@ -17,6 +17,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from posix.unistd cimport close, read, write
 
 from treadle._native.counters cimport CHECK, CLOSE, OUTSIDE, PENDING, POLL, TIMERS, idle_ns, ran_ns, read_counters
+from treadle._native.forks cimport fork_count
 from treadle._native.microtasks cimport (
     CUT_CHECK, CUT_CLOSE, CUT_PENDING, CUT_POLL, CUT_TIMERS, GUARD_CALLBACKS, GUARD_HANDLES, GUARD_SOON, LOOK_EVERY,
     SPIN_CALLBACKS, Microtasks, PhaseWatch, Stopwatch, tell_ignored,
@@ -176,6 +177,7 @@ cdef class LoopCore(Microtasks):
         self.owners = set()
         self.pass_ns = self.alarms_turn_ns = -2
         self.has_own_faces = has_own_faces(type(self))
+        self.forks = fork_count()
         self.task_ended = object()      # nobody's callback, until adopt_asyncio()
         self.io_buffer_size = IO_BUFFER_BYTES
         self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
@@ -466,6 +468,10 @@ cdef class LoopCore(Microtasks):
         self.timers.drop_timers()
         if self.pool is not None:
             self.pool.drop_waiting()
+
+    def forked(self):
+        """A forked child goes on with this loop: in its first poll phase. Here: nothing more to do; `treadle.EventLoop` lets go
+        of what is the parent's."""
 
     def stop_accepting(self):
         """The program ends: listeners leave new connections in the kernel's backlog, for good."""
@@ -864,7 +870,11 @@ cdef class LoopCore(Microtasks):
         cdef bint is_new_child
         cdef bint is_through
         self.counters.phase = POLL
-        is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
+        is_new_child = self.forks != fork_count()       # then what held the program may be gone: no wait
+        if is_new_child:
+            self.forks = fork_count()
+            self.poller.renew_if_forked()
+            self.forked()
         if is_new_child or not self.poller.has_more():      # else the rest of a poll that was cut comes first
             self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
             try:

@@ -157,6 +157,13 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*before)
 
+    def forked(self) -> None:
+        """A forked child goes on with this loop, amid its run: what is the parent's is let go of, and the loop runs here, which
+        asyncio has ended by the fork."""
+        if self._signal_pipe is not None:
+            self._pipe()
+        asyncio._set_running_loop(self)
+
     def __del__(self) -> None:
         try:
             SelectorEventLoop.__del__(self)  # which warns, and closes it
@@ -291,11 +298,11 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     # ---- wake-ups and signals
 
     def _pipe(self) -> SignalPipe:
-        if self._signal_pipe is not None and self._signal_pipe.is_inherited():
-            self._close_self_pipe()  # what a forked child writes into it would be its parent's signals
         if self._signal_pipe is None:
             self._signal_pipe = SignalPipe(self)
-            self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
+        elif self._signal_pipe.is_inherited():
+            self._signal_pipe.renew()  # what a forked child writes into it would be its parent's signals
+        self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
         return self._signal_pipe
 
     def add_signal_handler(  # type: ignore[override]

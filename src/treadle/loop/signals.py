@@ -24,21 +24,38 @@ if TYPE_CHECKING:
 
 
 class SignalPipe:
-    """Owned by one loop, in the process that made it. Invariant: both ends are open and watched until close()."""
+    """Owned by one loop. Invariant: both ends are open and watched until close(), and are this process's own once a forked child
+    has called renew()."""
 
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
-        self._pid = os.getpid()
         self._is_armed = False  # set and cleared by armed(): signals arrive here
+        self._open()
+
+    def _open(self) -> None:
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
-        loop._add_reader(self.reader, loop._read_from_self)  # by itself: the garbage collector may have closed it
-        loop.set_fd_ref(self.reader.fileno(), False)
+        self._loop._add_reader(self.reader, self._read)  # by the socket: the garbage collector may have closed it
+        self._loop.set_fd_ref(self.reader.fileno(), False)
+        self._pid = os.getpid()
+
+    def _read(self) -> None:
+        if not self.is_inherited():  # else it was found ready before the fork, and the parent reads it
+            self._loop._read_from_self()
 
     def is_inherited(self) -> bool:
         """True in a forked child, which shares it with the process that made it."""
         return self._pid != os.getpid()
+
+    def renew(self) -> None:
+        """In a forked child: a pipe of its own, where signals arrive as they did in the parent."""
+        self.close()
+        self._open()
+        if self._is_armed and is_main_thread():
+            before = self._arm()
+            if before != -1:  # of somebody who has set it in the child
+                signal.set_wakeup_fd(before, warn_on_full_buffer=False)
 
     @contextmanager
     def armed(self) -> Iterator[None]:
@@ -63,6 +80,8 @@ class SignalPipe:
     def has_heard(self) -> bool:
         """For the handler of a signal: whether that was written into it. Once nobody's descriptor gets signals any more, it is
         armed anew for the next one. Main thread only."""
+        if self.is_inherited():
+            return False
         before = self._arm()
         if before not in (-1, self.writer.fileno()):
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
