@@ -162,6 +162,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         asyncio has ended by the fork."""
         if self._signal_pipe is not None:
             self._pipe()
+        self._children.renew_if_forked(self)
         asyncio._set_running_loop(self)
 
     def __del__(self) -> None:
@@ -177,7 +178,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
-        self._children.abandon()
+        self._children.abandon(self)
         for foreign in list(self._foreign):
             at_any_rate(left_open.abandon, foreign)
         SelectorEventLoop.close(self)

@@ -1,15 +1,19 @@
-"""A forked child that runs the EventLoop it inherited: its signals are its own. Not here: the poller (tests/unit/native)."""
+"""A forked child that runs the EventLoop it inherited: its signals are its own, and its parent's children are none of its.
+Not here: the poller (tests/unit/native)."""
 
 import asyncio
 import os
 import signal
+import subprocess
+from asyncio import unix_events
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, contexts_of, in_io, run_for_ever
+from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, contexts_of, in_io, run, run_for_ever
 from tests.unit.native.support import in_child
 from treadle import process
+from treadle.loop import event_loop
 from treadle.loop.event_loop import EventLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -149,3 +153,38 @@ def test_a_child_that_goes_on_hears_its_own(loop: EventLoop, hear: Hear) -> None
     finally:
         fork.end(lambda: log == [loop])
     assert log == []
+
+
+# -- its parent's children
+
+
+@pytest.fixture(params=[True, False], ids=["by a descriptor", "by asyncio"])
+def is_watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.param:
+        monkeypatch.setattr(event_loop, "can_watch", lambda: False)
+        monkeypatch.setattr(unix_events, "can_use_pidfd", lambda: False, raising=False)  # asyncio's own, from 3.12 on
+        monkeypatch.setattr(asyncio.get_event_loop_policy(), "_watcher", None, raising=False)  # so that it makes one on threads
+
+
+@pytest.mark.usefixtures("is_watched")
+@pytest.mark.parametrize("goes_on", [False, True], ids=["closes its loop", "goes on with it"])
+def test_they_are_none_of_a_childs(loop: EventLoop, monkeypatch: pytest.MonkeyPatch, goes_on: bool) -> None:
+    async def start() -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)
+
+    program = loop.run_until_complete(start())
+    kill = subprocess.Popen.kill
+
+    def child() -> bool:
+        killed: Trace = []
+        monkeypatch.setattr(subprocess.Popen, "kill", lambda self: killed.append(self) or kill(self))
+        if goes_on:
+            run(loop)
+            assert not loop.is_alive()
+        loop.close()
+        return killed == []
+
+    assert in_child(child) == 0
+    assert loop.run_until_complete(program.communicate(b"whole")) == (b"whole", None)
+    assert program.returncode == 0
