@@ -66,7 +66,7 @@ def left_since(before: Holdings) -> Holdings:
     if left:
         gc.collect()  # slow, and mostly not needed
         end_s = time.monotonic() + PATIENCE_S
-        while (left := Holdings.now().since(before)).others and time.monotonic() < end_s:
+        while (left := Holdings.now().since(before)) and time.monotonic() < end_s:  # a thread that is ending may hold objects
             select.select([], [], [], 0.005)
             gc.collect()
     return left

@@ -68,3 +68,6 @@ cdef class Callbacks:
             handle.is_cancelled = False
             self.spares.push(handle)
         return 0
+
+
+cdef int tell_ignored(error, subject) except -1

@@ -4,6 +4,7 @@
 and is used again only if nobody else has it. Not here: when a callback runs (microtasks.pyx, and the phases above it), logging
 and other policy (treadle.loop).
 """
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
@@ -177,3 +178,10 @@ cdef class Callbacks:
     def check_duration(self, callback, subject, duration_s):
         """Debug mode: callback ran that long, which is what subject stands for: a Handle, a Timer, a request; or, callback being
         None, a watched handle was busy. Here: nobody minds."""
+
+
+cdef int tell_ignored(error, subject) except -1:
+    # What subject raised where nobody can be told of it: goes to sys.unraisablehook, as what a finalizer raises, and ends nothing.
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable(subject)
+    return 0

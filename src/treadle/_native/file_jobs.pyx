@@ -232,7 +232,7 @@ cdef Job *new_file_job(bytes path) except? NULL:
     return <Job *>job
 
 
-@cython.no_gc       # see Handle
+@cython.no_gc_clear     # see Request
 cdef class FileRead(Request):
     """One read_file under way."""
 

@@ -21,6 +21,7 @@ cdef class IoPhases(CheckPhase):
     cdef Ring closing               # PollHandles whose on_close() waits for the close phase
     cdef Waker waker
     cdef bint is_polling            # the loop's thread may be blocked in the kernel; read by other threads, under the GIL
+    cdef unsigned int forks         # fork_count() where it polls
     cdef char *io_buffer            # where streams receive into; valid until the next receive
     cdef Py_ssize_t io_buffer_size
 

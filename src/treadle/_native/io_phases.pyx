@@ -11,6 +11,7 @@ from posix.unistd cimport close, read, write
 
 from treadle._native.callbacks cimport Stopwatch
 from treadle._native.counters cimport CLOSE, PENDING, POLL
+from treadle._native.forks cimport fork_count
 from treadle._native.microtasks cimport CUT_CLOSE, CUT_PENDING, CUT_POLL, GUARD_CALLBACKS, GUARD_HANDLES, LOOK_EVERY, PhaseWatch
 from treadle._native.poll_epoll cimport READABLE, PollHandle, Poller, open_eventfd
 from treadle._native.queues cimport CLOSING, DEFERRED, EVENT, FLUSH, Handle, Kind, Ring
@@ -60,6 +61,7 @@ cdef class IoPhases(CheckPhase):
         self.closing = Ring()
         self.batch = Ring()
         self.batch_max = BATCH_MAX
+        self.forks = fork_count()
         self.io_buffer_size = IO_BUFFER_BYTES
         self.io_buffer = <char *>PyMem_Malloc(IO_BUFFER_BYTES)
         if self.io_buffer is NULL:
@@ -80,6 +82,10 @@ cdef class IoPhases(CheckPhase):
             self.waker.is_set = True
             write(self.waker.fd, &one, 8)
         return 0
+
+    def forked(self):
+        """A forked child goes on with this loop: in its first poll phase. Here: nothing more to do; `treadle.EventLoop` lets go
+        of what is the parent's."""
 
     # ---- for other units
 
@@ -129,7 +135,11 @@ cdef class IoPhases(CheckPhase):
         cdef bint is_new_child
         cdef bint is_through
         self.counters.phase = POLL
-        is_new_child = self.poller.renew_if_forked()    # then what held the program may be gone: no wait
+        is_new_child = self.forks != fork_count()       # then what held the program may be gone: no wait
+        if is_new_child:
+            self.forks = fork_count()
+            self.poller.renew_if_forked()
+            self.forked()
         if is_new_child or not self.poller.has_more():      # else the rest of a poll that was cut comes first
             self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
             try:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from libc.stdint cimport int64_t
 
+from treadle._native.callbacks cimport tell_ignored
 from treadle._native.counters cimport OUTSIDE, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.queues cimport SOON, Handle, Ring
@@ -174,19 +175,28 @@ cdef class LoopCore(Tasks):
         for queue in (self.ticks, self.plain, self.spares, self.spare_immediates):
             (<Ring>queue).clear()
         for owner in list(self.owners):
-            owner.abandon()
+            at_any_rate(owner.abandon)
         for handle in self.poller.handles() + list(self.listeners):
             if handle is not self.waker:
-                (<PollHandle>handle).abandon()
+                at_any_rate(handle.abandon)
         for ring in (self.pending, self.closing, self.batch):
             while (<Ring>ring).size:
-                (<PollHandle>(<Ring>ring).pop()).abandon()
+                at_any_rate((<Ring>ring).pop().abandon)
         self.timers.close()
         self.poller.close()
         self.waker.abandon()        # last: the poller has let go of it
         self.tasks.clear()
         self.by_loop = None
         self.uncaught_hook = self.starvation_hook = self.alarm_clock = None
+
+
+def at_any_rate(close, *args):
+    """Call close(*args). What it raises keeps nothing else from being closed: it goes to sys.unraisablehook, as on asyncio's loop,
+    whose finalizers close what is open."""
+    try:
+        close(*args)
+    except Exception as error:
+        tell_ignored(error, close)
 
 
 cdef bint has_own_faces(type made) except -1:

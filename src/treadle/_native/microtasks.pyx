@@ -8,6 +8,7 @@ Source: Node >= 11 for the order; docs/design/loop.md for the guard, which neith
 """
 from libc.stdint cimport int64_t
 
+from treadle._native.callbacks cimport tell_ignored
 from treadle._native.queues cimport Handle, Ring
 from treadle._native.timers cimport NS_PER_MS, clock_ns
 
@@ -275,7 +276,13 @@ cdef class Microtasks(Callbacks):
         if self.starvation_hook is None:
             return 0
         what = "timers" if cut == CUT_TIMERS else "immediates" if cut == CUT_CHECK else "microtasks"
-        culprit = self.starvation_hook(what, suspects, now_ns - flood.since_ns)
+        try:
+            culprit = self.starvation_hook(what, suspects, now_ns - flood.since_ns)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:      # of a filter of the log, amid somebody else's drain
+            flood.is_reported = True
+            return tell_ignored(error, self.starvation_hook)
         if culprit is None:
             flood.report_ns *= REPORT_AGAIN
         else:

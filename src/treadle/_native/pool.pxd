@@ -12,6 +12,7 @@ cdef object os_error(int error, filename)
 cdef class Request(Handle):
     cdef Job *job           # NULL: it is through, or was never submitted
     cdef PyObject *pool     # borrowed; valid while there is a job
+    cdef object unused      # with it the garbage collector knows of requests
 
     cdef int set_callback(self, Kind kind, callback) except -1
     cdef bint settle(self, Job *job) except -1  # the job is back: fill args. False: it has to go on

@@ -16,7 +16,7 @@ from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.pool_threads cimport (
     QUEUE_FULL, Job, ThreadFigures, close_shared, discard_all, enqueue, forsake, look, new_shared, take_finished, take_first,
 )
-from treadle._native.queues cimport COMPLETION, Handle, Kind
+from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -37,7 +37,7 @@ cdef object os_error(int error, filename):
     return OSError(error, PyUnicode_DecodeLocale(strerror(error), "surrogateescape"), filename)
 
 
-@cython.no_gc       # see Handle
+@cython.no_gc_clear     # as Handle, it lets go of everything once it is through or was cancelled, or its loop is closed
 cdef class Request(Handle):
     """A job under way, and the callback that ends it. Made by native units above the pool only.
 
@@ -64,7 +64,15 @@ cdef class Request(Handle):
         return True
 
 
-@cython.no_gc       # Safe: it owns requests under way only, which are no garbage.
+cdef int show_request(PyObject *request, visitproc visit, void *state) noexcept:
+    # To the garbage collector.
+    return (<Request>request).show(visit, state)
+
+
+show_by(Request, show_request)
+
+
+@cython.no_gc_clear     # Its threads write into what requests own, until it is closed: before anything is taken apart
 cdef class Pool(PollHandle):
     """Up to `size` native threads that work for one loop, started when they are needed.
 
@@ -91,6 +99,9 @@ cdef class Pool(PollHandle):
         if self.shared is NULL:
             raise MemoryError()
         loop.poller.watch(self, READABLE)
+
+    def __del__(self):
+        self.close()
 
     def __dealloc__(self):
         self.end()

@@ -281,12 +281,13 @@ cdef class Stream(PollHandle):
         return self.release_fd()
 
     cdef int release_fd(self) except -1:
-        if self.fd >= 0:
+        cdef int fd = self.fd
+        if fd >= 0:
+            self.fd = -1        # ORDER: first, since closing fails where somebody else has closed it
             if self.sock is not None:
                 self.sock.close()
             else:
-                close(self.fd)
-            self.fd = -1
+                close(fd)
         return 0
 
     def __dealloc__(self):

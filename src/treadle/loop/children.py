@@ -2,8 +2,9 @@
 holds the program until it has ended, as in Node. Where the kernel has no such descriptors, or a sandbox forbids them, asyncio's
 watcher does it, on a thread for each child.
 
-Invariant: a child that was started is reaped, by its end or by the end of the loop. Not here: pipes and protocols of children,
-which are asyncio's own (base_subprocess.py), and the pipes' end with the loop (left_open.py).
+Invariant: a child that was started is reaped, by its end or by the end of the loop, in the process that started it; a forked
+child that goes on with the loop lets go of its parent's. Not here: pipes and protocols of children, which are asyncio's own
+(base_subprocess.py), and the pipes' end with the loop (left_open.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import subprocess
 from asyncio import unix_events
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
+
+from treadle._native.loop import at_any_rate
+from treadle.loop import left_open
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
@@ -37,10 +41,12 @@ class Children:
 
     def __init__(self) -> None:
         self._watched: dict[int, Any] = {}  # descriptor -> transport of the child, which knows its loop
-        self._held: set[int] = set()  # pids of those that asyncio watches
+        self._held: dict[int, Any] = {}  # pid -> transport, of those that asyncio watches
+        self._pid = os.getpid()  # whose children they are
 
     async def start(self, loop: EventLoop, *arguments: Any, extra: Any = None, **kwargs: Any) -> Any:
         """The transport of a new child, its pipes connected. The arguments are asyncio's, of _make_subprocess_transport."""
+        self.renew_if_forked(loop)
         waiter = loop.create_future()
         transport = unix_events._UnixSubprocessTransport(  # type: ignore[attr-defined]
             loop, *arguments, waiter=waiter, extra=extra, **kwargs
@@ -70,6 +76,8 @@ class Children:
         transport._loop._add_reader(fd, self._ended, fd)
 
     def _ended(self, fd: int) -> None:
+        if self._pid != os.getpid():  # found ready before the fork: it is the parent's
+            return
         transport = self._release(fd)
         try:
             _, status = os.waitpid(transport.get_pid(), 0)
@@ -85,11 +93,29 @@ class Children:
     def _release(self, fd: int) -> Any:
         transport = self._watched.pop(fd)
         transport._loop._remove_reader(fd)
-        os.close(fd)
+        at_any_rate(os.close, fd)
         return transport
 
-    def abandon(self) -> None:
+    def renew_if_forked(self, loop: EventLoop) -> None:
+        """A forked child has none of its parent's: they are let go of, with their pipes, and go on. Nobody is told."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        parents = [self._release(fd) for fd in list(self._watched)]
+        while self._held:
+            parents.append(self._held.popitem()[1])
+            loop.unref_request()
+        for transport in parents:
+            transport._closed = True  # COMPAT(asyncio): as in abandon()
+            if transport._proc is not None:
+                transport._proc.returncode = CODE_UNKNOWN  # or Popen's finalizer would warn, and ask for it
+            for protocol in transport._pipes.values():
+                if protocol is not None and protocol.pipe is not None:
+                    at_any_rate(left_open.abandon, protocol.pipe)
+
+    def abandon(self, loop: EventLoop) -> None:
         """The loop is closed: what still runs is killed, as by its transport's close(), and reaped. Nobody is told."""
+        self.renew_if_forked(loop)
         for fd in list(self._watched):
             transport = self._release(fd)
             transport._closed = True  # COMPAT(asyncio): or its finalizer would warn, and write to the closed loop
@@ -104,12 +130,12 @@ class Children:
 
     def hold(self, loop: EventLoop, transport: Any) -> None:
         """Let a child that asyncio watches hold the program."""
+        self.renew_if_forked(loop)
         if transport.get_returncode() is None:
-            self._held.add(transport.get_pid())
+            self._held[transport.get_pid()] = transport
             loop.ref_request()
 
     def let_go(self, loop: EventLoop, pid: int) -> None:
         """It has ended."""
-        if pid in self._held:
-            self._held.discard(pid)
+        if self._held.pop(pid, None) is not None:
             loop.unref_request()

@@ -1,18 +1,24 @@
 """Who a scheduled callback is: the user's function, or the coroutine that waits for what asyncio scheduled.
 
 Invariant: no code of the user's runs here. A callback may have a `__getattr__` that raises or a `__repr__` that takes a second,
-and it is named while the loop is busy enough: only what C code answers is asked, and what lies in a dictionary.
+its class a metaclass with a `__getattribute__`, and it is named while the loop is busy enough: only what C code answers is asked,
+and what lies in a dictionary. So not `inspect.getattr_static`, which asks a class for its `__dict__`.
 """
 
 import asyncio
 import asyncio.tasks
-import inspect
+import functools
 import os
 import types
 from typing import Any, NamedTuple
 
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 TASKS = (asyncio.Task, asyncio.tasks._PyTask)  # type: ignore[attr-defined]
+BUILTIN_ATTRIBUTES = (types.GetSetDescriptorType, types.MemberDescriptorType)
+BASES_OF = type.__dict__["__mro__"].__get__
+MEMBERS_OF = type.__dict__["__dict__"].__get__
+NAME_OF = type.__dict__["__qualname__"].__get__
+INNER_OF = functools.partial.__dict__["func"].__get__
 DEPTH_MAX = 6  # callback -> future -> gather -> task: nobody's way to his coroutine is longer
 WAITERS_MAX = 4  # of one future that are asked for
 
@@ -42,15 +48,14 @@ def waiting_coroutine(callback: Any, args: Any, depth: int) -> str | None:
     owner, function = unwrapped(callback)
     code = code_of(function)
     if is_a(owner, TASKS):
-        coroutine = next(kind for kind in TASKS if is_a(owner, kind)).get_coro(owner)
+        coroutine = attribute(owner, "_coro")  # None of one that was never set up
         written = attribute(coroutine, "cr_code") or attribute(coroutine, "gi_code")
-        if not is_asyncios(written):
+        if coroutine is not None and not is_asyncios(written):
             return name_of(coroutine, written)
         return waiter_of(owner, depth)
     if not is_asyncios(code):
         return name_of(function, code)
-    cells = attribute(function, "__closure__") or ()
-    for held in (*(args or ()), *(content(cell) for cell in cells)):
+    for held in (*items(args), *(content(cell) for cell in items(attribute(function, "__closure__")))):
         if is_future(held) and (found := waiter_of(held, depth)):
             return found
     return None
@@ -60,18 +65,17 @@ def waiter_of(future: Any, depth: int) -> str | None:
     """Who is told once future is done."""
     callbacks = attribute(future, "_callbacks")
     for entry in callbacks[:WAITERS_MAX] if type(callbacks) is list else ():
-        if type(entry) is tuple and (found := waiting_coroutine(entry[0], (), depth - 1)):
+        if items(entry) and (found := waiting_coroutine(entry[0], (), depth - 1)):
             return found
     return None
 
 
 def unwrapped(callback: Any) -> tuple[Any, Any]:
-    """What a method is bound to, and its function; of what stands for another callable, as functools.partial does, that one's."""
+    """What a method is bound to, and its function; of a functools.partial, those of what it stands for."""
     for _ in range(DEPTH_MAX):
-        inner = attribute(callback, "func")
-        if inner is None:
+        if not is_a(callback, functools.partial):
             break
-        callback = inner
+        callback = INNER_OF(callback)
     return attribute(callback, "__self__"), callback.__func__ if is_a(callback, types.MethodType) else callback
 
 
@@ -79,7 +83,7 @@ def code_of(function: Any) -> types.CodeType | None:
     """Where it was written: its own code, or that of its class's __call__."""
     code = attribute(function, "__code__")
     if not is_a(code, types.CodeType):
-        code = attribute(inspect.getattr_static(type(function), "__call__", None), "__code__")
+        code = attribute(in_class(function, "__call__"), "__code__")
     return code if is_a(code, types.CodeType) else None
 
 
@@ -91,12 +95,12 @@ def name_of(subject: Any, code: Any) -> str:
     """Its own name, or that of its class."""
     name = attribute(subject, "__qualname__")
     if type(name) is not str:
-        name = type.__dict__["__qualname__"].__get__(type(subject))
+        name = str.__str__(NAME_OF(type(subject)))  # a class may have a name of a class of its own
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if is_a(code, types.CodeType) else name
 
 
 def is_future(subject: Any) -> bool:
-    return inspect.getattr_static(type(subject), "_asyncio_future_blocking", None) is not None
+    return in_class(subject, "_asyncio_future_blocking") is not None
 
 
 def is_a(subject: Any, kinds: type | tuple[type, ...]) -> bool:
@@ -106,18 +110,44 @@ def is_a(subject: Any, kinds: type | tuple[type, ...]) -> bool:
 
 def attribute(subject: Any, name: str) -> Any:
     """What getattr() would find without running anybody's code; None: nothing."""
-    found = inspect.getattr_static(subject, name, None)
-    if is_a(found, (types.GetSetDescriptorType, types.MemberDescriptorType)):
-        try:
-            return found.__get__(subject)
-        except (AttributeError, TypeError):  # not set; of a class, where it is its instances'
-            return None
+    found = in_class(subject, name)
+    if is_a(found, BUILTIN_ATTRIBUTES):
+        return builtin(found, subject)
+    for base in BASES_OF(type(subject)):
+        kept = MEMBERS_OF(base).get("__dict__")
+        if type(kept) is types.GetSetDescriptorType:  # else it is the user's, and no dictionary of ours to look into
+            members = builtin(kept, subject)
+            if (type(members) is dict or type(members) is types.MappingProxyType) and name in members:
+                return members[name]
+            break
     return found
+
+
+def in_class(subject: Any, name: str) -> Any:
+    """What its class has by that name, as it stands there."""
+    for base in BASES_OF(type(subject)):
+        members = MEMBERS_OF(base)
+        if name in members:
+            return members[name]
+    return None
+
+
+def builtin(descriptor: Any, subject: Any) -> Any:
+    """What C code answers."""
+    try:
+        return descriptor.__get__(subject)
+    except Exception:  # not set; of a class, where it is its instances'
+        return None
+
+
+def items(subject: Any) -> tuple[Any, ...]:
+    """Of a tuple; of nothing else."""
+    return subject if type(subject) is tuple else ()
 
 
 def content(cell: Any) -> Any:
     """Of a closure; None where it is empty."""
     try:
-        return cell.cell_contents
+        return cell.cell_contents if type(cell) is types.CellType else None
     except ValueError:
         return None

@@ -24,7 +24,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
-from treadle._native.loop import LoopCore
+from treadle._base.main_thread import is_main_thread
+from treadle._native.loop import LoopCore, at_any_rate
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
 from treadle.loop import hooks, left_open, slow, task_steps, tls
@@ -146,7 +147,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         asyncio._set_running_loop(self)
         try:
-            if threading.current_thread() is threading.main_thread():
+            if is_main_thread():
                 with self._pipe().armed():
                     self.run_turns(while_alive)
             else:
@@ -157,6 +158,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*before)
 
+    def forked(self) -> None:
+        """A forked child goes on with this loop, amid its run: what is the parent's is let go of, and the loop runs here, which
+        asyncio has ended by the fork."""
+        if self._signal_pipe is not None:
+            self._pipe()
+        self._children.renew_if_forked(self)
+        asyncio._set_running_loop(self)
+
     def __del__(self) -> None:
         if self.is_closed_native:  # or it never came to be
             return
@@ -166,19 +175,19 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             LoopCore.__del__(self)
 
     def close(self) -> None:
-        """Let go of everything, listeners and connections too: nobody is told. Not while it runs; a second time is no harm.
-        Raises RuntimeError."""
+        """Let go of everything, listeners and connections too: nobody is told, but sys.unraisablehook of what cannot be closed.
+        Not while it runs; a second time is no harm. Raises RuntimeError."""
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
-        self._children.abandon()
+        self._children.abandon(self)
         for foreign in list(self._foreign):
-            left_open.abandon(foreign)
+            at_any_rate(left_open.abandon, foreign)
         SelectorEventLoop.close(self)
         for transport in list(self._transports.values()):  # also those that the core does not watch: paused, or about to end
             if isinstance(transport, Transport):
-                transport.abandon()
+                at_any_rate(transport.abandon)
                 left_open.abandon_tls(transport.get_protocol())
         self._listeners.clear()
         self.close_core()
@@ -293,11 +302,11 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     # ---- wake-ups and signals
 
     def _pipe(self) -> SignalPipe:
-        if self._signal_pipe is not None and self._signal_pipe.is_inherited():
-            self._close_self_pipe()  # what a forked child writes into it would be its parent's signals
         if self._signal_pipe is None:
             self._signal_pipe = SignalPipe(self)
-            self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
+        elif self._signal_pipe.is_inherited():
+            self._signal_pipe.renew()  # what a forked child writes into it would be its parent's signals
+        self._ssock, self._csock = self._signal_pipe.reader, self._signal_pipe.writer
         return self._signal_pipe
 
     def add_signal_handler(  # type: ignore[override]

@@ -38,6 +38,13 @@ def summary(loop: EventLoop) -> str:
 
 
 def _name_of(fd: int) -> str:
+    try:
+        return _name_of_open(fd)
+    except OSError:  # its user has closed it, and the loop does not know
+        return "Watch"
+
+
+def _name_of_open(fd: int) -> str:
     mode = stat.S_IFMT(os.fstat(fd).st_mode)
     if mode in _OF_MODE:
         return _OF_MODE[mode]

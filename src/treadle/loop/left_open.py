@@ -12,15 +12,22 @@ from typing import Any
 
 def abandon(transport: Any) -> None:
     """Close its descriptor, if it is open. What is called on it later does nothing."""
-    for name in ("_sock", "_pipe"):
-        file = getattr(transport, name, None)
-        if file is not None and file.fileno() >= 0:
-            transport._loop._remove_reader(file.fileno())
-            transport._loop._remove_writer(file.fileno())
-            setattr(transport, name, None)  # COMPAT(asyncio): its finalizer warns about anything else
-            file.close()
     transport._closing = True
     transport._conn_lost = 1
+    for name in ("_sock", "_pipe"):
+        file = getattr(transport, name, None)
+        if file is None:
+            continue
+        setattr(transport, name, None)  # COMPAT(asyncio): its finalizer warns about anything else
+        if not is_closed(file):
+            transport._loop._remove_reader(file.fileno())
+            transport._loop._remove_writer(file.fileno())
+            file.close()
+
+
+def is_closed(file: Any) -> bool:
+    """A socket, or a file of a pipe: one whose user has closed it cannot be asked for its descriptor."""
+    return bool(file.closed if hasattr(file, "closed") else file.fileno() < 0)
 
 
 def abandon_tls(protocol: Any) -> None:

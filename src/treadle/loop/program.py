@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, TypeVar, overload
 
 from treadle._base.errors import TreadleError
+from treadle._base.main_thread import is_main_thread
 from treadle.loop import hooks
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.holders import summary
@@ -109,7 +110,7 @@ class _Program:
         if debug is not None:
             loop.set_debug(debug)
         outer, _here.program = _here.program, self
-        if hooks.begin is not None and _is_main_thread():
+        if hooks.begin is not None and is_main_thread():
             hooks.begin()
         try:
             loop.next_tick(self._start)
@@ -119,7 +120,9 @@ class _Program:
         except SystemExit as error:
             _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)
             raise
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # also a main that was cancelled
             _tell_exit(loop, 1)
             raise
         finally:
@@ -133,7 +136,7 @@ class _Program:
     def _turn(self) -> None:
         loop = self._loop
         while self._runs_dry():
-            if hooks.before_exit is None or self._ends_with_main() or not _is_main_thread():
+            if hooks.before_exit is None or self._ends_with_main() or not is_main_thread():
                 break
             turns = loop.turns
             loop.next_tick(self._tell_before_exit, hooks.before_exit)
@@ -166,10 +169,10 @@ class _Program:
         for main in self._mains:
             main.cancel()
         if not self._mains:
+            self._loop.stop()
             self._error = KeyboardInterrupt()
             if held_by := summary(self._loop):
                 self._error.add_note(f"main was done; the program was held by: {held_by}")
-            self._loop.stop()
 
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
         """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
@@ -186,7 +189,7 @@ class _Program:
         except Exception as error:
             # COMPAT(node): unlike the failure of a tick, that of the main script does not hold up the ticks which it has queued.
             if not hooks.take_uncaught(error):
-                self._loop.uncaught_hook = None  # it has just been asked
+                self._let_out(error)
                 raise
             self._loop.set_immediate(int)  # as behind every exception that was taken
             return
@@ -196,6 +199,16 @@ class _Program:
             self._await(result)
         else:
             self._result = result
+
+    def _let_out(self, error: Exception) -> None:
+        """The loop is about to ask of this one, too: it comes out, since the listeners were asked. They hear of all others."""
+        loop, ask = self._loop, self._loop.uncaught_hook
+
+        def ask_of_others(other: BaseException) -> bool:
+            loop.uncaught_hook = ask
+            return other is not error and ask is not None and ask(other)
+
+        loop.uncaught_hook = ask_of_others
 
     def adopt(self, main: Main) -> None:
         """Run one more main inside this program."""
@@ -250,7 +263,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def _interrupts_taken() -> Iterator[None]:
     """SIGINT interrupts the program, unless somebody handles it already. COMPAT(asyncio): as its Runner."""
     before = signal.getsignal(signal.SIGINT)
-    if not _is_main_thread() or before not in (signal.default_int_handler, _interrupted):
+    if not is_main_thread() or before not in (signal.default_int_handler, _interrupted):
         yield
         return
     signal.signal(signal.SIGINT, _interrupted)
@@ -261,14 +274,9 @@ def _interrupts_taken() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _is_main_thread() -> bool:
-    """The events of the process belong to the program of its main thread."""
-    return threading.current_thread() is threading.main_thread()
-
-
 def _tell_exit(loop: EventLoop, code: int) -> None:
     """Inside the loop, but without a turn of it: whatever is scheduled now never runs."""
-    if hooks.exit is not None and _is_main_thread():
+    if hooks.exit is not None and is_main_thread():
         asyncio._set_running_loop(loop)
         try:
             hooks.exit(code)

@@ -27,7 +27,8 @@ def monitor_event_loop_delay(resolution: int = RESOLUTION_MS_DEFAULT) -> "Interv
 class IntervalHistogram(Histogram):
     """Times in ns. An idle loop shows about the resolution; what is above that, the loop was late by.
 
-    It does not hold the program. Invariant: it has a timer exactly while it is enabled. The end of its loop disables it.
+    It does not hold the program. Invariant: it has a timer, and a loop, exactly while it is enabled. The end of its loop disables
+    it, which is found out when somebody asks.
     """
 
     def __init__(self, resolution: int) -> None:
@@ -60,7 +61,9 @@ class IntervalHistogram(Histogram):
         return was_enabled
 
     def _is_enabled(self) -> bool:
-        return self._loop is not None and not self._loop.is_closed()
+        if self._loop is not None and self._loop.is_closed():
+            self._timer = self._loop = None
+        return self._timer is not None
 
     def __enter__(self) -> "IntervalHistogram":
         self.enable()

@@ -6,12 +6,12 @@ Not here: who calls the emission functions (the program runner, through loop.hoo
 import asyncio
 import os
 import sys
-import threading
 from collections.abc import Callable, Hashable
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
+from treadle._base.main_thread import is_main_thread
 from treadle._base.warning import TreadleWarning, issue_warning
 from treadle.events import EventEmitter, Listener
 from treadle.loop.current import get_loop
@@ -53,10 +53,6 @@ def _require_pid(value: object) -> None:
 def _require_exit_code(value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="code", expected="an int or None", received=type(value).__name__)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 class Process(EventEmitter):
@@ -125,7 +121,7 @@ class Process(EventEmitter):
         caught, the program ends in the next tick. On another thread than the main one: without 'exit', and only the program of
         that thread. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE (no loop runs on that thread)."""
         _require_exit_code(code)
-        if _is_main_thread():
+        if is_main_thread():
             if code is not None:
                 self.exit_code = code
             if not self._is_exiting:
@@ -189,7 +185,7 @@ class Process(EventEmitter):
             self.emit("uncaught_exception_monitor", error)
             return self.emit("uncaught_exception", error)
         except Exception:
-            self._has_handler_failed = _is_main_thread()  # whose program has an exit
+            self._has_handler_failed = is_main_thread()  # whose program has an exit
             raise
 
     def handle_unhandled_rejection(self, loop: EventLoop, reason: BaseException, future: "asyncio.Future[Any]") -> bool:

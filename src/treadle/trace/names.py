@@ -33,7 +33,7 @@ FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 KNOWN = {  # callbacks of treadle's and asyncio's that stand for something a reader knows
     "_Program._start": "the program itself",
     "_set_result_unless_cancelled": "asyncio.sleep is over",
-    "BaseSelectorEventLoop._read_from_self": "a signal is read from its pipe",
+    "SignalPipe._read": "a signal is read from its pipe",
 }
 TOLD = {"begin": "connection_made", "lose": "connection_lost"}  # methods of a transport, by which a protocol is told
 WATCHED = {  # native handles by their class

@@ -1,14 +1,17 @@
 """Closing a loop with things alive in it: nothing runs, no descriptor stays, nobody is warned, and a second time is no harm."""
 
 import asyncio
+import errno
 import gc
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -202,6 +205,52 @@ def test_an_unclosed_loop_is_warned_about_and_closed() -> None:
     with pytest.warns(ResourceWarning, match="unclosed event loop"):
         _forget_a_loop()
     assert open_fds() == before
+
+
+# -- what somebody else has closed
+
+Opened = tuple[int, Any]  # a descriptor that is the loop's, and what the test is to keep
+
+
+async def _open_connection(loop: Loop) -> Opened:
+    ours, theirs = socket.socketpair()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+    return ours.fileno(), (transport, theirs)
+
+
+async def _open_server(loop: Loop) -> Opened:
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    return server.sockets[0].fileno(), server
+
+
+async def _open_datagrams(loop: Loop) -> Opened:
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+    return transport.get_extra_info("socket").fileno(), transport
+
+
+async def _open_pipe(loop: Loop) -> Opened:
+    reader, writer = os.pipe()
+    transport, _ = await loop.connect_read_pipe(asyncio.Protocol, open(reader, "rb", 0))  # noqa: SIM115  # the transport closes it
+    return reader, (transport, open(writer, "wb", 0))
+
+
+@pytest.mark.parametrize("how", [_open_connection, _open_server, _open_datagrams, _open_pipe])
+def test_the_others_are_closed_where_one_cannot_be(
+    how: Callable[[Loop], Coroutine[Any, Any, Opened]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told where asyncio tells it, whose finalizers close what is open."""
+    loop = treadle.new_event_loop()
+    opened = [loop.run_until_complete(how(loop)) for _ in range(3)]
+    told: Trace = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_value.errno))
+    os.close(opened[0][0])
+    loop.close()
+    for _, kept in opened:
+        if isinstance(kept, tuple):
+            kept[1].close()
+    assert told == [errno.EBADF]
+    assert loop.is_closed()
+    assert loop.statistics()["tasks"] == 0
 
 
 # -- in a process of its own, since the damage is a crash

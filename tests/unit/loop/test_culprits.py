@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.loop.support import boom
 from treadle.loop.culprits import Culprit, culprit_of
 
 STEPS = 3  # of the loop, until everything awaits what it awaits
@@ -42,6 +43,26 @@ class Unprintable(list[int]):
         raise RuntimeError
 
 
+class Hiding:
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise SystemExit
+
+    def __call__(self) -> None: ...
+
+
+class HasFunc:
+    """Not functools.partial, though it has what that has."""
+
+    def func(self) -> None: ...
+
+    def __call__(self) -> None: ...
+
+
+class Partial(functools.partial[None]):
+    func = property(lambda _: boom())  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     ("callback", "name"),
     [
@@ -51,11 +72,48 @@ class Unprintable(list[int]):
         (Bad().method, f"Bad.method {place(Bad.method)}"),
         (Unprintable().append, "Unprintable.append"),
         (int, "int"),
+        (Hiding(), f"Hiding {place(Hiding.__call__)}"),
+        (HasFunc(), f"HasFunc {place(HasFunc.__call__)}"),
+        (Partial(plain), f"plain {place(plain)}"),
     ],
-    ids=["function", "partial", "object", "method", "builtin method", "class"],
+    ids=[
+        "function",
+        "partial",
+        "object",
+        "method",
+        "builtin method",
+        "class",
+        "hidden __dict__",
+        "has func",
+        "derived partial",
+    ],
 )
 def test_callbacks_of_the_user(callback: Callable[..., object], name: str) -> None:
     assert culprit_of(callback, None) == Culprit(name, is_asyncios=False)
+
+
+def test_a_metaclass_is_not_asked() -> None:
+    """Of an object of its class, and of the class itself."""
+    touched: list[str] = []
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            touched.append(name)
+            return super().__getattribute__(name)
+
+        def __eq__(cls, other: object) -> bool:
+            touched.append("==")
+            return cls is other
+
+        __hash__ = type.__hash__
+
+    def called(self: object) -> None: ...
+
+    made = Meta("Made", (), {"__call__": called, "__qualname__": "Made"})
+    callback = object.__new__(made)
+    touched.clear()
+    found = [culprit_of(callback, None), culprit_of(made, None)]
+    assert (found, touched) == ([Culprit(f"Made {place(called)}", False), Culprit("Made", False)], [])
 
 
 def test_what_is_forgotten_has_no_name() -> None:
@@ -129,3 +187,27 @@ def test_asyncios_own_is_named_where_nobody_waits(loop: asyncio.AbstractEventLoo
     assert culprit is not None
     assert culprit.is_asyncios
     assert culprit.name.startswith("_set_result_unless_cancelled (")
+
+
+class FakeFuture:
+    _asyncio_future_blocking = False
+    _callbacks = [(), "no tuple", (plain, None)]  # noqa: RUF012
+
+
+SET_RESULT = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("args", [5, (), (FakeFuture(),), [FakeFuture()]], ids=["int", "none", "future", "list"])
+def test_arguments_that_asyncio_never_has(args: Any) -> None:
+    culprit = culprit_of(SET_RESULT, args)
+    assert culprit is not None
+    assert culprit.is_asyncios
+
+
+@pytest.mark.parametrize("kind", [asyncio.Task, asyncio.tasks._PyTask], ids=["native", "Python's"])  # type: ignore[attr-defined]
+def test_a_task_that_was_never_set_up(kind: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio.tasks._PyTask, "__del__", lambda _: None)  # type: ignore[attr-defined]
+    task = kind.__new__(kind)
+    culprit = culprit_of(task.cancel, ())
+    assert culprit is not None
+    assert culprit.name.startswith("Task.cancel")

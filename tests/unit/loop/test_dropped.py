@@ -9,12 +9,15 @@ import socket
 import warnings
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import treadle
 from tests.unit.loop.support import LOOPS, open_fds
+from tests.unit.native.support import Door, eventually, pool_threads
+from treadle import fs
 from treadle._native.loop import LoopCore
 
 Loop = asyncio.AbstractEventLoop
@@ -129,6 +132,40 @@ def test_a_bare_core_is_freed_without_one(use: Drop) -> None:
         """With room for what is kept, and weak references."""
 
     assert dropped(Core, use) == (True, [])
+
+
+def read_by_callback(loop: treadle.EventLoop, path: Path) -> None:
+    fs.read_file(path, lambda *_: loop)
+
+
+def read_by_future(loop: treadle.EventLoop, path: Path) -> None:
+    loop.kept = fs.read_file(path)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("read", [read_by_callback, read_by_future])
+@pytest.mark.parametrize("is_over", [True, False], ids=["over", "under way"])
+def test_so_is_one_that_reads(
+    read: Callable[[treadle.EventLoop, Path], None], is_over: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "asyncio")
+    door = Door(tmp_path / "door")
+
+    async def begin(loop: treadle.EventLoop) -> None:
+        read(loop, door.path)
+
+    def use(loop: treadle.EventLoop) -> None:
+        loop.run_until_complete(begin(loop))
+        eventually(lambda: loop.pool.statistics()["active"] == 1, "its thread is at the door")
+        if is_over:
+            door.open()
+            eventually(lambda: loop.pool.statistics()["active"] == 0, "it is through")
+        assert loop.statistics()["requests"] == 1
+
+    is_gone, warned = dropped(treadle.new_event_loop, use)
+    door.let_all_through()
+    eventually(lambda: not pool_threads(), "its threads end")
+    assert is_gone
+    assert len(warned) == 1
 
 
 def test_a_handle_that_somebody_keeps_outside_keeps_what_it_calls() -> None:

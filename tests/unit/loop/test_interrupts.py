@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.unit.loop.support import DEADLINE_S, Trace
+from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom
 from treadle import process, timers
+from treadle.loop import get_loop
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -276,3 +277,20 @@ def test_what_held_a_program_whose_main_was_done_is_said() -> None:
     with pytest.raises(KeyboardInterrupt) as raised:
         treadle.run(main)
     assert raised.value.__notes__ == ["main was done; the program was held by: 2 Timeout"]
+
+
+def test_a_descriptor_that_was_closed_behind_the_loops_back_holds_nobody_up() -> None:
+    pipe = Pipe()
+
+    def main() -> None:
+        get_loop().add_reader(pipe.reader, print)
+        os.close(pipe.reader)
+        timers.set_immediate(interrupt)
+        timers.set_timeout(boom, DEADLINE_S * 1000).unref()
+
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            treadle.run(main)
+    finally:
+        os.close(pipe.writer)
+    assert raised.value.__notes__ == ["main was done; the program was held by: Watch"]

@@ -6,6 +6,7 @@ A flood here ends when its purpose is reached, or, if the guard fails, when the 
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 
@@ -499,6 +500,31 @@ def test_the_feeder_is_named_once(loop: Loop, caplog: pytest.LogCaptureFixture) 
     end_s = time.monotonic() + 0.3
     flood_for(loop, lambda: None, lambda: time.monotonic() > end_s)  # the same flood goes on
     assert sources(caplog) == [first]
+    loop.close()
+
+
+@pytest.mark.slow
+def test_a_log_that_fails_ends_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as what a finalizer raises, once."""
+    told: list[str] = []
+
+    class Broken(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise BaseException(record.args[0])  # type: ignore[index]
+
+    def feed() -> None:
+        loop.next_tick(feed)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(str(unraisable.exc_value)))
+    logger, broken = logging.getLogger("treadle.loop"), Broken()
+    logger.addFilter(broken)
+    try:
+        flood_for(loop, feed, lambda: bool(told))
+        end_s = time.monotonic() + 0.3
+        flood_for(loop, lambda: None, lambda: time.monotonic() > end_s)  # the same flood goes on
+    finally:
+        logger.removeFilter(broken)
+    assert told == ["microtasks"]
     loop.close()
 
 

@@ -93,7 +93,7 @@ def test_a_descriptor() -> None:
 def test_threads() -> None:
     before = Holdings.now()
     gate = threading.Event()
-    several = [threading.Thread(target=gate.wait) for _ in range(3)]  # the one that watched over the test before may just be going
+    several = [threading.Thread(target=gate.wait) for _ in range(3)]  # the one that watched the test before may just be going
     for thread in several:
         thread.start()
     (name,) = left_since(before).others

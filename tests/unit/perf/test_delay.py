@@ -1,11 +1,15 @@
 """monitor_event_loop_delay: what it records, and that it disturbs nobody."""
 
+import gc
 import time
+import weakref
 
 import pytest
 
 import treadle
 from treadle import timers
+from treadle._base.errors import TreadleError
+from treadle.loop import get_loop
 from treadle.perf import IntervalHistogram, monitor_event_loop_delay
 
 NS_PER_MS = 1_000_000
@@ -105,3 +109,19 @@ def test_without_a_loop_it_cannot_be_enabled() -> None:
     with pytest.raises(treadle.TreadleError) as caught:
         monitor_event_loop_delay().enable()
     assert caught.value.code == "ERR_NO_LOOP"
+
+
+def test_it_lets_go_of_a_loop_that_has_ended() -> None:
+    histogram = monitor_event_loop_delay()
+
+    def main() -> weakref.ref[treadle.EventLoop]:
+        histogram.enable()
+        return weakref.ref(get_loop())
+
+    is_alive = treadle.run(main)
+    with pytest.raises(TreadleError) as raised:
+        histogram.enable()
+    assert raised.value.code == "ERR_NO_LOOP"
+    del raised  # its traceback
+    gc.collect()
+    assert is_alive() is None

@@ -156,3 +156,19 @@ def test_a_main_that_is_not_done_is_a_request() -> None:
 
 def test_without_a_loop_nothing_is_held() -> None:
     assert process.get_active_resources_info() == []
+
+
+def test_a_descriptor_that_was_closed_behind_the_loops_back_is_a_watch() -> None:
+    names: list[str] = []
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        get_loop().add_reader(reader, print)
+        os.close(reader)
+        names.extend(process.get_active_resources_info())
+        get_loop().remove_reader(reader)
+        os.close(writer)
+
+    with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
+        runner.run(main())
+    assert names == ["Watch"]

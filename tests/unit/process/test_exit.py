@@ -66,6 +66,28 @@ CASES = {
         "process.on('uncaughtException', print); process.on('exit', boom); on_exit()", ["boom"], 0
     ),
     "uncaught": Case("on_exit(); boom()", ["exit 1"], 1, "ValueError: boom"),
+    "main_is_cancelled": Case(
+        """
+import asyncio
+async def main():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+on_exit(); treadle.run(main)
+""",
+        ["exit 1"],
+        1,
+        "CancelledError",
+    ),
+    "main_fails_by_a_base_exception": Case(
+        """
+class Unusual(BaseException): pass
+async def main(): raise Unusual
+on_exit(); treadle.run(main)
+""",
+        ["exit 1"],
+        1,
+        "Unusual",
+    ),
     "uncaught_beats_exit_code": Case("on_exit(); process.exit_code = 3; boom()", ["exit 1"], 1, "ValueError: boom"),
     "uncaught_in_a_timer": Case("on_exit(); timers.set_timeout(boom, 1)", ["exit 1"], 1, "ValueError: boom"),
     "uncaught_then_a_listener_sets_the_code": Case(

@@ -1,5 +1,6 @@
 """treadle.process inside one interpreter: names of events, next_tick, warnings. Its exit is in test_exit.py."""
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -391,3 +392,23 @@ def test_a_name_that_is_none_is_not_set_in_vain(name: str, hint: str | None) -> 
 def test_a_function_may_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "cwd", lambda: "/nowhere")
     assert process.cwd() == "/nowhere"
+
+
+def test_listeners_are_asked_of_what_fails_behind_a_main_that_failed() -> None:
+    """Once of main's own exception, and of each that follows while the program winds up."""
+    monitored: Trace = []
+    heard: Trace = []
+    errors = [ValueError("main"), ValueError("behind it")]
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    def main() -> None:
+        asyncio.get_running_loop().call_soon(process.next_tick, fail, errors[1])
+        fail(errors[0])
+
+    process.on("uncaught_exception_monitor", monitored.append)
+    process.on("exit", lambda _: process.on("uncaught_exception", heard.append))
+    with pytest.raises(ValueError, match="main"):
+        treadle.run(main)
+    assert (monitored, heard) == (errors, errors[1:])
