@@ -126,11 +126,15 @@ cdef class CheckPhase(TimersPhase):
             (<Immediate>handle).count(False)
             phase.ran += 1
             self.counters.immediates += 1
+            if phase.since_ns:
+                self.suspect = handle.callback
             drain_first = self.run_handle(handle)
             self.spare_immediate(<Immediate>handle)
             if not drain_first and count == 0:
                 count = self.immediates.size
         self.drain_if_any()
+        if phase.since_ns:
+            self.suspect = None
         return self.note_spin(phase.ran) if self.immediates.size else 0
 
     cdef int note_spin(self, uint64_t ran) except -1:

@@ -220,7 +220,7 @@ cdef class IoPhases(CheckPhase):
         cdef int64_t due_ns
         cdef int64_t now_ns
         if (self.is_stopping or self.immediate_refs or self.closing.size or self.pending.size or self.ticks.size
-                or self.microtasks.size or self.is_rest_due()):
+                or self.microtasks() or self.is_rest_due()):
             return 0
         due_ns = self.timers.next_due_ns()
         if due_ns == INT64_MAX:

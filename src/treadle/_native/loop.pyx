@@ -34,7 +34,7 @@ cdef class LoopCore(Tasks):
     def __repr__(self):
         state = "closed" if self.is_closed_native else "stopping" if self.is_stopping else "open"
         return (f"<{type(self).__name__} {state} turns={self.counters.turns} ticks={self.ticks.size} "
-                f"microtasks={self.microtasks.size - self.overtaken} immediates={self.immediates.size} {self.poller!r}>")
+                f"microtasks={self.microtasks()} immediates={self.immediates.size} {self.poller!r}>")
 
     # ---- the run
 
@@ -47,7 +47,7 @@ cdef class LoopCore(Tasks):
         cdef bint is_over
         cdef bint is_forced         # a drain was cut before this turn: once it is through, the next one may go to the end again
         if self.is_stopping:        # COMPAT(asyncio): stop() came before the run, and what was queued since belongs to its turn
-            self.stop_budget = self.microtasks.size
+            self.stop_budget = self.microtasks()
         self.has_own_faces = self.has_own_faces or has_own_faces(type(self))    # a test may have replaced one meanwhile
         self.counters.run_since_ns = clock_ns()
         if self.counters.started_ns == 0:
@@ -74,10 +74,11 @@ cdef class LoopCore(Tasks):
                     self.run_close()
                 if is_forced:
                     self.is_flooded = False
-                if self.is_stopping and (self.stop_budget == 0 or not self.microtasks.size):
+                if self.is_stopping and (self.stop_budget == 0 or not self.microtasks()):
                     break
         finally:
             self.is_stopping = self.is_flooded = False
+            self.suspect = None         # else that of a phase that an exception ended
             self.flood_over()
             self.counters.ran_ns += clock_ns() - self.counters.run_since_ns
             self.counters.run_since_ns = 0
@@ -88,7 +89,7 @@ cdef class LoopCore(Tasks):
         """End the run after what is queued now. Before a run: that run makes one turn."""
         if not self.is_stopping:
             self.is_stopping = True
-            self.stop_budget = self.microtasks.size
+            self.stop_budget = self.microtasks()
 
     def ref_request(self):
         """A request is under way that holds the program; unref_request() once it is through."""
@@ -101,7 +102,7 @@ cdef class LoopCore(Tasks):
     def is_alive(self):
         """True while something is left that can call back: what `treadle.run` waits for."""
         return (self.poller.refs + self.timers.refs + self.immediate_refs + self.request_refs + self.ticks.size
-                + self.microtasks.size + self.pending.size + self.closing.size) > 0 or self.is_rest_due()
+                + self.microtasks() + self.pending.size + self.closing.size) > 0 or self.is_rest_due()
 
     @property
     def turns(self):
@@ -119,7 +120,7 @@ cdef class LoopCore(Tasks):
         """Counters, and what waits now: a read-only mapping."""
         result = read_counters(self.counters)
         result.update(
-            ticks_queued=self.ticks.size, microtasks_queued=self.microtasks.size - self.overtaken, immediates_queued=self.immediates.size,
+            ticks_queued=self.ticks.size, microtasks_queued=self.microtasks(), immediates_queued=self.immediates.size,
             alarms_waiting=self.timers.due_alarms.size, timer_lists=self.timers.due_lists.size,
             handles_refed=self.poller.refs, timers_refed=self.timers.refs, immediates_refed=self.immediate_refs,
             requests=self.request_refs, tasks=len(self.tasks), flood_culprit=self.flood_culprit,
@@ -131,22 +132,17 @@ cdef class LoopCore(Tasks):
     def drop_waiting(self):
         """Let go of all ticks, microtasks, immediates, timers and requests of Node's kind, unrun: the program has ended. What
         asyncio scheduled stays: tasks that are cancelled still want to clean up."""
-        cdef Ring kept = Ring()
+        # ORDER: all are taken out before the first is let go of, which may be code that schedules one more each time: those stay.
+        cdef Ring dropped = Ring()
         cdef Handle handle
-        self.ticks.clear()
-        self.plain.clear()
-        self.overtaken = 0
-        for ring in (self.microtasks, self.immediates):
-            while (<Ring>ring).size:
-                handle = <Handle>(<Ring>ring).pop()     # None: one of self.plain, let go of above
-                if handle is None:
-                    continue
-                if handle.kind == SOON:
-                    kept.push(handle)
-                else:
-                    handle.cancel()
-            while kept.size:
-                (<Ring>ring).push(kept.pop())
+        self.ticks.move_to(dropped)
+        self.plain_taken += self.plain.size
+        self.plain.move_to(dropped)
+        for _ in range(self.immediates.size):
+            handle = <Handle>self.immediates.pop()
+            (self.immediates if handle.kind == SOON else dropped).push(handle)
+        while dropped.size:
+            (<Handle>dropped.pop()).cancel()
         self.timers.drop_timers()
         if self.pool is not None:
             self.pool.drop_waiting()
@@ -159,19 +155,15 @@ cdef class LoopCore(Tasks):
     def close_core(self):
         """Let go of everything that waits, and close the descriptors: listeners, and the connections that are watched or were
         about to close. Not while it runs; a second time is no harm."""
-        cdef Handle waiting
         if self.is_closed_native:
             return
-        self.is_closed_native = True
+        self.is_closed_native = True    # ORDER: first, so that what is let go of here schedules nothing any more
         if self.pool is not None:
             self.pool.close()
             self.pool = None
-        for queue in (self.microtasks, self.immediates):
+        for queue in (self.soon, self.immediates):
             while (<Ring>queue).size:       # somebody may hold them still, and they would hold what they were to call
-                waiting = <Handle>(<Ring>queue).pop()       # None: one of self.plain
-                if waiting is not None:
-                    waiting.cancel()
-        self.overtaken = 0
+                (<Handle>(<Ring>queue).pop()).cancel()
         for queue in (self.ticks, self.plain, self.spares, self.spare_immediates):
             (<Ring>queue).clear()
         for owner in list(self.owners):

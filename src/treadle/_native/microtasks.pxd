@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from treadle._native.callbacks cimport Callbacks, PyContext_CopyCurrent
-from treadle._native.queues cimport MICROTASK, TICK, Ring
+from treadle._native.queues cimport MICROTASK, TICK, Handle, Ring
 
 
 cdef enum:
@@ -34,13 +34,14 @@ cdef struct PhaseWatch:         # of one phase, while it lasts
     uint64_t drained            # how many ticks and microtasks had run when it began
     uint64_t look_at            # callbacks of both kinds, before the clock is looked at
     int64_t since_ns            # its first look at the clock; 0: none yet
+    bint was_over               # is_over() said so, be it where nothing can be cut
 
 
 cdef class Microtasks(Callbacks):
     cdef Ring ticks
-    cdef Ring microtasks            # ORDER: asyncio's; a None stands for one of plain
-    cdef Ring plain                 # queue_microtask's, as many as there are Nones that are not overtaken
-    cdef Py_ssize_t overtaken       # the first Nones of microtasks whose callback has run, ahead of what stands before it
+    cdef Ring soon                  # the microtasks of asyncio. ORDER: each knows how many of plain it stands behind
+    cdef Ring plain                 # those of queue_microtask
+    cdef uint64_t plain_taken       # how many have left plain so far, by which the first one's place in the order is known
     cdef bint is_stopping           # set by stop(), cleared when the run ends
     cdef Py_ssize_t stop_budget     # microtasks that still run before a stopping loop returns
     cdef bint is_flooded            # the guard has cut a drain short: drains are bounded until one whole turn has run
@@ -51,8 +52,9 @@ cdef class Microtasks(Callbacks):
     cdef Flood spin_flood           # immediates which leave the loop no rest
     cdef uint64_t spins             # immediates since spin_look_ns, in turns that all left some behind
     cdef uint64_t spin_turn         # the last of these turns
-    cdef int64_t spin_look_ns       # 0: not looked yet
+    cdef int64_t spin_look_ns       # by thread_cpu_ns(); 0: not looked yet
     cdef int64_t cut_turn           # the last turn of which a phase was cut; long past where it does not matter any more
+    cdef object suspect             # the callback of a long phase that ran last, kept from its first look at the clock to its end
     cdef object flood_culprit       # what starvation_hook called the last one it was told of
     cdef public bint starvation_guard
     cdef public object starvation_hook  # (what, suspects, flood_ns) -> str, who it is, or None: too early
@@ -60,11 +62,11 @@ cdef class Microtasks(Callbacks):
     cdef int drain(self) except -1
     cdef int drain_others(self, suspect, int others, int64_t start_ns) except -1
     cdef int drain_bounded(self) except -1
-    cdef int drop_overtaken(self) except -1
     cdef int guard(self, Cut cut, suspect) except -1
     cdef int flood_over(self) except -1
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept
-    cdef int cut_phase(self, Cut cut, suspect, args) except -1
+    cdef int cut_phase(self, Cut cut, callback, args) except -1
+    cdef int note_long_phase(self, Cut cut, callback, args) except -1
     cdef int note_flood(self, Flood *flood, Cut cut, suspect, args, int64_t now_ns) except -1
     cdef bint is_reportable(self, Flood *flood, int64_t now_ns) noexcept
     cdef int report(self, Flood *flood, Cut cut, list suspects, int64_t now_ns) except -1
@@ -80,17 +82,37 @@ cdef class Microtasks(Callbacks):
 
     cdef inline int add_microtask(self, callback) except -1:
         self.admit(callback)
-        self.plain.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
-        return self.microtasks.push(None)
+        return self.plain.push(self.make_handle(MICROTASK, callback, None, PyContext_CopyCurrent()))
+
+    cdef inline int add_soon(self, Handle handle) except -1:
+        # OWNER: handle is the caller's too. ORDER: also from another thread, which has the GIL for all of it.
+        handle.stands_behind = self.plain_taken + self.plain.size
+        return self.soon.push(handle)
+
+    # The one queue that both kinds of microtasks make.
+
+    cdef inline Py_ssize_t microtasks(self) noexcept:
+        # How many wait.
+        return self.soon.size + self.plain.size
+
+    cdef inline bint is_soon_next(self) noexcept:
+        # INVARIANT: one of them waits. Of its kind or, where False, of plain.
+        return self.soon.size != 0 and (
+            self.plain.size == 0 or (<Handle>self.soon.slots[self.soon.head]).stands_behind <= self.plain_taken)
+
+    cdef inline Handle take_plain(self):
+        # INVARIANT: plain.size > 0.
+        self.plain_taken += 1
+        return <Handle>self.plain.pop()
 
     cdef inline int drain_if_any(self) except -1:
-        if self.ticks.size or self.microtasks.size:
+        if self.ticks.size or self.soon.size or self.plain.size:
             self.drain()
         return 0
 
     cdef inline void watch_phase(self, PhaseWatch *phase, uint64_t look_at) noexcept:
         # A phase begins. Whoever runs it counts phase.ran, and asks is_long() before each of its callbacks.
-        phase.ran = phase.since_ns = 0
+        phase.ran = phase.since_ns = phase.was_over = 0
         phase.drained = self.counters.ticks + self.counters.microtasks + self.counters.soon
         phase.look_at = look_at
 

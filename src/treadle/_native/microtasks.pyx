@@ -10,14 +10,14 @@ from libc.stdint cimport int64_t
 
 from treadle._native.callbacks cimport tell_ignored
 from treadle._native.queues cimport Handle, Ring
-from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.timers cimport NS_PER_MS, clock_ns, thread_cpu_ns
 
 cdef enum:
     GUARD_NS = 10 * NS_PER_MS              # how long a drain, or a phase, of many callbacks may take
     FLOOD_REPORT_NS = 100 * NS_PER_MS      # a flood this long is reported to starvation_hook
     REPORT_AGAIN = 10                      # ... and once more when it is so many times as long, if that named nobody
     SUSPECTS_MAX = 16                      # of a queue that are shown to it
-    SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that took no longer, 10 us each, wait for something and do no work
+    SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that computed no longer, 10 us each, wait for something and do no work
 
 
 cdef class Microtasks(Callbacks):
@@ -25,7 +25,7 @@ cdef class Microtasks(Callbacks):
 
     def __cinit__(self):
         self.ticks = Ring()
-        self.microtasks = Ring()
+        self.soon = Ring()
         self.plain = Ring()
         self.starvation_guard = True
         self.cut_turn = -2
@@ -53,10 +53,10 @@ cdef class Microtasks(Callbacks):
         if self.is_flooded:
             if self.flood_cut == CUT_TICKS:
                 return self.drain_bounded()
-            soon_left = min(soon_left, self.microtasks.size - self.plain.size - self.overtaken)
+            soon_left = min(soon_left, self.soon.size)
             if soon_left == 0:
                 return self.drain_others(None, 0, 0)
-        while self.ticks.size or self.microtasks.size:
+        while self.ticks.size or self.microtasks():
             while self.ticks.size:
                 handle = <Handle>self.ticks.pop()
                 suspect = handle.callback
@@ -68,13 +68,13 @@ cdef class Microtasks(Callbacks):
                 others += 1
                 if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
                     return self.guard(CUT_TICKS, suspect)
-            while self.microtasks.size:
+            while self.microtasks():
                 if self.is_stopping:
                     if self.stop_budget == 0:
                         return 0
                     self.stop_budget -= 1
-                handle = <Handle>self.microtasks.pop()
-                if handle is not None:
+                if self.is_soon_next():
+                    handle = <Handle>self.soon.pop()
                     suspect = handle.callback
                     self.counters.soon += 1
                     self.run_handle(handle)
@@ -82,10 +82,8 @@ cdef class Microtasks(Callbacks):
                     soon_left -= 1
                     if soon_left == 0 and self.starvation_guard:
                         return self.drain_others(suspect, others, start_ns)
-                elif self.overtaken:
-                    self.overtaken -= 1
                 else:
-                    handle = <Handle>self.plain.pop()
+                    handle = self.take_plain()
                     suspect = handle.callback
                     self.counters.microtasks += 1
                     self.run_handle(handle)
@@ -115,8 +113,7 @@ cdef class Microtasks(Callbacks):
             if self.is_cut:
                 break
             while self.plain.size and not self.is_stopping:
-                handle = <Handle>self.plain.pop()
-                self.overtaken += 1
+                handle = self.take_plain()
                 culprit = handle.callback
                 self.counters.microtasks += 1
                 self.run_handle(handle)
@@ -125,15 +122,6 @@ cdef class Microtasks(Callbacks):
                 if others % LOOK_EVERY == 0 and self.is_too_long(others, &start_ns):
                     return self.guard(CUT_TICKS, culprit)
         return self.guard(CUT_SOON, suspect)
-
-    cdef int drop_overtaken(self) except -1:
-        # Nothing is left where nothing but their places is.
-        while self.overtaken and self.microtasks.first() is None:
-            self.microtasks.pop()
-            self.overtaken -= 1
-            if self.is_stopping and self.stop_budget:
-                self.stop_budget -= 1
-        return 0
 
     cdef bint is_too_long(self, int others, int64_t *start_ns) noexcept:
         # Asked after every LOOK_EVERY ticks and microtasks of a drain; the clock is first read after the first ones.
@@ -145,8 +133,7 @@ cdef class Microtasks(Callbacks):
     cdef int guard(self, Cut cut, suspect) except -1:
         # A drain was cut short: the rest waits while one whole turn runs. suspect: None in that turn, whose drains it bounds.
         cdef int64_t now_ns
-        self.drop_overtaken()
-        if not self.ticks.size and not self.microtasks.size:
+        if not self.ticks.size and not self.microtasks():
             return self.flood_over()        # that was the last one
         if self.is_flooded and cut == CUT_SOON:
             return 0
@@ -156,12 +143,12 @@ cdef class Microtasks(Callbacks):
         now_ns = clock_ns()
         if not self.is_reportable(&self.drain_flood, now_ns):
             return 0
-        return self.report(&self.drain_flood, cut, [(suspect, None), *suspects_in(self.plain), *suspects_in(self.microtasks)], now_ns)
+        return self.report(&self.drain_flood, cut, [(suspect, None), *suspects_in(self.plain), *suspects_in(self.soon)], now_ns)
 
     cdef int drain_bounded(self) except -1:
         # During a flood of ticks: what is queued now, at most GUARD_SOON of each, and nothing that it queues in turn.
         cdef Py_ssize_t ticks = min(self.ticks.size, GUARD_SOON)
-        cdef Py_ssize_t microtasks = min(self.microtasks.size - self.overtaken, GUARD_SOON)
+        cdef Py_ssize_t microtasks = min(self.microtasks(), GUARD_SOON)
         cdef Handle handle
         while ticks > 0 and self.ticks.size:
             ticks -= 1
@@ -169,25 +156,21 @@ cdef class Microtasks(Callbacks):
             self.counters.ticks += 1
             self.run_handle(handle)
             self.spare(handle)
-        while microtasks > 0 and self.microtasks.size:
+        while microtasks > 0 and self.microtasks():
             if self.is_stopping:
                 if self.stop_budget == 0:
                     return 0
                 self.stop_budget -= 1
-            handle = <Handle>self.microtasks.pop()
-            if handle is not None:
-                self.counters.soon += 1
-            elif self.overtaken:
-                self.overtaken -= 1
-                continue
-            else:
-                handle = <Handle>self.plain.pop()
-                self.counters.microtasks += 1
             microtasks -= 1
+            if self.is_soon_next():
+                handle = <Handle>self.soon.pop()
+                self.counters.soon += 1
+            else:
+                handle = self.take_plain()
+                self.counters.microtasks += 1
             self.run_handle(handle)
             self.spare(handle)
-        self.drop_overtaken()
-        if not self.ticks.size and not self.microtasks.size:
+        if not self.ticks.size and not self.microtasks():
             self.flood_over()
         return 0
 
@@ -195,7 +178,7 @@ cdef class Microtasks(Callbacks):
         end_flood(&self.drain_flood)
         return 0
 
-    # ---- the guard of phases
+    # ---- the guard of phases: after its first look at the clock a phase keeps `suspect`, which its end lets go of
 
     cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept:
         # Whether the rest of the phase waits for the next turn: it ran `least` callbacks, and too long. It does not change back.
@@ -205,30 +188,38 @@ cdef class Microtasks(Callbacks):
             phase.since_ns = now_ns
         elif ran >= least and self.starvation_guard and now_ns - phase.since_ns > GUARD_NS:
             phase.look_at = 0
+            phase.was_over = True
             return True
         phase.look_at = ran + min(least, LOOK_EVERY)
         return False
 
-    cdef int cut_phase(self, Cut cut, suspect, args) except -1:
-        # A phase ends before its time. suspect: one of those that it leaves behind, or None where no callback is to blame.
+    cdef int cut_phase(self, Cut cut, callback, args) except -1:
+        # A phase ends before its time. callback: the first one that it leaves behind, or None.
+        self.cut_turn = self.counters.turns
+        self.count_cut(cut)
+        return self.note_long_phase(cut, callback, args)
+
+    cdef int note_long_phase(self, Cut cut, callback, args) except -1:
+        # A phase was long, cut or not. To blame is who ran last: what comes next may be anybody's. Only if that is the same
+        # function, it tells more of who is behind it, since its arguments have not done their work yet.
         cdef Flood *flood = &self.phase_floods[<int>cut]
+        cdef object suspect = self.suspect
+        self.suspect = None
         if flood.turn + 1 < self.counters.turns:
             end_flood(flood)
         flood.turn = self.counters.turns
-        self.cut_turn = self.counters.turns
-        self.count_cut(cut)
-        return self.note_flood(flood, cut, suspect, args, clock_ns())
+        return self.note_flood(flood, cut, suspect, args if callback is suspect else None, clock_ns())
 
     cdef int look_at_spin(self, suspect, args) except -1:
         # SPIN_CALLBACKS immediates have run since the last look, in turns which all left some behind: a flood if they were quick.
         # Nothing is cut: timers and I/O have their turn.
-        cdef int64_t now_ns = clock_ns()
-        cdef bint is_quick = now_ns - self.spin_look_ns < SPIN_NS
+        cdef int64_t now_ns = thread_cpu_ns()
+        cdef bint is_quick = self.spin_look_ns != 0 and now_ns - self.spin_look_ns < SPIN_NS
         self.spins = 0
         self.spin_look_ns = now_ns
         if not is_quick:
             end_flood(&self.spin_flood)
-        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, args, now_ns) if self.starvation_guard else 0
+        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, args, clock_ns()) if self.starvation_guard else 0
 
     # ---- floods
 
@@ -294,11 +285,10 @@ cdef class Microtasks(Callbacks):
 cdef list suspects_in(Ring ring):
     cdef list found = []
     cdef Py_ssize_t i
-    cdef object item
+    cdef Handle handle
     for i in range(min(ring.size, SUSPECTS_MAX)):
-        item = <object>ring.slots[(ring.head + i) & ring.mask]
-        if item is not None:
-            found.append(((<Handle>item).callback, (<Handle>item).args))
+        handle = <Handle>ring.slots[(ring.head + i) & ring.mask]
+        found.append((handle.callback, handle.args))
     return found
 
 

@@ -59,6 +59,7 @@ cdef class Handle:
     cdef object callback        # None once cancelled or run
     cdef object args            # tuple, or None where there are none
     cdef object context         # the contextvars.Context it runs in
+    cdef unsigned long long stands_behind   # of call_soon: so many of queue_microtask, counted since the loop was made
     cdef Kind kind
     cdef bint is_cancelled      # set by cancel(), never cleared
 
@@ -92,6 +93,7 @@ cdef class Ring:
 
     cdef int grow(self) except -1
     cdef void clear(self) noexcept
+    cdef int move_to(self, Ring other) except -1
 
     cdef inline int push(self, object item) except -1:
         if self.size > self.mask:

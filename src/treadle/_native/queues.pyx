@@ -145,7 +145,8 @@ cdef class Ring:
 
     def __dealloc__(self):
         if self.slots is not NULL:
-            self.clear()
+            while self.size:
+                self.pop()
             PyMem_Free(self.slots)
 
     cdef int grow(self) except -1:
@@ -163,8 +164,16 @@ cdef class Ring:
         return 0
 
     cdef void clear(self) noexcept:
-        while self.size:
+        # Of what stands there now: what is let go of may be code that pushes more, each time.
+        cdef Py_ssize_t left = self.size
+        while left and self.size:
+            left -= 1
             self.pop()
+
+    cdef int move_to(self, Ring other) except -1:
+        while self.size:
+            other.push(self.pop())
+        return 0
 
 
 cdef int show_ring(PyObject *ring, visitproc visit, void *state) noexcept:

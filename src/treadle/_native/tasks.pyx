@@ -56,7 +56,7 @@ cdef class Tasks(Descriptors):
         if self.is_debug:
             return self.push_checked(callback, args, context, True)
         handle = self.make_handle(SOON, callback, args if args else None, context)
-        self.microtasks.push(handle)
+        self.add_soon(handle)
         return handle
 
     def call_soon_threadsafe(self, callback, *args, context=None):
@@ -69,7 +69,7 @@ cdef class Tasks(Descriptors):
             handle = self.push_checked(callback, args, context, False)
         else:
             handle = self.make_handle(SOON, callback, args if args else None, context)
-            self.microtasks.push(handle)
+            self.add_soon(handle)
         self.wake()
         return handle
 
@@ -81,7 +81,7 @@ cdef class Tasks(Descriptors):
         handle.callback = callback
         handle.args = args if args else None
         handle.context = context
-        self.microtasks.push(handle)
+        self.add_soon(handle)
         return handle
 
     # ---- futures and tasks

@@ -90,5 +90,12 @@ cdef extern from *:
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     }
+    /* How long this thread has computed so far: what other processes and threads do is no time of its own. */
+    static inline int64_t treadle_thread_cpu_ns(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
     """
     int64_t clock_ns "treadle_clock_ns"() noexcept nogil
+    int64_t thread_cpu_ns "treadle_thread_cpu_ns"() noexcept nogil

@@ -340,16 +340,18 @@ cdef class Timers:
         return due_ns
 
     cdef void drop_timers(self) noexcept:
-        # Node's are let go of, unfired.
-        cdef TimerList timers
-        cdef Timer timer        # held here: its list lets go of it
-        while self.due_lists.size:
-            timers = <TimerList>self.due_lists.first().item
-            if timers.first is NULL:
+        # Node's that stand there now are let go of, unfired: a part of that may be code that makes one more each time.
+        cdef list waiting = []
+        cdef PyObject *timer
+        for timers in list(self.lists.values()):
+            timer = (<TimerList>timers).first
+            if timer is NULL:
                 self.drop_if_empty(timers)
-            else:
-                timer = <Timer>timers.first
-                timer.stop()
+            while timer is not NULL:
+                waiting.append(<object>timer)
+                timer = (<Timer>timer).after
+        for held in waiting:
+            (<Timer>held).stop()
 
     cdef void close(self) noexcept:
         # All are let go of, unfired, and what they would have called with them.

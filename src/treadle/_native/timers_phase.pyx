@@ -130,10 +130,13 @@ cdef class TimersPhase(Microtasks):
                     self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback, (<Alarm>alarm.item).args)
                     break
                 is_cut_short = self.run_alarms(now_ms, &phase)
+                if phase.was_over and not is_cut_short:     # alarms of one time, which nothing parts
+                    phase.was_over = False
+                    self.note_long_phase(CUT_TIMERS, None, None)
                 drain_first = True
             else:
                 if self.is_long(&phase) and self.is_over(&phase, GUARD_CALLBACKS):
-                    self.cut_phase(CUT_TIMERS, callback_of(<TimerList>timers.item), None)
+                    self.cut_phase(CUT_TIMERS, None, None)
                     break
                 has_run_list = True
                 is_cut_short = self.run_list(<TimerList>timers.item, now_ms, &drain_first, &phase)
@@ -143,6 +146,8 @@ cdef class TimersPhase(Microtasks):
             self.drain_if_any()
         if timers is NULL and alarm is NULL:
             self.pass_ns = self.alarms_turn_ns = -2
+        if phase.since_ns:
+            self.suspect = None
         return 0
 
     cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1:
@@ -150,6 +155,7 @@ cdef class TimersPhase(Microtasks):
         # one deadline depend on it. The guard never parts those of one time. True: it ended the pass here.
         cdef HeapEntry *alarm
         cdef HeapEntry *timers
+        cdef Alarm due
         cdef int64_t last_ns = -1
         while True:
             alarm = self.first_due_alarm()
@@ -163,9 +169,12 @@ cdef class TimersPhase(Microtasks):
                 self.cut_phase(CUT_TIMERS, (<Alarm>alarm.item).callback, (<Alarm>alarm.item).args)
                 return True
             last_ns = alarm.key
+            due = self.timers.take_alarm()
             phase.ran += 1
             self.counters.timers += 1
-            self.run_handle(self.timers.take_alarm())
+            if phase.since_ns:
+                self.suspect = due.callback
+            self.run_handle(due)
 
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1:
         # True: the guard ended the pass here.
@@ -185,7 +194,7 @@ cdef class TimersPhase(Microtasks):
                     continue
             if self.is_long(phase) and self.is_over(phase, GUARD_CALLBACKS):
                 self.timers.put_back(timers, clock_ns() // NS_PER_MS)
-                self.cut_phase(CUT_TIMERS, callback_of(timers), None)
+                self.cut_phase(CUT_TIMERS, None, None)
                 return True
             timer.list.unlink(timer)
             is_interval = isinstance(timer, Timeout) and (<Timeout>timer).is_interval
@@ -193,6 +202,8 @@ cdef class TimersPhase(Microtasks):
                 start_ms = self.timers.read_clock_ms()
             phase.ran += 1
             self.counters.timers += 1
+            if phase.since_ns:
+                self.suspect = callback_of(timer)
             drain_first[0] = True
             try:
                 returned = self.fire_observed(timer) if self.is_observed else timer.fire()
@@ -230,9 +241,8 @@ cdef class TimersPhase(Microtasks):
                 tracer.end()
 
 
-cdef object callback_of(TimerList timers):
-    # Of its first timer; None where that is a deadline of treadle's own.
-    timer = <Timer>timers.first if timers.first is not NULL else None
+cdef inline object callback_of(Timer timer):
+    # None: a deadline of treadle's own.
     return (<Timeout>timer).callback if isinstance(timer, Timeout) else None
 
 

@@ -2,13 +2,14 @@
 the next such phase, and everything below the limits runs as if there were no guard.
 
 A callback that computes stands for many that took as long, so that what is asserted are numbers of callbacks. Not here: floods of
-ticks and microtasks (test_starvation.py), immediates that wait for something (tests/model/test_busy_wait.py)."""
+ticks and microtasks (test_starvation.py)."""
 
 import asyncio
 import itertools
 import os
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -656,6 +657,72 @@ def test_without_the_guard_no_phase_ends_before_its_time(idle_loop: Loop, pipes:
 
 
 @pytest.mark.slow
+def test_endless_immediates_are_named_once(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    """A busy wait: timers and I/O go on, yet the loop has no rest."""
+    end_s = time.monotonic() + DEADLINE_S
+
+    def asks_again() -> None:
+        if time.monotonic() < end_s and loop.turns < turns_max:
+            loop.set_immediate(asks_again)
+
+    turns_max = 0
+    while not caplog.records and time.monotonic() < end_s:
+        turns_max = loop.turns + 200_000
+        asks_again()
+        run(loop)
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    assert record.args[0] == "immediates"
+    assert "asks_again" in str(record.args[2])
+    statistics = loop.statistics()
+    assert statistics["floods"] >= 1
+    assert statistics["flood_max_ns"] > 100_000_000
+    assert statistics["flood_culprit"] == record.args[2]
+    assert cuts(loop) == {}
+
+
+@pytest.mark.slow
+def test_a_busy_wait_is_named_however_little_of_the_machine_it_gets(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    """What others take of its time is no work of its own."""
+    end_s = time.monotonic() + DEADLINE_S
+
+    def asks_again() -> None:
+        if loop.turns % 1_000 == 0:
+            time.sleep(0.02)  # others have the processor, for 200 ms of 10,000 immediates
+        if not caplog.records and time.monotonic() < end_s:
+            loop.set_immediate(asks_again)
+
+    asks_again()
+    run(loop)
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    assert record.args[0] == "immediates"
+    assert "asks_again" in str(record.args[2])
+
+
+@pytest.mark.slow
+def test_work_in_pieces_is_no_flood(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    """The cure for a long computation, with set_immediate or with asyncio.sleep(0): pieces of 20 us and more."""
+    end_s = time.monotonic() + 0.4
+
+    def piece() -> None:
+        spin(0.02)
+        if time.monotonic() < end_s:
+            loop.set_immediate(piece)
+
+    async def pieces() -> None:
+        while time.monotonic() < end_s + 0.4:
+            spin(0.02)
+            await asyncio.sleep(0)
+
+    piece()
+    run(loop)
+    loop.run_until_complete(pieces())
+    assert caplog.records == []
+    assert loop.statistics()["floods"] == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["immediates", "timers"])
 def test_who_feeds_a_flood_of_a_phase_is_named_once(loop: Loop, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     left = 12 * GUARD_CALLBACKS
@@ -680,6 +747,83 @@ def test_who_feeds_a_flood_of_a_phase_is_named_once(loop: Loop, caplog: pytest.L
     assert statistics["floods"] == 1
     assert statistics["flood_max_ns"] > 100_000_000
     assert statistics["flood_culprit"] == record.args[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beside", [None, "alarms", "timeouts"])
+def test_alarms_of_one_time_are_named_and_not_who_comes_next(
+    loop: Loop, caplog: pytest.LogCaptureFixture, beside: str | None
+) -> None:
+    """No cut parts them: it falls on somebody else's alarm, always, or on nobody's, where there is none."""
+    end_s = time.monotonic() + DEADLINE_S
+
+    def is_over() -> bool:
+        return bool(caplog.records) or time.monotonic() > end_s
+
+    def feeds(number: int) -> None:
+        if number == LOOK_EVERY + 10:
+            spin(2 * GUARD_MS)
+        if not is_over():
+            loop.call_at(0, feeds, number)
+
+    def beat() -> None:
+        if not is_over():
+            again(loop, beat)
+
+    for number in range(2 * GUARD_SOON):
+        loop.call_at(0, feeds, number)
+    if beside is not None:
+        again = AGAIN[beside]
+        for _ in range(10):
+            beat()
+    run(loop)
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    assert record.args[0] == "timers"
+    assert "feeds" in str(record.args[2])
+    statistics = loop.statistics()
+    assert statistics["floods"] == 1
+    assert statistics["flood_culprit"] == record.args[2]
+    assert set(cuts(loop)) == ({"timers"} if beside == "alarms" else set())
+
+
+@pytest.mark.slow
+def test_of_immediates_the_last_one_is_named_and_not_the_next(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    in_a_phase = GUARD_CALLBACKS + LOOK_EVERY - GUARD_CALLBACKS % LOOK_EVERY
+    slow = {100: 2 * GUARD_MS, in_a_phase + 100: 120}
+
+    def feeds(number: int) -> None:
+        spin(slow.get(number, 0))
+
+    def comes_next() -> None: ...
+
+    for number in range(2 * in_a_phase):
+        loop.set_immediate(feeds, number)
+    loop.set_immediate(comes_next)
+    run(loop)
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    assert "feeds" in str(record.args[2])
+    assert cuts(loop) == {"check": 2}
+
+
+def test_a_phase_holds_none_of_its_callbacks_once_it_is_over(idle_loop: Loop) -> None:
+    """Though one that took long remembers the last one while it lasts."""
+
+    class Callback:
+        def __call__(self, *_: object) -> None: ...
+
+    loop = idle_loop
+    for schedule in (loop.set_immediate, lambda f, *args: loop.set_timeout(f, 1, *args), lambda *args: loop.call_at(0, *args)):
+        callback = Callback()
+        alive = weakref.ref(callback)
+        flood = Flood(100)
+        for number in range(GUARD_SOON):
+            schedule(flood, number)
+        schedule(callback)
+        del callback
+        run(loop)
+        assert alive() is None
 
 
 @pytest.mark.slow

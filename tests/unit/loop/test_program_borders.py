@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -130,6 +131,65 @@ def test_a_call_of_the_executor_does_not_keep_it_from_ending(caplog: pytest.LogC
         thread.join(DEADLINE_S)
     assert was_waiting
     assert ["default executor" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda loop, callback: loop.next_tick(callback),
+        lambda loop, callback: loop.queue_microtask(callback),
+        lambda loop, callback: loop.set_immediate(callback),
+        lambda loop, callback: loop.set_timeout(callback, 1),
+        lambda loop, callback: loop.set_timeout(callback, 60_000),
+    ],
+    ids=["tick", "microtask", "immediate", "timeout", "long timeout"],
+)
+def test_who_schedules_one_more_when_it_is_let_go_of_does_not_keep_it_from_ending(
+    loop: treadle.EventLoop, schedule: Callable[[treadle.EventLoop, Callable[[], object]], object]
+) -> None:
+    """What stands there is let go of, and not what that makes."""
+    made = 0
+
+    class Again:
+        def __init__(self) -> None:
+            nonlocal made
+            made += 1
+            schedule(loop, self)
+
+        def __call__(self) -> None: ...
+
+        def __del__(self) -> None:
+            if made < 1_000 and not loop.is_closed():
+                Again()
+
+    for _ in range(3):
+        Again()
+    loop.drop_waiting()
+    assert made == 6
+    loop.drop_waiting()
+    assert made == 9
+
+
+def test_what_asyncio_scheduled_keeps_its_order_where_the_rest_is_let_go_of(loop: treadle.EventLoop) -> None:
+    ran: list[str] = []
+
+    async def yields(name: str) -> None:
+        await asyncio.sleep(0)
+        ran.append(name)
+
+    def let_go() -> None:
+        loop.queue_microtask(lambda: ran.append("microtask"))
+        loop.call_soon(ran.append, "second")
+        loop.drop_waiting()
+        loop.queue_microtask(lambda: ran.append("new microtask"))
+        loop.call_soon(ran.append, "third")
+
+    loop.call_soon(let_go)
+    loop.call_soon(ran.append, "first")
+    loop.queue_microtask(lambda: ran.append("microtask"))
+    tasks = [loop.create_task(yields(name)) for name in ("one", "two")]
+    loop.run_until_complete(asyncio.wait(tasks))
+    assert ran == ["first", "second", "new microtask", "third", "one", "two"]
 
 
 def test_an_async_generator_does_not_keep_it_from_ending() -> None:

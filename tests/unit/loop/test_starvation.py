@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -262,6 +263,38 @@ def test_microtasks_that_overtook_are_not_left_behind(idle_loop: Loop) -> None:
     run(loop)
     assert ran == list(range(3 * GUARD_SOON))
     assert loop.statistics()["microtasks_queued"] == 0
+
+
+def test_microtasks_that_overtake_leave_nothing_behind(idle_loop: Loop) -> None:
+    """However many of asyncio's wait beside them, and for however long: what is held does not grow."""
+    loop = idle_loop
+    held_bytes: list[int] = []
+    turns = 60
+
+    def soon() -> None:
+        if len(held_bytes) < turns:
+            loop.call_soon(soon)
+
+    def chain(left: int) -> None:
+        if left:
+            loop.queue_microtask(lambda: chain(left - 1))
+
+    def every_turn() -> None:
+        held_bytes.append(tracemalloc.get_traced_memory()[0])
+        if len(held_bytes) < turns:
+            chain(GUARD_CALLBACKS)
+            loop.set_immediate(every_turn)
+
+    for _ in range(10_000):
+        loop.call_soon(soon)
+    every_turn()
+    tracemalloc.start()
+    try:
+        run(loop)
+    finally:
+        tracemalloc.stop()
+    after_first_turns = held_bytes[turns // 4 :]
+    assert max(after_first_turns) - after_first_turns[0] < 128 * 1024  # a place for each would be 350 KiB
 
 
 def test_floods_keep_their_order_among_themselves(idle_loop: Loop) -> None:
