@@ -303,7 +303,8 @@ cdef class Connection(Wire):
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
             if self.body_kind == CHUNKED:
-                return self.refuse("UPGRADE_WITH_CHUNKS")     # an offer of another protocol, for which the parser ends here: where does its body?
+                # An offer of another protocol, for which the parser ends here: where does its body?
+                return self.refuse("UPGRADE_WITH_CHUNKS")
             self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
             if not self.is_body_raw:
                 return self.message_complete()

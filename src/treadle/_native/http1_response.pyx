@@ -2,7 +2,8 @@
 """An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
 
 Invariants: what leaves is framed as its head says, or the connection is cut; the head leaves with the first piece of the body, so
-that a small answer is one send; a head in the making is this answer's alone, whatever code of the user runs meanwhile. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
+that a small answer is one send; a head in the making is this answer's alone, whatever code of the user runs meanwhile.
+Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
 Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -142,7 +143,8 @@ cdef class ResponseCore:
             self.send_body(b"", False)
 
     def write(self, chunk):
-        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent, or the peer has left; wait for ready().
+        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent, or the peer
+        has left; wait for ready().
 
         Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
         cdef bytes data = self.as_bytes(chunk)

@@ -96,7 +96,7 @@ cdef class Microtasks(Callbacks):
         return self.soon.size + self.plain.size
 
     cdef inline bint is_soon_next(self) noexcept:
-        # INVARIANT: one of them waits. Of its kind or, where False, of plain.
+        # INVARIANT: one of them waits. True: it is one of asyncio's; else one of plain.
         return self.soon.size != 0 and (
             self.plain.size == 0 or (<Handle>self.soon.slots[self.soon.head]).stands_behind <= self.plain_taken)
 
