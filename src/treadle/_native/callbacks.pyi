@@ -1,8 +1,10 @@
 from collections.abc import Callable
 from traceback import StackSummary
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from typing_extensions import disjoint_base
+
+_Ts = TypeVarTuple("_Ts")
 
 @disjoint_base
 class Callbacks:
@@ -19,3 +21,5 @@ class Callbacks:
     def observe(self, is_debug: bool, tracer: Any) -> None: ...
     def call_exception_handler(self, context: dict[str, Any]) -> None: ...
     def check_duration(self, callback: object, subject: object, duration_s: float) -> None: ...
+
+def at_any_rate(close: Callable[[*_Ts], object], *args: *_Ts) -> None: ...

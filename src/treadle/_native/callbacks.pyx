@@ -185,3 +185,12 @@ cdef int tell_ignored(error, subject) except -1:
     PyErr_SetObject(type(error), error)
     PyErr_WriteUnraisable(subject)
     return 0
+
+
+def at_any_rate(close, *args):
+    """Call close(*args). What it raises keeps nothing else from being closed: it goes to sys.unraisablehook, as on asyncio's loop,
+    whose finalizers close what is open."""
+    try:
+        close(*args)
+    except Exception as error:
+        tell_ignored(error, close)

@@ -1,14 +1,11 @@
 """What Python sees of loop.pyx. Callbacks may return anything, here and in the units below: it is dropped."""
 
-from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, TypeVarTuple
+from typing import Any
 
 from typing_extensions import disjoint_base
 
 from treadle._native.tasks import Tasks
-
-_Ts = TypeVarTuple("_Ts")
 
 @disjoint_base
 class LoopCore(Tasks):
@@ -29,5 +26,3 @@ class LoopCore(Tasks):
     def drop_waiting(self) -> None: ...
     def stop_accepting(self) -> None: ...
     def close_core(self) -> None: ...
-
-def at_any_rate(close: Callable[[*_Ts], object], *args: *_Ts) -> None: ...

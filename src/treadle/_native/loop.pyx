@@ -11,11 +11,12 @@ from types import MappingProxyType
 
 from libc.stdint cimport int64_t
 
-from treadle._native.callbacks cimport tell_ignored
 from treadle._native.counters cimport OUTSIDE, TIMERS, idle_ns, ran_ns, read_counters
 from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.queues cimport SOON, Handle, Ring
 from treadle._native.timers cimport clock_ns
+
+from treadle._native.callbacks import at_any_rate
 
 
 cdef class LoopCore(Tasks):
@@ -180,15 +181,6 @@ cdef class LoopCore(Tasks):
         self.tasks.clear()
         self.by_loop = None
         self.uncaught_hook = self.starvation_hook = self.alarm_clock = None
-
-
-def at_any_rate(close, *args):
-    """Call close(*args). What it raises keeps nothing else from being closed: it goes to sys.unraisablehook, as on asyncio's loop,
-    whose finalizers close what is open."""
-    try:
-        close(*args)
-    except Exception as error:
-        tell_ignored(error, close)
 
 
 cdef bint has_own_faces(type made) except -1:

@@ -82,7 +82,10 @@ cdef class Handle:
         cdef object callback = self.callback    # all three held here: the callback may cancel its own handle
         cdef object args = self.args
         cdef object context = self.context
-        return call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args)
+        cdef PyObject *result = call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args)
+        if result is not NULL and result is not <PyObject *>None and self.kind != READY:
+            self.context = context              # for what was returned, until release()
+        return result
 
     cdef void release(self) noexcept:
         self.callback = None

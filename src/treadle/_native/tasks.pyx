@@ -11,6 +11,8 @@ from cpython.object cimport PyObject
 from treadle._native.callbacks cimport PyContext_CopyCurrent, type_of
 from treadle._native.queues cimport ALARM, READY, SOON, DebugHandle, Handle, Kind
 
+from treadle._native.callbacks import at_any_rate
+
 cdef extern from "Python.h":
     object PyContext_Copy(object context)
     object PyObject_Call(object callable, object args, object kwargs)
@@ -150,15 +152,19 @@ cdef class Tasks(Descriptors):
         return 0
 
     cdef int run_returned(self, Kind kind, returned, context) except -1:
-        # COMPAT(node): there a coroutine function that is called runs. The context is None where the callback closed its own timer.
-        if kind == SOON or kind == ALARM or kind == READY or not isinstance(returned, Coroutine) or self.task_type is None:
+        # COMPAT(node): there a coroutine function that is called runs. context: that of the callback.
+        cdef object coroutine = None
+        if kind == SOON or kind == ALARM or kind == READY or self.task_type is None:
             return True
         try:
-            self.begin_task(returned, PyContext_CopyCurrent() if context is None else PyContext_Copy(context))
+            if isinstance(returned, Coroutine):
+                coroutine = returned
+                self.begin_task(returned, PyContext_Copy(context))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exception:
-            returned.close()
+            if coroutine is not None:
+                at_any_rate(coroutine.close)
             self.uncaught(exception)
             return False
         return True

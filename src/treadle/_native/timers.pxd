@@ -66,10 +66,12 @@ cdef class Timers:
     cdef uint64_t next_order
     cdef int64_t read_ms            # the clock as read_clock_ms() found it last
     cdef int64_t lists_from_ms      # no list is looked at before
+    cdef object ran_in              # the context of a callback that returned something, until take_context()
     cdef Py_ssize_t refs            # timers and alarms that hold the program
     cdef bint is_closed             # set by close(), never cleared: nothing waits here any more
 
     cdef int64_t read_clock_ms(self) noexcept
+    cdef object take_context(self)
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1
     cdef void put_back(self, TimerList timers, int64_t due_ms) noexcept
     cdef void drop_if_empty(self, TimerList timers) noexcept

@@ -130,7 +130,10 @@ cdef class Timeout(Timer):
         cdef object context = self.context
         if self.is_interval:
             context = PyContext_Copy(context)       # COMPAT(node): what one beat sets, the next does not see
-        return take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
+        returned = take_result(call_in_context(<PyObject *>context, <PyObject *>callback, <PyObject *>args))
+        if returned is not None:
+            self.timers.ran_in = context
+        return returned
 
     cdef void stop(self) noexcept:
         Timer.stop(self)
@@ -274,6 +277,11 @@ cdef class Timers:
         # COMPAT(node): for each timer of its kind that is made or starts anew, and at the start of a pass; see run_timers().
         self.read_ms = clock_ns() // NS_PER_MS
         return self.read_ms
+
+    cdef object take_context(self):
+        cdef object context = self.ran_in
+        self.ran_in = None
+        return context
 
     cdef int schedule(self, Timer timer, int64_t start_ms) except -1:
         # ORDER: a list that is not empty keeps its place; a new one goes where its first timer's expiry belongs.

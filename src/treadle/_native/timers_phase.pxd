@@ -23,7 +23,8 @@ cdef class TimersPhase(Microtasks):
     cdef int run_timers(self) except -1
     cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
-    cdef object fire_observed(self, Timer timer)
+    cdef int fire(self, Timer timer) except -1
+    cdef int fire_observed(self, Timer timer) except -1
 
     cdef inline HeapEntry *first_due_list(self, int64_t now_ms) noexcept:
         # NULL: none.

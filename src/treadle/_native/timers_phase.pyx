@@ -206,8 +206,7 @@ cdef class TimersPhase(Microtasks):
                 self.suspect = callback_of(timer)
             drain_first[0] = True
             try:
-                returned = self.fire_observed(timer) if self.is_observed else timer.fire()
-                if returned is not None and not self.run_returned(TIMER, returned, (<Timeout>timer).context):
+                if not (self.fire_observed(timer) if self.is_observed else self.fire(timer)):
                     drain_first[0] = False
             except (SystemExit, KeyboardInterrupt):
                 raise
@@ -226,7 +225,12 @@ cdef class TimersPhase(Microtasks):
             self.timers.drop_if_empty(timers)
         return False
 
-    cdef object fire_observed(self, Timer timer):
+    cdef int fire(self, Timer timer) except -1:
+        # False: what it returned failed.
+        cdef object returned = timer.fire()
+        return returned is None or self.run_returned(TIMER, returned, self.timers.take_context())
+
+    cdef int fire_observed(self, Timer timer) except -1:
         cdef object tracer = self.tracer
         cdef object callback = (<Timeout>timer).callback if isinstance(timer, Timeout) else None
         cdef Stopwatch watch
@@ -234,7 +238,7 @@ cdef class TimersPhase(Microtasks):
             self.begin_traced(TIMER, timer, callback, (timer.start_ms + timer.duration_ms) * NS_PER_MS)
         self.start_watch(&watch)
         try:
-            return timer.fire()
+            return self.fire(timer)
         finally:
             self.stop_watch(&watch, callback, timer)
             if tracer is not None:

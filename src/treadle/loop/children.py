@@ -16,7 +16,7 @@ from asyncio import unix_events
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
-from treadle._native.loop import at_any_rate
+from treadle._native.callbacks import at_any_rate
 from treadle.loop import left_open
 
 if TYPE_CHECKING:

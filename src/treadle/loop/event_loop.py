@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from treadle._base.main_thread import is_main_thread
-from treadle._native.loop import LoopCore, at_any_rate
+from treadle._native.callbacks import at_any_rate
+from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
 from treadle.loop import hooks, left_open, slow, task_steps, tls

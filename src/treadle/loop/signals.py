@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from treadle._base.main_thread import is_main_thread
-from treadle._native.loop import at_any_rate
+from treadle._native.callbacks import at_any_rate
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop

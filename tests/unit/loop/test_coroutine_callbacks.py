@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import pytest
@@ -63,6 +64,85 @@ def test_it_has_the_context_of_the_call(name: str) -> None:
 
     treadle.run(lambda: storage.run("store", ASK[name], callback) and None)
     assert trace == ["store"]
+
+
+CLOSED: dict[str, Callable[[Callback], Any]] = {
+    "immediate": timers.set_immediate,
+    "timeout": lambda callback: timers.set_timeout(callback, 1),
+    "interval": lambda callback: timers.set_interval(callback, 1),
+}
+
+
+@pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
+@pytest.mark.parametrize("schedule", CLOSED.values(), ids=CLOSED)
+def test_it_has_the_context_of_a_callback_that_closes_itself(schedule: Callable[[Callback], Any], debug: bool) -> None:
+    trace: Trace = []
+    storage: AsyncLocalStorage[str] = AsyncLocalStorage()
+    made: list[Any] = []
+
+    async def work() -> None:
+        trace.append(storage.get_store())
+
+    def callback() -> Coroutine[Any, Any, None]:
+        made.pop().close()
+        return work()
+
+    def main() -> None:
+        storage.run("store", lambda: made.append(schedule(callback)))
+
+    treadle.run(main, debug=debug)
+    assert trace == ["store"]
+
+
+@pytest.mark.parametrize("schedule", CLOSED.values(), ids=CLOSED)
+def test_it_has_what_its_callback_has_set(schedule: Callable[[Callback], Any]) -> None:
+    trace: Trace = []
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    made: list[Any] = []
+
+    async def work() -> None:
+        trace.append(variable.get())
+
+    def callback() -> Coroutine[Any, Any, None]:
+        variable.set("by the callback")
+        made.pop().close()
+        return work()
+
+    treadle.run(lambda: made.append(schedule(callback)))
+    assert trace == ["by the callback"]
+
+
+class _Stubborn(Coroutine[Any, Any, None]):
+    def __await__(self) -> NoReturn:
+        raise NotImplementedError
+
+    def send(self, value: object) -> None: ...
+
+    def throw(self, *error: Any) -> None: ...
+
+    def close(self) -> None:
+        raise RuntimeError("close failed")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ASK)
+def test_one_that_neither_begins_nor_closes_is_told_once(name: str) -> None:
+    heard: Trace = []
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        asyncio.get_running_loop().set_task_factory(None)
+        raise ValueError("no task")
+
+    def main() -> None:
+        asyncio.get_running_loop().set_task_factory(refuse)
+        ASK[name](_Stubborn)
+
+    process.on("uncaught_exception", lambda error: heard.append(str(error)))
+    try:
+        treadle.run(main)
+    finally:
+        process.remove_all_listeners("uncaught_exception")
+    assert heard == ["no task"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has eager tasks from CPython 3.12 on")

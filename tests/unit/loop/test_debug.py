@@ -120,6 +120,21 @@ def test_one_that_is_slow_and_fails_is_logged(
     assert sum("slow_one" in logged for logged in logged_as_slow(caplog)) == 1, caplog.text
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="elsewhere its first step is a microtask, and logged as a task")
+@pytest.mark.parametrize("name", ["tick", "microtask", "immediate", "timeout"])
+def test_a_slow_coroutine_callback_is_logged(loop: treadle.EventLoop, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.03
+
+    async def slow_one() -> None:
+        loop.call_soon(loop.stop)
+        spin(40)
+
+    FAILING[name](loop, slow_one)
+    loop.run_forever()
+    assert sum("slow_one" in logged for logged in logged_as_slow(caplog)) == 1, caplog.text
+
+
 def test_what_a_failed_watcher_took_is_its_own_time(
     loop: treadle.EventLoop, pair: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
 ) -> None:
