@@ -41,8 +41,9 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"treadle is imported from {origin.parent}, not from this checkout: run `make test`", returncode=3)
 
     census.watch(native_types())
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's job in the background inherits that, and would its programs
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
+        if signal.getsignal(number) is signal.SIG_IGN:  # in the background, or by nohup: their programs would inherit it
+            signal.signal(number, handler)
 
 
 # ---- nothing is left behind

@@ -39,7 +39,8 @@ def main() -> int:
     chosen = parser.parse_args().suites or names
     if unknown := set(chosen) - set(names):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests need it; a job in the background has none
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it, and nohup the next
+    signal.signal(signal.SIGHUP, lambda *_: None)  # tests send both, and would inherit that
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every finally: no child stays behind
     WORK.mkdir(exist_ok=True)
     environment = Environment()

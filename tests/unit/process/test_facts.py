@@ -17,14 +17,14 @@ from treadle import TreadleError, __version__, process
 
 def test_memory_is_that_of_proc() -> None:
     before = process.memory_usage()
-    block = bytearray(os.urandom(32 << 20))
+    block = bytearray(b"x") * (128 << 20)
     after = process.memory_usage()
     status = Path("/proc/self/status").read_text()
     kib = int(status.partition("VmRSS:")[2].split()[0])
-    assert after.rss - before.rss >= 30 << 20
+    assert after.rss - before.rss >= 64 << 20  # other memory may go meanwhile, a sanitizer's say
     assert abs(after.rss - kib * 1024) < 4 << 20
     assert 0 < after.shared < after.rss < after.virtual
-    assert len(block) == 32 << 20
+    assert len(block) == 128 << 20
 
 
 def test_cpu_time_grows_by_what_is_computed() -> None:
