@@ -137,9 +137,9 @@ cdef class IoPhases(CheckPhase):
         self.counters.phase = POLL
         is_new_child = self.forks != fork_count()       # then what held the program may be gone: no wait
         if is_new_child:
-            self.forks = fork_count()
             self.poller.renew_if_forked()
             self.forked()
+            self.forks = fork_count()       # ORDER: last; where one of them raises, the next run does what is left
         if is_new_child or not self.poller.has_more():      # else the rest of a poll that was cut comes first
             self.is_polling = True      # ORDER: before the queues are looked at, so that no wake-up is lost
             try:

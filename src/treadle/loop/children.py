@@ -3,12 +3,13 @@ holds the program until it has ended, as in Node. Where the kernel has no such d
 watcher does it, on a thread for each child.
 
 Invariant: a child that was started is reaped, by its end or by the end of the loop, in the process that started it; a forked
-child that goes on with the loop lets go of its parent's. Not here: pipes and protocols of children, which are asyncio's own
-(base_subprocess.py), and the pipes' end with the loop (left_open.py).
+child that goes on with the loop lets go of its parent's, which have ended there, with a code that is not known. Not here: pipes
+and protocols of children, which are asyncio's own (base_subprocess.py), and the pipes' end with the loop (left_open.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import subprocess
@@ -17,7 +18,6 @@ from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
 from treadle._native.callbacks import at_any_rate
-from treadle.loop import left_open
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
@@ -97,21 +97,17 @@ class Children:
         return transport
 
     def renew_if_forked(self, loop: EventLoop) -> None:
-        """A forked child has none of its parent's: they are let go of, with their pipes, and go on. Nobody is told."""
+        """A forked child has none of its parent's: they go on, and are let go of with their pipes. Who waits for one hears that
+        it has ended, as of one that somebody else has reaped."""
         if self._pid == os.getpid():
             return
-        self._pid = os.getpid()
-        parents = [self._release(fd) for fd in list(self._watched)]
+        for fd in list(self._watched):
+            _end_in_child(self._release(fd))
         while self._held:
-            parents.append(self._held.popitem()[1])
+            _, transport = self._held.popitem()
             loop.unref_request()
-        for transport in parents:
-            transport._closed = True  # COMPAT(asyncio): as in abandon()
-            if transport._proc is not None:
-                transport._proc.returncode = CODE_UNKNOWN  # or Popen's finalizer would warn, and ask for it
-            for protocol in transport._pipes.values():
-                if protocol is not None and protocol.pipe is not None:
-                    at_any_rate(left_open.abandon, protocol.pipe)
+            _end_in_child(transport)
+        self._pid = os.getpid()
 
     def abandon(self, loop: EventLoop) -> None:
         """The loop is closed: what still runs is killed, as by its transport's close(), and reaped. Nobody is told."""
@@ -135,7 +131,26 @@ class Children:
             self._held[transport.get_pid()] = transport
             loop.ref_request()
 
-    def let_go(self, loop: EventLoop, pid: int) -> None:
+    def exited(self, loop: EventLoop, transport: Any, code: int) -> None:
         """It has ended."""
-        if self._held.pop(pid, None) is not None:
+        if transport.get_returncode() is None:  # else a forked child has let go of it meanwhile
+            transport._process_exited(code)
+        if self._held.pop(transport.get_pid(), None) is not None:
             loop.unref_request()
+
+
+def _end_in_child(transport: Any) -> None:
+    transport._closed = True  # COMPAT(asyncio): as in abandon()
+    if transport.get_returncode() is None:
+        transport._process_exited(CODE_UNKNOWN)  # of Popen, too, whose finalizer would warn, and ask for it
+    transport._proc = None  # COMPAT(asyncio): no signal is sent; from 3.13 on it asks for nothing else, and would send it
+    for protocol in transport._pipes.values():
+        if protocol is not None and protocol.pipe is not None:
+            at_any_rate(_let_go_of, protocol.pipe)
+
+
+def _let_go_of(pipe: Any) -> None:
+    if not isinstance(pipe, asyncio.WriteTransport):
+        pipe.close()
+    elif not pipe.is_closing() or pipe.get_write_buffer_size():  # what is left in there the parent sends
+        pipe.abort()

@@ -32,6 +32,7 @@ from treadle._native.transport import SocketTransport, Transport, TransportListe
 from treadle.loop import hooks, left_open, slow, task_steps, tls
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
+from treadle.loop.executor_calls import ExecutorCalls
 from treadle.loop.signals import SignalPipe
 from treadle.loop.starvation import StarvationLog
 
@@ -102,6 +103,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
         self._children = Children()
+        self._executor_calls = ExecutorCalls()
         self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
         self._find_clock()
 
@@ -164,6 +166,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         asyncio has ended by the fork."""
         if self._signal_pipe is not None:
             self._pipe()
+        self._executor_calls.renew_if_forked(self)
         self._children.renew_if_forked(self)
         asyncio._set_running_loop(self)
 
@@ -235,13 +238,15 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self, executor: Any, func: Callable[..., _T], *args: Any
     ) -> asyncio.Future[_T]:
         """asyncio's; the call holds the program until it is through."""
+        self._executor_calls.renew_if_forked(self)
         future: asyncio.Future[_T] = base_events.BaseEventLoop.run_in_executor(self, executor, func, *args)
-        self.ref_request()
-        future.add_done_callback(self._executor_call_ended)
+        self._executor_calls.hold(self, future)
         return future
 
-    def _executor_call_ended(self, _: asyncio.Future[Any]) -> None:
-        self.unref_request()
+    def set_default_executor(self, executor: Any) -> None:
+        """asyncio's. A forked child has another one, until it sets its own."""
+        self._executor_calls.renew_if_forked(self)
+        super().set_default_executor(executor)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error.
@@ -278,8 +283,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         return transport
 
     def _child_watcher_callback(self, pid: int, returncode: int, transport: Any) -> None:
-        super()._child_watcher_callback(pid, returncode, transport)  # type: ignore[misc]
-        self.call_soon_threadsafe(self._children.let_go, self, pid)  # asyncio may call this on a thread of its own
+        # asyncio may call this on a thread of its own.
+        self.call_soon_threadsafe(self._children.exited, self, transport, returncode)
 
     def _make_datagram_transport(
         self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None

@@ -1,10 +1,12 @@
-"""A forked child that runs the EventLoop it inherited: its signals are its own, and its parent's children are none of its.
-Not here: the poller (tests/unit/native)."""
+"""A forked child that runs the EventLoop it inherited: its signals and its executor are its own, and its parent's children and
+calls are none of its. Not here: the poller (tests/unit/native)."""
 
 import asyncio
+import concurrent.futures
 import os
 import signal
 import subprocess
+import threading
 from asyncio import unix_events
 from collections.abc import Callable, Iterator
 
@@ -188,3 +190,185 @@ def test_they_are_none_of_a_childs(loop: EventLoop, monkeypatch: pytest.MonkeyPa
     assert in_child(child) == 0
     assert loop.run_until_complete(program.communicate(b"whole")) == (b"whole", None)
     assert program.returncode == 0
+
+
+class Told(asyncio.SubprocessProtocol):
+    def __init__(self) -> None:
+        self.log: Trace = []
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.log.append((fd, data))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self.log.append((fd, exc))
+
+    def process_exited(self) -> None:
+        self.log.append("exited")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.log.append("lost")
+
+
+@pytest.mark.usefixtures("is_watched")
+def test_a_signal_to_one_does_not_reach_it(loop: EventLoop) -> None:
+    program = loop.run_until_complete(asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    fork = Fork()
+    refused: Trace = []
+
+    async def main() -> tuple[bytes, None] | None:
+        if not fork.begin():
+            fork.child_ends()
+            return await program.communicate(b"whole")
+        await turn(loop)
+        for send in (program.kill, program.terminate, lambda: program.send_signal(signal.SIGINT)):
+            try:
+                send()
+            except ProcessLookupError:
+                refused.append(send)
+        return None
+
+    try:
+        told = loop.run_until_complete(main())
+    finally:
+        fork.end(lambda: len(refused) == 3)
+    assert (told, program.returncode) == ((b"whole", None), 0)
+
+
+@pytest.mark.usefixtures("is_watched")
+def test_who_waits_for_one_goes_on(loop: EventLoop) -> None:
+    program = loop.run_until_complete(asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    contexts = contexts_of(loop)
+    fork = Fork()
+    heard: Trace = []
+
+    async def main() -> None:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        waits = [loop.create_task(wait) for wait in (program.wait(), program.stdout.read(), program.stdin.wait_closed())]
+        await turn(loop)
+        if fork.begin():
+            heard.extend(await asyncio.gather(*waits))
+            heard.append((await program.wait(), await program.stdout.read(), program.returncode))
+            program.stdin.write(b"of the child")
+            heard.extend(await asyncio.gather(program.stdin.drain(), return_exceptions=True))
+        else:
+            fork.child_ends()
+            program.stdin.write(b"whole")
+            program.stdin.close()
+            heard.extend(await asyncio.gather(*waits))
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        fork.end(
+            lambda: heard[:-1] == [255, b"", None, (255, b"", 255)] and isinstance(heard[-1], ConnectionError) and contexts == []
+        )
+    assert (heard, contexts) == ([0, b"whole", None], [])
+
+
+@pytest.mark.usefixtures("is_watched")
+def test_its_protocol_is_told_once(loop: EventLoop) -> None:
+    """Also where the parent was closing a pipe of it, with something to send left."""
+    transport, told = loop.run_until_complete(loop.subprocess_exec(Told, "cat", stderr=None))
+    contexts = contexts_of(loop)
+    stdin = transport.get_pipe_transport(0)
+    assert isinstance(stdin, asyncio.WriteTransport)
+    data = b"x" * 1_000_000  # more than both pipes take
+    fork = Fork()
+
+    async def main() -> None:
+        stdin.write(data)
+        stdin.close()
+        if not fork.begin():
+            fork.child_ends()
+        while "lost" not in told.log:
+            await turn(loop)
+        if fork.is_child:  # what the thread of asyncio's watcher may have handed over before the fork
+            loop._child_watcher_callback(transport.get_pid(), 0, transport)
+            await turn(loop)
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        fork.end(lambda: sorted(told.log, key=str) == [(0, None), (1, None), "exited", "lost"] and contexts == [])
+    assert b"".join(entry[1] for entry in told.log if isinstance(entry, tuple) and entry[1] is not None) == data
+    assert transport.get_returncode() == 0
+    transport.close()
+
+
+def turn(loop: EventLoop) -> asyncio.Future[None]:
+    """Done in the next check phase."""
+    done = loop.create_future()
+    loop.set_immediate(done.set_result, None)
+    return done
+
+
+# -- its parent's executor
+
+
+@pytest.mark.parametrize("is_own", [False, True], ids=["default", "own"])
+def test_a_call_of_the_parent_does_not_hold_a_child(loop: EventLoop, is_own: bool) -> None:
+    gate = threading.Event()
+    fork = Fork()
+    held: Trace = []
+    executor = concurrent.futures.ThreadPoolExecutor(1) if is_own else None
+    call = loop.run_in_executor(executor, gate.wait, DEADLINE_S)
+
+    def divide() -> None:
+        if fork.begin():
+            loop.set_immediate(loop.set_immediate, lambda: held.append(loop.request_refs))
+        else:
+            fork.child_ends()
+            gate.set()
+
+    loop.set_immediate(divide)
+    try:
+        run(loop)
+        if fork.is_child:  # its outcome, which a thread may have handed over before the fork, counts no second time
+            call.set_result(True)
+            loop.run_until_complete(turn(loop))
+            held.append(loop.request_refs)
+    finally:
+        fork.end(lambda: held == [0, 0] and not loop.is_alive())
+    assert call.result() is True
+    assert loop.request_refs == 0
+    if executor is not None:
+        executor.shutdown()
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+@pytest.mark.parametrize("when", ["at once", "in the next turn"])
+@pytest.mark.parametrize("is_set", [False, True], ids=["the loop's", "set"])
+def test_a_child_has_an_executor_of_its_own(loop: EventLoop, is_set: bool, when: str) -> None:
+    if is_set:
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+    loop.run_until_complete(loop.run_in_executor(None, os.getpid))  # its thread is idle from now on
+    fork = Fork()
+    called: Trace = []
+
+    async def main() -> None:
+        if not fork.begin():
+            fork.child_ends()
+        elif when == "in the next turn":
+            await turn(loop)
+        called.append(await loop.run_in_executor(None, os.getpid))
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        fork.end(lambda: called == [os.getpid()] and loop.request_refs == 0)
+    assert called == [os.getpid()]
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def test_the_executor_that_a_child_sets_stays(loop: EventLoop) -> None:
+    loop.run_until_complete(loop.run_in_executor(None, os.getpid))
+
+    def child() -> bool:
+        executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="of the child")
+        loop.set_default_executor(executor)
+        name = loop.run_until_complete(asyncio.to_thread(lambda: threading.current_thread().name))
+        return name.startswith("of the child")
+
+    assert in_child(child) == 0
+    loop.run_until_complete(loop.shutdown_default_executor())

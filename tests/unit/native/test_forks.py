@@ -189,3 +189,30 @@ def test_a_child_that_only_lets_go_of_it(loop: LoopCore, pairs: list[Pair]) -> N
     pairs[0][1].send(b"x")
     loop.run_turns(True)
     assert log == [b"x"]
+
+
+def test_what_fails_in_a_child_is_done_in_its_next_run() -> None:
+    class Failing(LoopCore):
+        tries = 0
+
+        def forked(self) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise OSError
+
+    loop = Failing()
+
+    def one_turn() -> None:
+        loop.set_immediate(loop.stop)
+        loop.run_turns(False)
+
+    def child() -> bool:
+        with pytest.raises(OSError):
+            one_turn()
+        one_turn()
+        one_turn()
+        return loop.tries == 2
+
+    one_turn()
+    assert in_child(child) == 0
+    loop.close_core()
