@@ -21,7 +21,6 @@ cdef class CheckPhase(TimersPhase):
 
     cdef Immediate add_immediate(self, Kind kind, callback, args, context)
     cdef int run_check(self) except -1
-    cdef int note_spin(self, uint64_t ran) except -1
 
     cdef inline Immediate add_node_immediate(self, callback, tuple args):
         # set_immediate, as treadle's function calls it without a look-up.

@@ -6,11 +6,10 @@ Source: Node, lib/internal/timers.js.
 """
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t
 
 from treadle._native.callbacks cimport Callbacks, PyContext_CopyCurrent
 from treadle._native.counters cimport CHECK
-from treadle._native.microtasks cimport CUT_CHECK, GUARD_CALLBACKS, GUARD_SOON, LOOK_EVERY, SPIN_CALLBACKS, PhaseWatch
+from treadle._native.microtasks cimport CUT_CHECK, GUARD_CALLBACKS, GUARD_SOON, LOOK_EVERY, PhaseWatch
 from treadle._native.queues cimport IMMEDIATE, SOON, Handle, Kind, Ring, show_by, visitproc
 
 
@@ -135,17 +134,6 @@ cdef class CheckPhase(TimersPhase):
         self.drain_if_any()
         if phase.since_ns:
             self.suspect = None
-        return self.note_spin(phase.ran) if self.immediates.size else 0
-
-    cdef int note_spin(self, uint64_t ran) except -1:
-        # The check phase leaves immediates behind, as in the turn before: the loop has no rest.
-        cdef Handle first
-        if self.spin_turn + 1 != self.counters.turns:
-            self.spins = 0
-            self.spin_look_ns = 0
-        self.spin_turn = self.counters.turns
-        self.spins += ran
-        if self.spins < SPIN_CALLBACKS:
-            return 0
-        first = <Handle>self.immediates.first()
-        return self.look_at_spin(first.callback, first.args)
+        if self.immediates.size:
+            self.note_spin(CUT_CHECK, phase.ran, <Handle>self.immediates.first())
+        return 0

@@ -229,6 +229,7 @@ cdef class IoPhases(CheckPhase):
             return 1
         now_ns = clock_ns()
         if due_ns <= now_ns:
+            self.note_overdue(now_ns)
             return 0
         return <int>min((due_ns - now_ns + NS_PER_MS - 1) // NS_PER_MS, POLL_MS_MAX)
 

@@ -10,7 +10,6 @@ cdef enum:
     GUARD_SOON = 128            # of asyncio's kind: it promises only "the next iteration". In a drain no clock is asked at all
     GUARD_HANDLES = 16          # descriptors in one phase before the clock decides: nobody promises how many one poll finds
     LOOK_EVERY = 64             # callbacks between two looks at the clock
-    SPIN_CALLBACKS = 10_000     # the same, for immediates which leave the loop no rest
 
 cdef enum Cut:                  # what the guard cut short
     CUT_TICKS
@@ -49,9 +48,9 @@ cdef class Microtasks(Callbacks):
     cdef bint is_cut                # a tick that failed has ended the latest drain
     cdef Flood drain_flood          # ends when the queues are drained to the end
     cdef Flood phase_floods[CUTS]   # end with a turn in which that phase is not cut
-    cdef Flood spin_flood           # immediates which leave the loop no rest
-    cdef uint64_t spins             # immediates since spin_look_ns, in turns that all left some behind
-    cdef uint64_t spin_turn         # the last of these turns
+    cdef Flood spin_flood           # immediates, or alarms, which leave the loop no rest
+    cdef uint64_t spins             # of them since spin_look_ns, in turns that all left some behind
+    cdef int64_t spin_turn          # the last of these turns
     cdef int64_t spin_look_ns       # by thread_cpu_ns(); 0: not looked yet
     cdef int64_t cut_turn           # the last turn of which a phase was cut; long past where it does not matter any more
     cdef object suspect             # the callback of a long phase that ran last, kept from its first look at the clock to its end
@@ -72,7 +71,7 @@ cdef class Microtasks(Callbacks):
     cdef int report(self, Flood *flood, Cut cut, list suspects, int64_t now_ns) except -1
     cdef int count_cut(self, Cut cut) except -1
     cdef bint is_over(self, PhaseWatch *phase, uint64_t least) noexcept
-    cdef int look_at_spin(self, suspect, args) except -1
+    cdef int note_spin(self, Cut cut, uint64_t ran, Handle left) except -1
 
     # Node's methods, as treadle's functions call them without a look-up.
 

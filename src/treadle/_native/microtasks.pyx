@@ -17,6 +17,7 @@ cdef enum:
     FLOOD_REPORT_NS = 100 * NS_PER_MS      # a flood this long is reported to starvation_hook
     REPORT_AGAIN = 10                      # ... and once more when it is so many times as long, if that named nobody
     SUSPECTS_MAX = 16                      # of a queue that are shown to it
+    SPIN_CALLBACKS = 10_000                # of those that leave the loop no rest, until they are looked at
     SPIN_NS = 100 * NS_PER_MS              # SPIN_CALLBACKS that computed no longer, 10 us each, wait for something and do no work
 
 
@@ -210,16 +211,25 @@ cdef class Microtasks(Callbacks):
         flood.turn = self.counters.turns
         return self.note_flood(flood, cut, suspect, args if callback is suspect else None, clock_ns())
 
-    cdef int look_at_spin(self, suspect, args) except -1:
-        # SPIN_CALLBACKS immediates have run since the last look, in turns which all left some behind: a flood if they were quick.
-        # Nothing is cut: timers and I/O have their turn.
-        cdef int64_t now_ns = thread_cpu_ns()
-        cdef bint is_quick = self.spin_look_ns != 0 and now_ns - self.spin_look_ns < SPIN_NS
+    cdef int note_spin(self, Cut cut, uint64_t ran, Handle left) except -1:
+        # In this turn `ran` immediates, or alarms, ran, and one is left which keeps the poll from waiting. SPIN_CALLBACKS in turns on
+        # end that were all so: a flood if they were quick. Nothing is cut: timers and I/O have their turn.
+        cdef int64_t now_ns
+        cdef bint is_quick
+        if self.spin_turn + 1 < <int64_t>self.counters.turns:
+            self.spins = 0
+            self.spin_look_ns = 0
+        self.spin_turn = self.counters.turns
+        self.spins += ran
+        if self.spins < SPIN_CALLBACKS:
+            return 0
+        now_ns = thread_cpu_ns()
+        is_quick = self.spin_look_ns != 0 and now_ns - self.spin_look_ns < SPIN_NS
         self.spins = 0
         self.spin_look_ns = now_ns
         if not is_quick:
             end_flood(&self.spin_flood)
-        return self.note_flood(&self.spin_flood, CUT_CHECK, suspect, args, clock_ns()) if self.starvation_guard else 0
+        return self.note_flood(&self.spin_flood, cut, left.callback, left.args, clock_ns()) if self.starvation_guard else 0
 
     # ---- floods
 

@@ -15,12 +15,14 @@ cdef class TimersPhase(Microtasks):
     cdef int64_t pass_ns            # the alarms' time of the timers' pass, and until all that was due has run; -2: it has
     cdef uint64_t pass_order        # alarms made in the pass have this order, or one behind it
     cdef int64_t alarms_turn_ns     # their rest has its turn as if it were due then, by clock_ns(): it was cut; -2: there is none
+    cdef uint64_t timers_seen       # counters.timers when note_overdue() was asked last
     cdef public object alarm_clock  # COMPAT(asyncio): what replaces time(), in s, for call_later and call_at; None: nothing does
 
     cdef Timeout add_timeout(self, callback, double delay_ms, tuple args, bint is_interval)
     cdef double alarms_now_s(self) except? -1
     cdef Alarm add_alarm(self, double when_s, callback, tuple args, context)
     cdef int run_timers(self) except -1
+    cdef int note_overdue(self, int64_t now_ns) except -1
     cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1
     cdef int run_list(self, TimerList timers, int64_t now_ms, bint *drain_first, PhaseWatch *phase) except -1
     cdef int fire(self, Timer timer) except -1

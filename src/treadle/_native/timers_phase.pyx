@@ -10,7 +10,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from treadle._native.callbacks cimport PyContext_CopyCurrent, Stopwatch
 from treadle._native.counters cimport TIMERS
 from treadle._native.microtasks cimport CUT_TIMERS, GUARD_CALLBACKS, GUARD_SOON, LOOK_EVERY, PhaseWatch
-from treadle._native.queues cimport ALARM, TIMER, HeapEntry
+from treadle._native.queues cimport ALARM, TIMER, Handle, HeapEntry
 from treadle._native.timers cimport NS_PER_MS, Alarm, DebugAlarm, Timeout, Timer, TimerList, Timers, clock_ns
 
 
@@ -148,6 +148,15 @@ cdef class TimersPhase(Microtasks):
             self.pass_ns = self.alarms_turn_ns = -2
         if phase.since_ns:
             self.suspect = None
+        return 0
+
+    cdef int note_overdue(self, int64_t now_ns) except -1:
+        # Before the poll, which does not wait: an alarm is due. So it is in each turn where one always makes the next for now.
+        cdef HeapEntry *alarm = self.timers.due_alarms.first()
+        cdef uint64_t ran = self.counters.timers - self.timers_seen
+        self.timers_seen = self.counters.timers
+        if ran and alarm is not NULL and alarm.key <= now_ns:
+            self.note_spin(CUT_TIMERS, ran, <Handle>alarm.item)
         return 0
 
     cdef int run_alarms(self, int64_t now_ms, PhaseWatch *phase) except -1:

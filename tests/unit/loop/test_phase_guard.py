@@ -701,6 +701,44 @@ def test_a_busy_wait_is_named_however_little_of_the_machine_it_gets(loop: Loop, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("chains", [1, 50])
+def test_endless_alarms_for_now_are_named_once(loop: Loop, caplog: pytest.LogCaptureFixture, chains: int) -> None:
+    """Each is over in its turn, and makes the next: no poll waits."""
+    end_s = time.monotonic() + DEADLINE_S
+
+    def asks_again() -> None:
+        if not caplog.records and time.monotonic() < end_s:
+            loop.call_later(0, asks_again)
+
+    for _ in range(chains):
+        asks_again()
+    run(loop)
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    assert record.args[0] == "timers"
+    assert "asks_again" in str(record.args[2])
+    assert cuts(loop) == {}
+
+
+@pytest.mark.slow
+def test_alarms_that_let_the_loop_rest_are_no_flood(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    left = 60_000
+
+    def asks_again() -> None:
+        nonlocal left
+        left -= 20
+        for _ in range(19):
+            loop.call_later(0, int)
+        if left > 0:
+            loop.call_later(0.0002, asks_again)
+
+    asks_again()
+    run(loop)
+    assert caplog.records == []
+    assert loop.statistics()["floods"] == 0
+
+
+@pytest.mark.slow
 def test_work_in_pieces_is_no_flood(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     """The cure for a long computation, with set_immediate or with asyncio.sleep(0): pieces of 20 us and more."""
     end_s = time.monotonic() + 0.4
