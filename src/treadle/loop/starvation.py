@@ -24,7 +24,8 @@ CURES = {
     "microtasks": "Let the loop breathe: set_immediate or asyncio.sleep(0) instead of next_tick, queue_microtask or call_soon.",
     "immediates": "Wait for what is to come, by an event, a future or a timer, instead of asking again and again; where there is "
     "work to do, do more of it in fewer pieces, in a thread or in a process.",
-    "timers": "Spread them out, or have one timer do the work of many; wait for what is to come, instead of asking again and again.",
+    "timers": "Spread them out, or have one timer do the work of many; wait for what is to come instead of asking again and "
+    "again.",
 }
 
 
