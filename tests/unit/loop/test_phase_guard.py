@@ -28,6 +28,13 @@ GUARD_MS = 10  # ... that also took this long
 CAUSES = ["ticks", "soon", "timers", "pending", "poll", "check", "close"]
 
 
+def the_one_named(caplog: pytest.LogCaptureFixture) -> tuple[str, str]:
+    """What flooded the loop, and who fed it, by the one entry of the log."""
+    (record,) = caplog.records
+    assert isinstance(record.args, tuple)
+    return str(record.args[0]), str(record.args[2])
+
+
 def cuts(loop: Loop) -> dict[str, int]:
     """How often the guard stepped in, by what it cut."""
     counted = loop.statistics()
@@ -670,14 +677,13 @@ def test_endless_immediates_are_named_once(loop: Loop, caplog: pytest.LogCapture
         turns_max = loop.turns + 200_000
         asks_again()
         run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == "immediates"
-    assert "asks_again" in str(record.args[2])
+    what, who = the_one_named(caplog)
+    assert what == "immediates"
+    assert "asks_again" in who
     statistics = loop.statistics()
     assert statistics["floods"] >= 1
     assert statistics["flood_max_ns"] > 100_000_000
-    assert statistics["flood_culprit"] == record.args[2]
+    assert statistics["flood_culprit"] == who
     assert cuts(loop) == {}
 
 
@@ -694,10 +700,9 @@ def test_a_busy_wait_is_named_however_little_of_the_machine_it_gets(loop: Loop, 
 
     asks_again()
     run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == "immediates"
-    assert "asks_again" in str(record.args[2])
+    what, who = the_one_named(caplog)
+    assert what == "immediates"
+    assert "asks_again" in who
 
 
 @pytest.mark.slow
@@ -713,10 +718,9 @@ def test_endless_alarms_for_now_are_named_once(loop: Loop, caplog: pytest.LogCap
     for _ in range(chains):
         asks_again()
     run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == "timers"
-    assert "asks_again" in str(record.args[2])
+    what, who = the_one_named(caplog)
+    assert what == "timers"
+    assert "asks_again" in who
     assert cuts(loop) == {}
 
 
@@ -777,14 +781,13 @@ def test_who_feeds_a_flood_of_a_phase_is_named_once(loop: Loop, caplog: pytest.L
         else:
             loop.set_timeout(feeds, 1)
     run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == kind
-    assert "feeds" in str(record.args[2])
+    what, who = the_one_named(caplog)
+    assert what == kind
+    assert "feeds" in who
     statistics = loop.statistics()
     assert statistics["floods"] == 1
     assert statistics["flood_max_ns"] > 100_000_000
-    assert statistics["flood_culprit"] == record.args[2]
+    assert statistics["flood_culprit"] == who
 
 
 @pytest.mark.slow
@@ -815,13 +818,12 @@ def test_alarms_of_one_time_are_named_and_not_who_comes_next(
         for _ in range(10):
             beat()
     run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert record.args[0] == "timers"
-    assert "feeds" in str(record.args[2])
+    what, who = the_one_named(caplog)
+    assert what == "timers"
+    assert "feeds" in who
     statistics = loop.statistics()
     assert statistics["floods"] == 1
-    assert statistics["flood_culprit"] == record.args[2]
+    assert statistics["flood_culprit"] == who
     assert set(cuts(loop)) == ({"timers"} if beside == "alarms" else set())
 
 
@@ -839,9 +841,7 @@ def test_of_immediates_the_last_one_is_named_and_not_the_next(loop: Loop, caplog
         loop.set_immediate(feeds, number)
     loop.set_immediate(comes_next)
     run(loop)
-    (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    assert "feeds" in str(record.args[2])
+    assert "feeds" in the_one_named(caplog)[1]
     assert cuts(loop) == {"check": 2}
 
 
