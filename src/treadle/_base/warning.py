@@ -28,10 +28,23 @@ def set_warning_observer(observer: Callable[[Warning], None] | None) -> None:
 
 
 def issue_warning(warning: Warning) -> None:
-    """Warn at the nearest line outside treadle. Raises `warning` itself if a filter turns it into an error."""
+    """Warn at the nearest line outside treadle. Raises what is shown if a filter turns it into an error."""
     if _observer is not None:
         _observer(warning)
-    warnings.warn(warning, stacklevel=_level_of_caller())
+    warnings.warn(_shown(warning), stacklevel=_level_of_caller())
+
+
+def _shown(warning: Warning) -> Warning:
+    """What Python is to show: its format knows a class and a text, and so the fields go into the text, as Node prints them. The
+    class of a subclass says its name already."""
+    if type(warning) is not TreadleWarning:
+        return warning
+    code = f"[{warning.code}] " if warning.code is not None else ""
+    name = f"{warning.name}: " if code or warning.name != "Warning" else ""
+    detail = f"\n{warning.detail}" if warning.detail is not None else ""
+    if not (name or detail):
+        return warning
+    return TreadleWarning(f"{code}{name}{warning}{detail}", name=warning.name, code=warning.code, detail=warning.detail)
 
 
 def _level_of_caller() -> int:

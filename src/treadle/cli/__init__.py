@@ -1,8 +1,12 @@
 """The command line: ``treadle run file.py``, ``treadle serve module:app``, ``treadle trace file.py``."""
 
+import signal
+from typing import Any
+
 import click
 
 from treadle._base.version import VERSION
+from treadle.cli.ending import end_by
 from treadle.cli.run import run
 from treadle.cli.serve import serve
 from treadle.cli.trace import trace
@@ -11,7 +15,14 @@ __all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """A file in the place of a command is answered by the command that runs files."""
+    """A file in the place of a command is answered by the command that runs files. Ctrl-C before or behind the program ends it
+    as one amid the program does: click would say "Aborted!", and leave with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            end_by(signal.SIGINT)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

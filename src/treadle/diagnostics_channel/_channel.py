@@ -8,7 +8,7 @@ whatever the others raise. Subscribing is thread-safe; subscribers run on the th
 Not here: spans of time (_tracing.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from threading import RLock
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
@@ -18,6 +18,7 @@ from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.context import AsyncLocalStorage
 from treadle.diagnostics_channel._failures import report
+from treadle.events._loop import as_task
 
 __all__ = ["Channel", "Subscriber", "Transform", "channel", "has_subscribers", "subscribe", "unsubscribe"]
 
@@ -25,7 +26,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 Subscriber: TypeAlias = Callable[[Any, str], object]
-"""(message, name of the channel)"""
+"""(message, name of the channel); a coroutine function runs as a task"""
 Transform: TypeAlias = Callable[[Any], Any]
 """message -> the store to run with"""
 
@@ -54,11 +55,13 @@ class Channel:
         return self._name
 
     def publish(self, message: Any, /) -> None:
-        """Call every subscriber with (message, name), now. What one raises is an uncaught exception of the next tick; where no
-        loop runs, it is printed."""
+        """Call every subscriber with (message, name), now; the coroutine of one runs as a task. What one raises is an uncaught
+        exception of the next tick; where no loop runs, it is printed."""
         for subscriber in self._subscribers:
             try:
-                subscriber(message, self._name)
+                result = subscriber(message, self._name)
+                if result is not None and isinstance(result, Coroutine):
+                    as_task(result)
             except Exception as error:
                 report(error)
 

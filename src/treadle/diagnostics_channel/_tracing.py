@@ -9,7 +9,7 @@ All five get the same message, a dict, which gains "result" or "error". With nob
 Not here: a single channel (_channel.py). Source: Node, class TracingChannel.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -71,20 +71,20 @@ class TracingChannel:
     def trace_sync(
         self, callback: Callable[_P, _T], message: Message | None = None, /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """callback(*args, **kwargs), traced. Returns and raises what it does."""
+        """callback(*args, **kwargs), traced. Returns and raises what it does; with subscribers ERR_INVALID_ARG_TYPE (message)."""
         if not self.has_subscribers:
             return callback(*args, **kwargs)
-        message = {} if message is None else message
+        message = _message_of(message)
         return self.start.run_stores(message, self._call, message, partial(callback, *args, **kwargs), True)
 
     async def trace_async(
         self, callback: Callable[_P, Awaitable[_T]], message: Message | None = None, /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """`await callback(*args, **kwargs)`, traced: tracePromise of Node. Begins when it is awaited. A cancellation counts as an
-        error."""
+        error. Raises what callback does, and with subscribers ERR_INVALID_ARG_TYPE (message)."""
         if not self.has_subscribers:
             return await callback(*args, **kwargs)
-        message = {} if message is None else message
+        message = _message_of(message)
         return await self.start.run_stores(message, self._call_async, message, partial(callback, *args, **kwargs))
 
     def trace_callback(
@@ -103,7 +103,7 @@ class TracingChannel:
             raise TreadleError(
                 "ERR_OUT_OF_RANGE", name="position", expected=f"that of one of {len(args)} arguments", received=position
             )
-        message = {} if message is None else message
+        message = _message_of(message)
         done = args[position]
         require_callable(done, "callback")
         replaced = list(args)
@@ -172,6 +172,14 @@ class TracingChannel:
     def _failed(self, message: Message, error: object) -> None:
         message["error"] = error
         self.error.publish(message)
+
+
+def _message_of(message: Message | None) -> Message:
+    if message is None:
+        return {}
+    if not isinstance(message, MutableMapping):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="message", expected="a dict", received=type(message).__name__)
+    return message
 
 
 async def _awaited(awaitable: Awaitable[_T]) -> _T:

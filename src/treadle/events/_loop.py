@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from treadle.loop.event_loop import EventLoop
 
-__all__ = ["as_task", "running_loop"]
+__all__ = ["as_task", "begin_last", "running_loop"]
 
 
 def running_loop() -> "EventLoop":
@@ -26,3 +26,12 @@ def as_task(coroutine: Coroutine[Any, Any, object]) -> "Task[object]":
     except BaseException:
         coroutine.close()
         raise
+
+
+def begin_last(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run it up to its first suspension, where no turn will come that could run the rest. What it raises comes out."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()

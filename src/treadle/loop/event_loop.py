@@ -88,6 +88,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         _asyncgen_firstiter_hook: Callable[[Any], None]
         _asyncgen_finalizer_hook: Callable[[Any], None]
 
+    _is_whole = False  # set once: by the end of __init__, which an exception, Ctrl-C say, may cut short
+
     def __init__(self) -> None:
         SelectorEventLoop.__init__(self, _Watched(self))  # type: ignore[arg-type]
         self.adopt_asyncio(
@@ -106,6 +108,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self._executor_calls = ExecutorCalls()
         self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
         self._find_clock()
+        self._is_whole = True
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed() else "running" if self.is_running() else "open"
@@ -174,7 +177,8 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         if self.is_closed_native:  # or it never came to be
             return
         try:
-            SelectorEventLoop.__del__(self)  # which warns, and closes it
+            if self._is_whole:
+                SelectorEventLoop.__del__(self)  # which warns, and closes it
         finally:
             LoopCore.__del__(self)
 

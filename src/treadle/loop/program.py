@@ -51,9 +51,9 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     loop.stop() ends it before main is done, and TreadleError: ERR_INVALID_ARG_TYPE; ERR_LOOP_RUNNING when another loop runs on
     this thread.
     """
-    if not callable(main) and not asyncio.iscoroutine(main):
+    if inspect.isasyncgenfunction(main) or not (callable(main) or asyncio.iscoroutine(main)):
         expected = "a function, a coroutine function or a coroutine"
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name="main", expected=expected, received=type(main).__name__)
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="main", expected=expected, received=_kind(main))
     here = _here.program
     if here is not None and here.adopts and here.pid == os.getpid():
         here.adopt(main)
@@ -63,6 +63,10 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
             main.close()
         raise TreadleError("ERR_LOOP_RUNNING")
     return _Program(main, adopts=False).run(debug)
+
+
+def _kind(main: object) -> str:
+    return "an async generator function" if inspect.isasyncgenfunction(main) else type(main).__name__
 
 
 def run_until_done(main: Main, *, cleanup_s: float) -> Any:

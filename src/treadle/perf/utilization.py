@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 
 __all__ = ["EventLoopUtilization", "event_loop_utilization"]
@@ -24,8 +25,10 @@ def event_loop_utilization(
 ) -> EventLoopUtilization:
     """Of the loop that runs here: since it first ran, or since `utilization1` was taken; with two, from the second to the first.
 
-    Raises TreadleError: ERR_NO_LOOP. From another thread ask the loop itself: idle_and_active_ns().
+    Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE. From another thread ask the loop itself: idle_and_active_ns().
     """
+    _require_utilization(utilization1, "utilization1")
+    _require_utilization(utilization2, "utilization2")
     if utilization1 is not None and utilization2 is not None:
         return _share(utilization1.idle - utilization2.idle, utilization1.active - utilization2.active)
     idle_ns, active_ns = get_loop().idle_and_active_ns()
@@ -33,6 +36,11 @@ def event_loop_utilization(
     if utilization1 is not None:
         idle, active = idle - utilization1.idle, active - utilization1.active
     return _share(idle, active)
+
+
+def _require_utilization(value: object, name: str) -> None:
+    if value is not None and not isinstance(value, EventLoopUtilization):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an EventLoopUtilization", received=type(value).__name__)
 
 
 def _share(idle: float, active: float) -> EventLoopUtilization:

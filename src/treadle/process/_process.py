@@ -6,7 +6,7 @@ Not here: who calls the emission functions (the program runner, through loop.hoo
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Final, Literal, NoReturn, Self, TypeVar
 
 from treadle._base.arguments import require_callable
@@ -14,6 +14,7 @@ from treadle._base.errors import TreadleError
 from treadle._base.main_thread import is_main_thread
 from treadle._base.warning import TreadleWarning, issue_warning
 from treadle.events import EventEmitter, Listener
+from treadle.events._loop import begin_last
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.holders import holders
@@ -173,6 +174,12 @@ class Process(EventEmitter):
                 if self.exit_code is None:
                     self._failure_code = code or 1
 
+    def _follow(self, result: object) -> None:
+        if self._is_exiting and is_main_thread() and isinstance(result, Coroutine):
+            begin_last(result)  # COMPAT(node): up to its first await
+        else:
+            EventEmitter._follow(self, result)
+
     # -- what nobody else took care of ---------------------------------------------------------------------------
 
     def handle_uncaught(self, error: BaseException) -> bool:
@@ -199,9 +206,14 @@ class Process(EventEmitter):
     def emit_warning(
         self, warning: str | Warning, name: str = "Warning", code: str | None = None, *, detail: str | None = None
     ) -> None:
-        """Issue a Python warning (its filters apply), and emit 'warning'(warning) in the next tick."""
+        """Issue a Python warning (its filters apply), and emit 'warning'(warning) in the next tick. Raises TreadleError:
+        ERR_INVALID_ARG_TYPE."""
         if isinstance(warning, str):
             warning = TreadleWarning(warning, name=name, code=code, detail=detail)
+        elif not isinstance(warning, Warning):
+            raise TreadleError(
+                "ERR_INVALID_ARG_TYPE", name="warning", expected="a str or a Warning", received=type(warning).__name__
+            )
         issue_warning(warning)
 
     def on_warning(self, warning: Warning) -> None:

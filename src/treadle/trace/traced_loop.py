@@ -19,8 +19,8 @@ class TracedEventLoop(EventLoop):
     """An EventLoop that tells a recorder all it does, until the recorder has enough."""
 
     def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder  # ORDER: first, since a whole loop may be closed
         super().__init__()
-        self._recorder = recorder
         recorder.on_over = self._stop_tracing
         self.observe(self.is_debug, recorder)
 

@@ -20,7 +20,9 @@ def test_a_warning_is_an_ordinary_python_warning(observed: list[Warning]) -> Non
     warning = TreadleWarning("text", name="TestWarning", code="C1", detail="more")
     with pytest.warns(TreadleWarning, match="text") as caught:
         issue_warning(warning)
-    assert caught[0].message is warning
+    shown = caught[0].message
+    assert isinstance(shown, TreadleWarning)
+    assert (str(shown), shown.name, shown.code, shown.detail) == ("[C1] TestWarning: text\nmore", "TestWarning", "C1", "more")
     assert (warning.name, warning.code, warning.detail) == ("TestWarning", "C1", "more")
     assert observed == [warning]
 

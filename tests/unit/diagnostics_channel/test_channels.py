@@ -251,3 +251,58 @@ def test_a_library_that_publishes_brings_no_asyncio_in(module: str) -> None:
     program = f"import sys, {module}\nprint('asyncio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+# -- coroutine functions
+
+
+def test_a_coroutine_function_subscribes() -> None:
+    trace: list[object] = []
+
+    async def subscriber(message: object, name: str) -> None:
+        await asyncio.sleep(0)
+        trace.append((name, message))
+
+    spans = tracing_channel("coroutine")
+    spans.start.subscribe(subscriber)
+    try:
+        treadle.run(lambda: spans.trace_sync(int, {"id": 1}))
+    finally:
+        spans.start.unsubscribe(subscriber)
+    assert trace == [("tracing:coroutine:start", {"id": 1, "result": 0})]
+
+
+def test_a_coroutine_function_without_a_loop_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    async def subscriber(message: object, name: str) -> None: ...
+
+    lone = channel("coroutine")
+    lone.subscribe(subscriber)
+    try:
+        lone.publish(1)
+    finally:
+        lone.unsubscribe(subscriber)
+    assert "ERR_NO_LOOP" in capsys.readouterr().err
+
+
+# -- what a message may be
+
+
+def test_a_message_that_is_no_dict_is_refused_before_anything_is_told() -> None:
+    trace: list[object] = []
+    spans = tracing_channel("message")
+    listener = lambda message, _: trace.append(message)  # noqa: E731
+    spans.subscribe(start=listener, end=listener)
+    wrong: Any = 5
+    calls: list[Any] = [
+        lambda: spans.trace_sync(int, wrong),
+        lambda: asyncio.run(spans.trace_async(asyncio.sleep, wrong, 0)),
+        lambda: spans.trace_callback(print, 0, wrong, print),
+    ]
+    try:
+        for call in calls:
+            with pytest.raises(TreadleError) as caught:
+                call()
+            assert (caught.value.code, caught.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "message")
+    finally:
+        spans.unsubscribe(start=listener, end=listener)
+    assert trace == []

@@ -186,3 +186,18 @@ def test_a_handle_that_somebody_keeps_outside_keeps_what_it_calls() -> None:
     assert handle.cancelled()
     gc.collect()
     assert is_alive() is None
+
+
+def test_a_loop_whose_making_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    unraisable: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
+    monkeypatch.setattr("treadle.loop.event_loop.Children", interrupt)
+    before = open_fds()
+    with pytest.raises(KeyboardInterrupt):
+        treadle.EventLoop()
+    gc.collect()
+    assert unraisable == []
+    assert open_fds() == before

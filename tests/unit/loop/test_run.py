@@ -4,6 +4,7 @@ Not here: exit codes and the events of `process` (tests/unit/process)."""
 
 import asyncio
 import contextvars
+import functools
 import gc
 import inspect
 import threading
@@ -113,6 +114,18 @@ def test_a_main_that_is_none_is_refused(wrong: Any) -> None:
         treadle.run(wrong)
     assert isinstance(raised.value, TreadleError)
     assert (raised.value.code, raised.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "main")
+
+
+async def _generates() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("wrong", [_generates, functools.partial(_generates), _generates()], ids=["function", "partial", "it"])
+def test_an_async_generator_is_no_main(wrong: Any) -> None:
+    with pytest.raises(TreadleError) as raised:
+        treadle.run(wrong)
+    assert (raised.value.code, raised.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "main")
+    assert "async" in str(raised.value.data["received"])
 
 
 # -- one loop at a time

@@ -1,6 +1,7 @@
 """event_loop_utilization: what it says of a loop, and the difference of two answers."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,10 @@ def test_now_counts_from_the_time_origin() -> None:
     first = perf.now()
     assert 0 < first <= perf.now()
     assert perf.time_origin <= before
+
+
+@pytest.mark.parametrize("args", [("x",), (None, 5), (EventLoopUtilization(1.0, 1.0, 0.5), "x")])
+def test_what_is_no_answer_is_refused(args: tuple[Any, ...]) -> None:
+    with pytest.raises(treadle.TreadleError) as caught:
+        event_loop_utilization(*args)
+    assert caught.value.code == "ERR_INVALID_ARG_TYPE"

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -314,7 +315,59 @@ def test_what_an_exit_listener_schedules_never_runs(capsys: pytest.CaptureFixtur
     assert process.exit_code is None
 
 
+async def exit_listener(trace: Trace) -> None:
+    trace.append("begins")
+    try:
+        await asyncio.sleep(0)
+        trace.append("never")
+    finally:
+        trace.append("closed")
+
+
+@pytest.mark.parametrize("main", [int, lambda: process.next_tick(process.exit), process.exit], ids=["end", "tick", "main"])
+def test_a_coroutine_that_listens_for_exit_runs_up_to_its_first_suspension(main: Callable[[], object]) -> None:
+    trace: Trace = []
+    process.on("exit", lambda _: exit_listener(trace))
+    with contextlib.suppress(SystemExit):
+        treadle.run(main)
+    assert trace == ["begins", "closed"]
+
+
+def test_a_coroutine_for_exit_fails_as_a_function_does(capsys: pytest.CaptureFixture[str]) -> None:
+    async def fail(_: int) -> None:
+        raise ValueError("boom")
+
+    process.on("exit", fail)
+    treadle.run(lambda: None)
+    assert "ValueError: boom" in capsys.readouterr().err
+    assert process.exit_code == 1
+
+
 # -- warnings
+
+
+SHOWN: list[tuple[tuple[Any, ...], str | None, str]] = [
+    (("text",), None, "text"),
+    (("text", "DepWarn"), None, "DepWarn: text"),
+    (("text", "DepWarn", "DEP01"), "more", "[DEP01] DepWarn: text\nmore"),
+    (("text", "Warning", "DEP01"), None, "[DEP01] Warning: text"),
+    ((UserWarning("text"),), None, "text"),
+]
+
+
+@pytest.mark.parametrize(("args", "detail", "shown"), SHOWN)
+def test_a_warning_shows_its_fields(args: tuple[Any, ...], detail: str | None, shown: str) -> None:
+    with pytest.warns((TreadleWarning, UserWarning)) as caught:
+        process.emit_warning(*args, detail=detail)
+    assert str(caught[0].message) == shown
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("wrong", [3, ValueError("x"), None, UserWarning])
+def test_what_is_no_warning_is_refused(wrong: Any) -> None:
+    with pytest.raises(TreadleError) as caught:
+        process.emit_warning(wrong)
+    assert (caught.value.code, caught.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "warning")
 
 
 def test_a_warning_is_emitted_in_the_next_tick() -> None:
