@@ -8,7 +8,7 @@ from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from treadle._native.queues cimport ALARM, READY, SOON, Handle, Kind, Ring, disown
+from treadle._native.queues cimport ALARM, IMMEDIATE, MICROTASK, READY, SOON, TICK, Handle, Kind, Ring, disown
 from treadle._native.timers cimport Alarm, clock_ns
 
 cdef extern from *:
@@ -163,6 +163,7 @@ cdef class Callbacks:
                     told["source_traceback"] = handle._source_traceback
                 self.call_exception_handler(told)
             else:
+                self.explain_failure(scheduled_by(kind), handle.callback, exception)
                 self.uncaught(exception)
         return False
 
@@ -171,6 +172,10 @@ cdef class Callbacks:
             raise exception
         return 0
 
+    def explain_failure(self, scheduled_by, callback, exception):
+        """callback failed, which the method or other thing called scheduled_by had scheduled: say so in the exception where its
+        traceback does not. Raises nothing. Here: nothing is said."""
+
     def call_exception_handler(self, context):
         """Called with a failed callback of asyncio's kind. Here it raises: `treadle.EventLoop` has asyncio's."""
         raise context["exception"]
@@ -178,6 +183,11 @@ cdef class Callbacks:
     def check_duration(self, callback, subject, duration_s):
         """Debug mode: callback ran that long, which is what subject stands for: a Handle, a Timer, a request; or, callback being
         None, a watched handle was busy. Here: nobody minds."""
+
+
+cdef str scheduled_by(Kind kind):
+    return "next_tick" if kind == TICK else "queue_microtask" if kind == MICROTASK else "set_immediate" if kind == IMMEDIATE \
+        else "a request"
 
 
 cdef int tell_ignored(error, subject) except -1:

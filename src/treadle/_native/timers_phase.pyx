@@ -221,6 +221,7 @@ cdef class TimersPhase(Microtasks):
                 raise
             except BaseException as exception:
                 drain_first[0] = False
+                self.explain_failure("set_interval" if is_interval else "set_timeout", callback_of(timer), exception)
                 self.uncaught(exception)
             finally:
                 if is_interval and not (<Timeout>timer).is_closed:

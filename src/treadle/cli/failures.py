@@ -1,15 +1,23 @@
 """What a command shows when a program fails: the traceback from the user's first line on, and a hint where there is one."""
 
+import importlib
 import inspect
+import os
 import sys
 import traceback
-from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import click
+
 __all__ = ["show"]
 
-PACKAGE = str(Path(__file__).resolve().parent.parent)
+LEADS_IN: Final = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    *(os.path.dirname(inspect.getfile(package)) + os.sep for package in (click, importlib)),
+    "src/treadle/_native/",  # as Cython calls it
+    "<frozen importlib",
+)
 
 LOOP_RUNS: Final = (  # what is said where a second loop would run on the thread
     "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner, uvloop.run
@@ -23,7 +31,8 @@ CURE: Final = "use treadle.run(main) instead of asyncio.run(main()) and the like
 
 
 def show(error: BaseException) -> None:
-    """Write the traceback of error to stderr, without the frames that led into the program."""
+    """Write the traceback of error to stderr, without the frames that led into the program: from the user's first frame on.
+    Where there is none a note says which callback it was (treadle.loop.frameless)."""
     if isinstance(error, RuntimeError) and any(said in str(error) for said in LOOP_RUNS):
         error.add_note(f"The file runs in treadle's loop already: {CURE}.")
         _close_coroutines(error)
@@ -41,14 +50,7 @@ def _close_coroutines(error: BaseException | None) -> None:
         error = error.__context__
 
 
-def _from_users_code(first: TracebackType | None) -> TracebackType | None:
-    frame = first
-    while frame is not None and _leads_in(frame.tb_frame.f_code.co_filename):
+def _from_users_code(frame: TracebackType | None) -> TracebackType | None:
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(LEADS_IN):
         frame = frame.tb_next
-    return frame or first
-
-
-def _leads_in(filename: str) -> bool:
-    return filename.startswith((PACKAGE, "<frozen importlib")) or any(
-        part in filename for part in ("treadle/_native/", "/click/", "/importlib/")
-    )
+    return frame

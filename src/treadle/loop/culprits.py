@@ -1,4 +1,4 @@
-"""Who a scheduled callback is: the user's function, or the coroutine that waits for what asyncio scheduled.
+"""Who a scheduled callback is: the user's function, or the coroutine that waits for what asyncio or treadle scheduled.
 
 Invariant: no code of the user's runs here. A callback may have a `__getattr__` that raises or a `__repr__` that takes a second,
 its class a metaclass with a `__getattribute__`, and it is named while the loop is busy enough: only what C code answers is asked,
@@ -13,6 +13,7 @@ import types
 from typing import Any, NamedTuple
 
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+TREADLE = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, "src/treadle/_native/")  # Python's, Cython's
 TASKS = (asyncio.Task, asyncio.tasks._PyTask)  # type: ignore[attr-defined]
 BUILTIN_ATTRIBUTES = (types.GetSetDescriptorType, types.MemberDescriptorType)
 BASES_OF = type.__dict__["__mro__"].__get__
@@ -24,10 +25,11 @@ WAITERS_MAX = 4  # of one future that are asked for
 
 
 class Culprit(NamedTuple):
-    """Who it is, and whether asyncio scheduled it: a task's step, a future's callback, a sleep."""
+    """Who it is."""
 
     name: str
-    is_asyncios: bool
+    is_asyncios: bool  # asyncio scheduled it: a task's step, a future's callback, a sleep
+    is_treadles: bool = False  # it is treadle's own function, for which nobody waits
 
 
 def culprit_of(callback: Any, args: Any) -> Culprit | None:
@@ -36,13 +38,15 @@ def culprit_of(callback: Any, args: Any) -> Culprit | None:
         return None
     owner, function = unwrapped(callback)
     code = code_of(function)
-    if not is_a(owner, TASKS) and not is_asyncios(code):
+    is_ours = is_treadles(code)
+    if not is_a(owner, TASKS) and not is_asyncios(code) and not is_ours:
         return Culprit(name_of(function, code), False)
-    return Culprit(waiting_coroutine(callback, args, DEPTH_MAX) or name_of(function, code), True)
+    waits = waiting_coroutine(callback, args, DEPTH_MAX)
+    return Culprit(waits or name_of(function, code), not is_ours, is_ours and waits is None)
 
 
 def waiting_coroutine(callback: Any, args: Any, depth: int) -> str | None:
-    """The coroutine that goes on by this callback of asyncio's. None: nobody of the user's waits for it."""
+    """The coroutine that goes on by this callback of asyncio's, or of treadle's. None: nobody of the user's waits for it."""
     if depth == 0:
         return None
     owner, function = unwrapped(callback)
@@ -53,7 +57,7 @@ def waiting_coroutine(callback: Any, args: Any, depth: int) -> str | None:
         if coroutine is not None and not is_asyncios(written):
             return name_of(coroutine, written)
         return waiter_of(owner, depth)
-    if not is_asyncios(code):
+    if not is_asyncios(code) and not is_treadles(code):
         return name_of(function, code)
     for held in (*items(args), *(content(cell) for cell in items(attribute(function, "__closure__")))):
         if is_future(held) and (found := waiter_of(held, depth)):
@@ -89,6 +93,10 @@ def code_of(function: Any) -> types.CodeType | None:
 
 def is_asyncios(code: Any) -> bool:
     return is_a(code, types.CodeType) and code.co_filename.startswith(ASYNCIO)
+
+
+def is_treadles(code: Any) -> bool:
+    return is_a(code, types.CodeType) and code.co_filename.startswith(TREADLE)
 
 
 def name_of(subject: Any, code: Any) -> str:

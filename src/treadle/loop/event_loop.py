@@ -29,7 +29,7 @@ from treadle._native.callbacks import at_any_rate
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
 from treadle._native.transport import SocketTransport, Transport, TransportListener
-from treadle.loop import hooks, left_open, slow, task_steps, tls
+from treadle.loop import frameless, hooks, left_open, slow, task_steps, tls
 from treadle.loop.children import Children, can_watch
 from treadle.loop.datagrams import named_by
 from treadle.loop.executor_calls import ExecutorCalls
@@ -251,6 +251,10 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         """asyncio's. A forked child has another one, until it sets its own."""
         self._executor_calls.renew_if_forked(self)
         super().set_default_executor(executor)
+
+    def explain_failure(self, scheduled_by: str, callback: object, exception: BaseException) -> None:
+        """A callback of Node's kind failed: say which one, where its traceback does not. Before any listener hears of it."""
+        frameless.explain(scheduled_by, callback, exception)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """asyncio's: the handler that was set, or a log entry on the logger 'asyncio'. What ends the program is no error.

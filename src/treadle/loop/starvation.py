@@ -38,15 +38,13 @@ class StarvationLog:
     def report(self, what: str, suspects: Sequence[tuple[Any, Any]], flood_ns: int) -> str | None:
         """The loop's starvation_hook: a flood of `what` lasts for flood_ns so far; suspects are callbacks of it, and their
         arguments, the one that fed it last first. Returns who it is; None: it is too early to say so."""
-        source = None
-        for culprit in (culprit_of(*suspect) for suspect in suspects):
-            if culprit is not None:
-                if culprit.is_asyncios and flood_ns < ASYNCIOS_FLOOD_NS:
-                    return None
-                source = culprit.name
-                break
-        if source is None:
+        found = [culprit for suspect in suspects if (culprit := culprit_of(*suspect)) is not None]
+        if not found:
             return None
+        culprit = next((one for one in found if not one.is_treadles), found[0])  # the user can change nothing about ours
+        if culprit.is_asyncios and flood_ns < ASYNCIOS_FLOOD_NS:
+            return None
+        source = culprit.name
         if source not in self._reported and len(self._reported) < SOURCES_MAX:
             self._reported.add(source)
             logger.warning(

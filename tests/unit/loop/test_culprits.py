@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+import treadle
 from tests.unit.loop.support import boom
+from treadle import events
 from treadle.loop.culprits import Culprit, culprit_of
+from treadle.timers import promises
 
 STEPS = 3  # of the loop, until everything awaits what it awaits
 
@@ -211,3 +214,48 @@ def test_a_task_that_was_never_set_up(kind: type[Any], monkeypatch: pytest.Monke
     culprit = culprit_of(task.cancel, ())
     assert culprit is not None
     assert culprit.name.startswith("Task.cancel")
+
+
+# -- what treadle itself scheduled
+
+
+def clean_up_of(future: Any) -> Any:
+    """What treadle has a future call when it is done."""
+    return next(entry for entry, _ in future._callbacks if entry.__module__.startswith("treadle."))
+
+
+def test_of_a_wait_of_treadles_who_waits(idle_loop: treadle.EventLoop) -> None:
+    """What the timer calls is treadle's own; so is what the future calls first."""
+    scheduled: list[Any] = []
+
+    async def main() -> None:
+        idle_loop.set_timeout = lambda callback, *_: scheduled.append(callback) or Handle()  # type: ignore[method-assign,assignment]
+        task = asyncio.create_task(waits_for(promises.sleep(1)))
+        await settled()
+        assert culprit_of(scheduled[0], None) == Culprit(found(waits_for).name, is_asyncios=False)
+        scheduled[0]()
+        await task
+
+    idle_loop.run_until_complete(main())
+
+
+class Handle:
+    def close(self) -> None: ...
+
+
+def test_of_treadles_own_it_is_known() -> None:
+    async def main() -> None:
+        future = events.once(events.EventEmitter(), "never")
+        culprit = culprit_of(clean_up_of(future), (future,))
+        assert culprit is not None
+        assert culprit.is_treadles
+        assert culprit.name.startswith("once.<locals>.stop_listening (")
+        future.cancel()
+
+    treadle.run(main)
+
+
+def test_the_cores_own_methods_are_treadles(idle_loop: treadle.EventLoop) -> None:
+    culprit = culprit_of(idle_loop.next_tick, (int,))
+    assert culprit is not None
+    assert culprit.is_treadles

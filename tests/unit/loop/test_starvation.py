@@ -639,6 +639,19 @@ def test_no_more_than_1000_sources_are_remembered(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 1_000
 
 
+def test_of_treadles_own_only_if_there_is_no_other(idle_loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    log = StarvationLog()
+    ours, users = (idle_loop.next_tick, (int,)), (spin, (1,))
+    for suspects in [(None, None), ours, users], [users, ours]:
+        source = log.report("microtasks", suspects, 200_000_000)
+        assert source is not None
+        assert source.startswith("spin (")
+    source = log.report("microtasks", [ours, (None, None)], 200_000_000)
+    assert source is not None
+    assert "next_tick" in source
+    assert len(caplog.records) == 2
+
+
 # -- what deserves no warning, and what no harm comes from
 
 
