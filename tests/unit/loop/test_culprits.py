@@ -229,7 +229,8 @@ def test_of_a_wait_of_treadles_who_waits(idle_loop: treadle.EventLoop) -> None:
     scheduled: list[Any] = []
 
     async def main() -> None:
-        idle_loop.set_timeout = lambda callback, *_: scheduled.append(callback) or Handle()  # type: ignore[method-assign,assignment]
+        made = Handle()
+        idle_loop.set_timeout = lambda callback, *_: scheduled.append(callback) or made  # type: ignore[method-assign,assignment]
         task = asyncio.create_task(waits_for(promises.sleep(1)))
         await settled()
         assert culprit_of(scheduled[0], None) == Culprit(found(waits_for).name, is_asyncios=False)
