@@ -73,6 +73,6 @@ class NativeLoop:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
-                env={**os.environ, "LD_PRELOAD": str(self._clock)},
+                env={**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {self._clock}"},  # a sanitizer comes first
             )
         return self._process
