@@ -96,11 +96,13 @@ def test_threads() -> None:
     several = [threading.Thread(target=gate.wait) for _ in range(3)]  # the one that watched the test before may just be going
     for thread in several:
         thread.start()
-    (name,) = left_since(before).others
-    assert name.startswith("thread ")
-    gate.set()
-    for thread in several:
-        thread.join()
+    try:
+        (name,) = left_since(before).others
+        assert name.startswith("thread ")
+    finally:
+        gate.set()
+        for thread in several:
+            thread.join()
 
 
 def test_a_child() -> None:
