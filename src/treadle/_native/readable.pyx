@@ -10,18 +10,28 @@ hook; length is what the buffer holds, less what was read of its first chunk; 'e
 and texts (treadle.streams), destinations (stream_pipe.pyx), the life of the stream (stream_core.pyx).
 Source: https://nodejs.org/api/stream.html#readable-streams; what is not written there was seen in Node 24.
 """
+from libc.stdint cimport int64_t
+
+from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, StreamCore
+from treadle._native.stream_core cimport Attempt, Half, StreamCore, failure_of_attempt, length_of
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
-from treadle._native.stream_states import SUPPLIES
+from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.stream_states import SUPPLIES as NAMES
 
 cdef extern from "Python.h":
     int width_of "PyUnicode_KIND"(object text) noexcept     # bytes a character takes; 4: some are beyond U+FFFF
 
 cdef enum:
+    FLOW_NS = 10 * NS_PER_MS    # how long chunks may flow on end: what the loop's guard allows a drain, too
+    LOOK_EVERY = 64             # chunks between two looks at the clock
     WIDE = 4
     MARK_MAX = 1 << 30          # how far read(size) raises a mark: 1 GiB, as in Node
+
+
+cdef int attempt_read(ReadableState state, void *argument) except -1:
+    return state.call_read()
 
 
 cdef class ReadableState(Half):
@@ -53,7 +63,7 @@ cdef class ReadableState(Half):
                 chunk = self.checked(chunk, encoding, False)
                 if chunk is None:
                     return False
-            if len(chunk) == 0:
+            if length_of(chunk) == 0:
                 self.is_reading = False
                 self.read_more_soon()
                 return self.can_push_more()
@@ -65,7 +75,7 @@ cdef class ReadableState(Half):
         self.is_reading = False
         if self.decoder is not None and type(chunk) is not str and not encoding:
             chunk = self.decoder.decode(chunk)
-            if len(chunk) == 0 and not self.object_mode:
+            if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
                 return self.can_push_more()
         self.add_chunk(chunk, False)
@@ -81,7 +91,7 @@ cdef class ReadableState(Half):
             chunk = self.checked(chunk, encoding, True)
             if chunk is None:
                 return False
-            if len(chunk) == 0:
+            if length_of(chunk) == 0:
                 return self.can_push_more()
         if self.supply == END_EMITTED:
             stream.error_or_destroy(stream._make_error("ERR_STREAM_UNSHIFT_AFTER_END_EVENT"), False)
@@ -119,12 +129,11 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         if self.flow == FLOWING and self.hears_data and not self.is_sync and self.length == 0:
             self.data_moved()
-            self.did_read = True
-            stream.emit_one("data", chunk)
+            self.emit_data(chunk)
         else:
             if self.decoder is not None and not self.object_mode:
                 chunk = self.in_units(chunk)
-            self.length += 1 if self.object_mode else len(chunk)
+            self.length += 1 if self.object_mode else length_of(chunk)
             if self.buffer is None:
                 self.buffer = Ring()
             if is_first:
@@ -159,7 +168,7 @@ cdef class ReadableState(Half):
                 if self.buffer is None:
                     self.buffer = Ring()
                 self.buffer.push(rest)
-                self.length += 1 if self.object_mode else len(rest)
+                self.length += 1 if self.object_mode else length_of(rest)
         self.supply = next_supply(self.supply, END_PUSHED)
         if self.is_sync:
             return self.arrange_readable()
@@ -195,10 +204,8 @@ cdef class ReadableState(Half):
             self.is_reading = self.is_sync = True
             if self.length == 0:
                 self.needs_readable = True
-            try:
-                self.call_read()
-            except Exception as error:
-                stream.error_or_destroy(error, False)
+            if (<Attempt><void *>attempt_read)(<void *>self, NULL) < 0:
+                stream.error_or_destroy(failure_of_attempt(), False)
             self.is_sync = False
             if not self.is_reading:
                 count = self.readable_now(size)     # what the hook has pushed counts
@@ -218,15 +225,14 @@ cdef class ReadableState(Half):
             elif size != count:
                 self.end_if_read()      # somebody read past the end
         if chunk is not None and not stream.error_emitted and stream.life != GONE:
-            self.did_read = True
-            stream.emit_one("data", chunk)
+            self.emit_data(chunk)
         return chunk
 
     cdef int call_read(self) except -1:
         if self.read_option is not None:
-            self.read_option(self.high_water_mark)
+            self.read_option(self.mark)
         else:
-            self.stream()._read(self.high_water_mark)
+            self.stream()._read(self.mark)
         return 0
 
     cdef int raise_mark(self, Py_ssize_t size) except -1:
@@ -238,6 +244,7 @@ cdef class ReadableState(Half):
         self.high_water_mark = 1
         while self.high_water_mark < size:
             self.high_water_mark *= 2
+        self.mark = self.high_water_mark
         return 0
 
     cdef Py_ssize_t readable_now(self, Py_ssize_t size) except -1:
@@ -248,7 +255,7 @@ cdef class ReadableState(Half):
             return 1
         if size == READ_ALL:
             if self.flow == FLOWING and self.length:
-                return len(self.buffer.first()) - self.first_offset     # chunk by chunk, as they came
+                return length_of(self.buffer.first()) - self.first_offset     # chunk by chunk, as they came
             return self.length
         if size <= self.length:
             return size
@@ -263,7 +270,7 @@ cdef class ReadableState(Half):
         if self.object_mode:
             return self.buffer.pop()
         first = self.buffer.first()
-        rest = len(first) - self.first_offset
+        rest = length_of(first) - self.first_offset
         if count < rest:
             first = first[self.first_offset:self.first_offset + count]
             self.first_offset += count
@@ -287,7 +294,7 @@ cdef class ReadableState(Half):
         cdef Py_ssize_t rest
         while count > 0 and self.buffer.size:
             first = self.buffer.first()
-            rest = len(first) - self.first_offset
+            rest = length_of(first) - self.first_offset
             if count < rest:
                 pieces.append(first[self.first_offset:self.first_offset + count])
                 self.first_offset += count
@@ -295,6 +302,23 @@ cdef class ReadableState(Half):
             pieces.append(self.take_first())
             count -= rest
         return "".join(pieces) if self.decoder is not None else b"".join(pieces)
+
+    cdef int emit_data(self, chunk) except -1:
+        cdef StreamCore stream
+        cdef NativeListener only = self.only_data
+        self.did_read = True
+        if only is not None:        # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
+            only.hear(chunk)
+            return 0
+        stream = self.stream()
+        stream.emit_one("data", chunk)
+        return 0
+
+    cdef int note_data_listeners(self) except -1:
+        cdef StreamCore stream = self.stream()
+        cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
+        self.only_data = entry if isinstance(entry, NativeListener) else None
+        return 0
 
     cdef int data_moved(self) except -1:
         # Whoever was full is asked again with the next chunk.
@@ -311,7 +335,7 @@ cdef class ReadableState(Half):
         while self.buffer is not None and self.buffer.size:
             pieces.append(decoder.decode(self.take_first()))
         text = self.in_units("".join(pieces))
-        self.length = len(text)
+        self.length = length_of(text)
         if text:
             self.buffer.push(text)
         return 0
@@ -323,7 +347,9 @@ cdef class ReadableState(Half):
         self.needs_readable = False
         if not self.emitted_readable:
             self.emitted_readable = True
-            stream.tick(stream._emit_readable, ())
+            if not self.is_iterated or self.readable_ticks == 0:    # else a loop that never waits would pile them up
+                self.readable_ticks += 1
+                stream.tick(stream._emit_readable, ())
         return 0
 
     cdef int emit_readable(self) except -1:
@@ -357,8 +383,22 @@ cdef class ReadableState(Half):
         return 0
 
     cdef int run_flow(self) except -1:
+        # A source and a sink that never wait would hold the loop for ever: past FLOW_NS they go on in the next turn.
+        cdef int left = LOOK_EVERY
+        cdef int64_t start_ns = 0
         while self.flow == FLOWING and self.read(READ_ALL) is not None:
-            pass
+            left -= 1
+            if left == 0:
+                left = LOOK_EVERY
+                if start_ns == 0:
+                    start_ns = clock_ns()
+                elif clock_ns() - start_ns > FLOW_NS:
+                    return self.flow_on_later()
+        return 0
+
+    cdef int flow_on_later(self) except -1:
+        cdef StreamCore stream = self.stream()
+        stream.loop_here().set_immediate(stream._flow_on)
         return 0
 
     cdef int end_if_read(self) except -1:
@@ -419,6 +459,7 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         if event == "data":
             self.hears_data = True
+            self.note_data_listeners()
             if stream.hears("readable"):
                 self.hears_readable = True
             if self.flow != PAUSED:
@@ -438,8 +479,10 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         if event == "readable":
             stream.tick(stream._note_listeners, ())
-        elif event == "data" and not stream.hears("data"):
-            self.hears_data = False
+        elif event == "data":
+            self.note_data_listeners()
+            if not stream.hears("data"):
+                self.hears_data = False
         return 0
 
     cdef int note_listeners(self) except -1:
@@ -460,7 +503,7 @@ cdef class ReadableCore(StreamCore):
     def _make_readable(self, high_water_mark, object_mode, default_encoding, read):
         cdef ReadableState state = self._new_readable_state()
         state.owner = <void *>self
-        state.high_water_mark = high_water_mark
+        state.high_water_mark = state.mark = high_water_mark
         state.object_mode = object_mode
         state.default_encoding = default_encoding
         state.read_option = read
@@ -518,7 +561,12 @@ cdef class ReadableCore(StreamCore):
     # ---- ticks
 
     def _emit_readable(self):
-        readable_of(self).emit_readable()
+        cdef ReadableState state = readable_of(self)
+        state.readable_ticks -= 1
+        state.emit_readable()
+
+    def _flow_on(self):
+        readable_of(self).run_flow()
 
     def _read_more(self):
         readable_of(self).read_more()
@@ -540,15 +588,22 @@ cdef class ReadableCore(StreamCore):
     def _heard(self, event):
         readable_of(self).heard(event)
 
+    def _note_data_listeners(self):
+        readable_of(self).note_data_listeners()
+
     def _unheard(self, event):
         readable_of(self).unheard(event)
+
+    def _note_iteration(self):
+        cdef ReadableState state = readable_of(self)
+        state.is_iterated = True
 
     def _set_decoder(self, decoder, encoding):
         readable_of(self).set_decoder(decoder, encoding)
 
     def _supply(self):
         """The state of the readable side, by name."""
-        return SUPPLIES[<int>readable_of(self).supply]
+        return NAMES[<int>readable_of(self).supply]
 
     # ---- looking
 

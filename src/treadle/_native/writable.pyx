@@ -11,9 +11,9 @@ their writes, never inside write(); 'finish' comes after all of them, and not af
 Source: https://nodejs.org/api/stream.html#writable-streams; what is not written there was seen in Node 24.
 """
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, Once, StreamCore
+from treadle._native.stream_core cimport Half, StreamCore, length_of
 from treadle._native.stream_states cimport ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake
-from treadle._native.stream_states import INTAKES
+from treadle._native.stream_states import INTAKES as NAMES
 
 
 cdef class WritableState(Half):
@@ -81,7 +81,7 @@ cdef class WritableState(Half):
 
     cdef object write_or_buffer(self, chunk, encoding, callback):
         cdef StreamCore stream = self.stream()
-        cdef Py_ssize_t length = 1 if self.object_mode else len(chunk)
+        cdef Py_ssize_t length = 1 if self.object_mode else length_of(chunk)
         cdef bint fits
         self.length += length
         if self.is_writing or self.corked or stream.errored is not None or stream.life == CONSTRUCTING:
@@ -212,7 +212,7 @@ cdef class WritableState(Half):
                 chunk = self.buffer.pop()
                 encoding = self.buffer.pop()
                 callback = self.buffer.pop()
-                length = 1 if self.object_mode else len(chunk)
+                length = 1 if self.object_mode else length_of(chunk)
                 self.hand_over(chunk, encoding, callback, None, length)
         self.is_clearing = False
         return 0
@@ -254,7 +254,7 @@ cdef class WritableState(Half):
             chunk = self.buffer.pop()
             self.buffer.pop()
             callback = self.buffer.pop()
-            self.length -= 1 if self.object_mode else len(chunk)
+            self.length -= 1 if self.object_mode else length_of(chunk)
             if callback is not None:
                 callback(stream._make_error("ERR_STREAM_DESTROYED", operation="write") if stream.errored is None else stream.errored)
         if self.end_callbacks is not None:
@@ -511,7 +511,7 @@ cdef class WritableCore(StreamCore):
 
     def _intake(self):
         """The state of the writable side, by name."""
-        return INTAKES[<int>writable_of(self).intake]
+        return NAMES[<int>writable_of(self).intake]
 
     # ---- looking
 
