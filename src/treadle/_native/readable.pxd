@@ -42,7 +42,6 @@ cdef class ReadableState(Half):
     cdef object in_units(self, text)
     cdef int keep_first(self, chunk) except -1
     cdef bint can_push_more(self) noexcept
-    cdef int add_chunk(self, chunk, bint is_first) except -1
     cdef int end_pushed(self) except -1
     cdef object read(self, Py_ssize_t size)
     cdef int call_read(self) except -1
@@ -51,9 +50,7 @@ cdef class ReadableState(Half):
     cdef object take(self, Py_ssize_t size)
     cdef object take_first(self)
     cdef object take_some(self, Py_ssize_t size)
-    cdef int emit_data(self, chunk) except -1
     cdef int note_data_listeners(self) except -1
-    cdef int data_moved(self) except -1
     cdef int arrange_readable(self) except -1
     cdef int emit_readable(self) except -1
     cdef int read_more_soon(self) except -1

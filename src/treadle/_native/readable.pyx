@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 
 from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Attempt, Half, StreamCore, failure_of_attempt, length_of
+from treadle._native.stream_core cimport Attempt, Half, StreamCore, failure_of_attempt, length_of, set_size
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
 from treadle._native.timers cimport NS_PER_MS, clock_ns
@@ -28,6 +28,45 @@ cdef enum:
     LOOK_EVERY = 64             # chunks between two looks at the clock
     WIDE = 4
     MARK_MAX = 1 << 30          # how far read(size) raises a mark: 1 GiB, as in Node
+
+
+cdef inline int add_chunk(ReadableState state, StreamCore stream, chunk, bint is_first) except -1:
+    # Give it to who listens for 'data', or keep it.
+    if state.flow == FLOWING and state.hears_data and not state.is_sync and state.length == 0:
+        data_moved(state)
+        emit_data(state, stream, chunk)
+    else:
+        if state.decoder is not None and not state.object_mode:
+            chunk = state.in_units(chunk)
+        state.length += 1 if state.object_mode else length_of(chunk)
+        if state.buffer is None:
+            state.buffer = Ring()
+        if is_first:
+            state.keep_first(chunk)
+        else:
+            state.buffer.push(chunk)
+        if state.needs_readable:
+            state.arrange_readable()
+    if not state.is_reading_more and not state.is_reading:
+        state.read_more_soon()
+    return 0
+
+
+cdef inline int emit_data(ReadableState state, StreamCore stream, chunk) except -1:
+    cdef NativeListener only = state.only_data
+    state.did_read = True
+    if only is not None:        # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
+        only.hear(chunk)
+    else:
+        stream.emit_one("data", chunk)
+    return 0
+
+
+cdef inline int data_moved(ReadableState state) except -1:
+    # Whoever was full is asked again with the next chunk.
+    if state.awaiting_drain is not None and set_size(state.awaiting_drain):
+        state.awaiting_drain.clear()
+    return 0
 
 
 cdef int attempt_read(ReadableState state, void *argument) except -1:
@@ -78,7 +117,7 @@ cdef class ReadableState(Half):
             if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
                 return self.can_push_more()
-        self.add_chunk(chunk, False)
+        add_chunk(self, stream, chunk, False)
         return self.can_push_more()
 
     cdef bint unshift(self, chunk, encoding) except -1:
@@ -98,7 +137,7 @@ cdef class ReadableState(Half):
         elif stream.is_failed():
             return False
         else:
-            self.add_chunk(chunk, True)
+            add_chunk(self, stream, chunk, True)
         return self.can_push_more()
 
     cdef object checked(self, chunk, str encoding, bint is_text_wanted):
@@ -124,25 +163,6 @@ cdef class ReadableState(Half):
     cdef bint can_push_more(self) noexcept:
         # With nothing buffered there is always room, also where the mark is 0.
         return self.supply == SUPPLYING and (self.length < self.high_water_mark or self.length == 0)
-
-    cdef int add_chunk(self, chunk, bint is_first) except -1:
-        cdef StreamCore stream = self.stream()
-        if self.flow == FLOWING and self.hears_data and not self.is_sync and self.length == 0:
-            self.data_moved()
-            self.emit_data(chunk)
-        else:
-            if self.decoder is not None and not self.object_mode:
-                chunk = self.in_units(chunk)
-            self.length += 1 if self.object_mode else length_of(chunk)
-            if self.buffer is None:
-                self.buffer = Ring()
-            if is_first:
-                self.keep_first(chunk)
-            else:
-                self.buffer.push(chunk)
-            if self.needs_readable:
-                self.arrange_readable()
-        return self.read_more_soon()
 
     cdef object in_units(self, text):
         # COMPAT(node): text that waits is counted, and cut by read(size), in units of UTF-16: a wide character is two of them here.
@@ -216,7 +236,7 @@ cdef class ReadableState(Half):
                 self.needs_readable = True
         else:
             self.length -= count
-            self.data_moved()
+            data_moved(self)
             if self.has_pairs:
                 chunk = stream._join_pairs(chunk)
         if self.length == 0:
@@ -225,7 +245,7 @@ cdef class ReadableState(Half):
             elif size != count:
                 self.end_if_read()      # somebody read past the end
         if chunk is not None and not stream.error_emitted and stream.life != GONE:
-            self.emit_data(chunk)
+            emit_data(self, stream, chunk)
         return chunk
 
     cdef int call_read(self) except -1:
@@ -303,27 +323,10 @@ cdef class ReadableState(Half):
             count -= rest
         return "".join(pieces) if self.decoder is not None else b"".join(pieces)
 
-    cdef int emit_data(self, chunk) except -1:
-        cdef StreamCore stream
-        cdef NativeListener only = self.only_data
-        self.did_read = True
-        if only is not None:        # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
-            only.hear(chunk)
-            return 0
-        stream = self.stream()
-        stream.emit_one("data", chunk)
-        return 0
-
     cdef int note_data_listeners(self) except -1:
         cdef StreamCore stream = self.stream()
         cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
         self.only_data = entry if isinstance(entry, NativeListener) else None
-        return 0
-
-    cdef int data_moved(self) except -1:
-        # Whoever was full is asked again with the next chunk.
-        if self.awaiting_drain is not None:
-            self.awaiting_drain.clear()
         return 0
 
     cdef int set_decoder(self, decoder, str encoding) except -1:

@@ -14,6 +14,9 @@ cdef extern from *:
     """
     Py_ssize_t length_of "treadle_length"(object chunk) except -1
 
+cdef extern from "Python.h":
+    Py_ssize_t set_size "PySet_GET_SIZE"(object items) noexcept
+
 # A C function that may fail, called without Cython's saving of the exception state around it: -1 and an exception that is set.
 ctypedef int (*Attempt)(void *subject, void *argument) noexcept
 
