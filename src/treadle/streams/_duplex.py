@@ -69,8 +69,8 @@ class Duplex(Readable, Writable):
     def from_(cls, source: Any, **options: Any) -> Any:  # type: ignore[override]  # of more things than either side alone
         """A Duplex of a stream, a mapping with 'readable' and 'writable', a function, an iterable or an awaitable.
 
-        A function gets what is written as an async iterable, and what it yields is read. asyncio's reader and writer, and files, may
-        be in a mapping.
+        A function gets what is written as an async iterable, and what it yields is read. asyncio's reader and writer, and files,
+        may be in a mapping.
 
         Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE.
         """
