@@ -57,6 +57,7 @@ cdef class StreamCore(EmitterCore):
     cdef object doom                # what destroy() was given while it was constructed
     cdef object destroy_option      # the hooks of the options, or None: then the method of the class
     cdef object construct_option
+    cdef public object _hook_tasks      # a set of the tasks that hooks run in; None until the first
 
     cdef int materialise(self) except -1    # make the sides that are asked for and not there yet
     cdef LoopCore loop_here(self)
