@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,7 @@ C_PROGRAMS = (
     paths.PEERS / "epoll_floor.c",
     paths.HARNESS / "hidden_steal.c",
     *(paths.LOOP_PROGRAMS / name for name in ("turn_floor.c", "echo_floor.c", "echo_load.c")),
+    *(paths.STREAM_PROGRAMS / name for name in ("bulk_floor.c", "bulk_load.c")),
 )
 
 
@@ -83,6 +85,13 @@ def need_system_tool(env: Environment, tool: str, package: str) -> None:
             _apt(package)
         found = shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin")
     _record(env, tool, Path(found) if found else None, f"apt install {package}")
+
+
+def why_not_importable(env: Environment, modules: Sequence[str]) -> str:
+    """Why the measured interpreter cannot import one of the modules; '' when it can."""
+    code = "".join(f"import {module}\n" for module in modules)
+    done = subprocess.run([env.venv / "bin" / "python", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2]
 
 
 def say(line: str) -> None:

@@ -1,0 +1,31 @@
+// Byte Transforms between a Readable and a Writable: the twin of transform.py.
+'use strict';
+const { Readable, Transform, Writable } = require('stream');
+
+const handOn = (chunk, encoding, callback) => callback(null, chunk);
+
+require('./passes').main((chunks, { chunk_bytes, stages }) => new Promise((resolve) => {
+  const chunk = Buffer.alloc(chunk_bytes);
+  let left = chunks;
+  let arrived = 0;
+  const source = new Readable({
+    read() {
+      if (left) {
+        left--;
+        this.push(chunk);
+      } else {
+        this.push(null);
+      }
+    },
+  });
+  const sink = new Writable({
+    write(chunk, encoding, callback) {
+      arrived += chunk.length;
+      callback();
+    },
+  });
+  sink.on('finish', () => resolve(arrived));
+  let end = source;
+  for (let i = 0; i < stages; i++) end = end.pipe(new Transform({ transform: handOn }));
+  end.pipe(sink);
+}));
