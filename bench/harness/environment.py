@@ -38,6 +38,9 @@ C_PROGRAMS = (
 )
 
 
+EXTENSIONS = (paths.STREAM_PROGRAMS / "bare.c",)  # modules of the measured Python
+
+
 @dataclass
 class Environment:
     """The tools by name, and the reason for each that is missing."""
@@ -193,6 +196,15 @@ def _compile(env: Environment) -> None:
                 continue
             must([compiler, "-O2", "-o", str(program), str(source)])
         env.tools[source.stem] = str(program)
+    headers = version_of([str(env.venv / "bin" / "python"), "-c", "import sysconfig; print(sysconfig.get_path('include'))"])
+    for source in EXTENSIONS:
+        module = next(env.venv.glob("lib/python*/site-packages")) / f"{source.stem}.so"
+        if not module.exists() or module.stat().st_mtime < source.stat().st_mtime:
+            if not compiler:
+                env.missing[source.stem] = "apt install gcc libc6-dev"
+                continue
+            must([compiler, "-O2", "-shared", "-fPIC", f"-I{headers}", "-o", str(module), str(source)])
+        env.tools[source.stem] = str(module)
 
 
 def _find_nodes(env: Environment) -> None:

@@ -111,13 +111,19 @@ def print_report(
         print(f"\nCPU microseconds of the server per MiB, median of {rounds} round(s)\n")
         print(table(bulk.COLUMNS, [bulk.row(server, results, rounds) for server in servers]))
     print("\nGoals\n")
-    print(table(GOAL_COLUMNS, [goal.row(found) for goal in goals], texts=3))
+    print(table((*GOAL_COLUMNS, "floor"), [(*goal.row(found), floor_of(goal, found)) for goal in goals], texts=3))
     print()
     if disturbed := found.disturbed():
         worst, peer = disturbed[0]
         say(f"DISTURBED: other processes had their share of the CPU in {len(disturbed)} runs (worst: {peer}, {number(worst)} %)")
     for doubt in doubts(results):
         say(doubt)
+
+
+def floor_of(goal: Goal, found: Figures) -> str:
+    """What is measured of the goal's peer where no stream is below the program, or no program above the kernel."""
+    floor = "c-kernel" if goal.figure in bulk.FIGURES else "bare"
+    return number(found.ratio((goal.figure, floor), [(goal.figure, peer) for peer in goal.peers]))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -44,20 +44,28 @@ class Case:
         return [*start, peer, str(chunks or self.chunks), str(passes), *words]
 
 
-def _bytes(figure: str, program: str, passes: int, chunk_bytes: int, **parameters: int) -> Case:
+def _pipe(figure: str, passes: int, chunk_bytes: int, stages: int) -> Case:
     """1 GiB in chunks of one size."""
-    return Case(figure, program, GIB // chunk_bytes, passes, {"chunk_bytes": chunk_bytes, **parameters}, GIB)
+    return Case(
+        figure,
+        "pipe",
+        GIB // chunk_bytes,
+        passes,
+        {"chunk_bytes": chunk_bytes, "stages": stages},
+        GIB,
+        ("treadle", "node24", "bare"),
+    )
 
 
 OBJECTS = 1_000_000
 STAGES = 3
 CASES = (
-    _bytes("pipe", "pipe", 15, 65_536),
-    _bytes("pipe_1k", "pipe", 5, 1024),
-    _bytes("transform_1", "transform", 15, 65_536, stages=1),
-    _bytes("transform_3", "transform", 15, 65_536, stages=3),
-    Case("iterate_objects", "iterate", OBJECTS, 7, {"chunk_bytes": 0}, OBJECTS, ("treadle", "node24", "generator")),
-    Case("iterate_bytes", "iterate", OBJECTS, 7, {"chunk_bytes": 16}, OBJECTS * 16, ("treadle", "node24", "generator")),
+    _pipe("pipe", 15, 65_536, 0),
+    _pipe("pipe_1k", 5, 1024, 0),
+    _pipe("transform_1", 15, 65_536, 1),
+    _pipe("transform_3", 15, 65_536, 3),
+    Case("iterate_objects", "iterate", OBJECTS, 7, {"chunk_bytes": 0}, OBJECTS, ("treadle", "node24", "bare", "generator")),
+    Case("iterate_bytes", "iterate", OBJECTS, 7, {"chunk_bytes": 16}, OBJECTS * 16, ("treadle", "node24", "bare", "generator")),
     Case(
         "objects_3",
         "objects",
@@ -65,12 +73,12 @@ CASES = (
         7,
         {"stages": STAGES},
         OBJECTS * (OBJECTS - 1) // 2 + STAGES * OBJECTS,
-        ("treadle", "node24", "generators", "queues", "treadle-queues"),
+        ("treadle", "node24", "bare", "generators", "queues", "treadle-queues"),
         {"queues": 2, "treadle-queues": 2},
     ),
 )
 FIGURES = tuple(case.figure for case in CASES)
-PEERS = ("treadle", "node24", "generator", "generators", "queues", "treadle-queues")
+PEERS = ("treadle", "node24", "bare", "generator", "generators", "queues", "treadle-queues")
 
 OBJECTS_TO_NODE = 1 / 0.3
 OBJECTS_TO_GENERATORS = 1 / 1.5
@@ -87,8 +95,8 @@ GOALS = (
 
 def why_not(env: Environment, peer: str) -> str:
     """Why the peer cannot be measured here; '' when it can."""
-    if peer == "node24":
-        return env.missing.get("node24", "")
+    if peer in ("node24", "bare"):
+        return env.missing.get(peer, "")
     if peer.startswith("treadle"):
         return environment.why_not_importable(env, ["treadle.streams"] if peer == "treadle" else ["treadle"])
     return ""

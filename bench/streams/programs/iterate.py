@@ -1,7 +1,7 @@
 """Async iteration over a Readable that pushes one chunk each time it is asked. The twin of iterate.js.
 
-Bytes may arrive joined, as in Node: the iterator takes all that is there. `generator` is what Python itself takes for as many
-values.
+The first few bytes arrive joined, as in Node: the iterator takes all that is there, and then is faster than the source.
+`generator` is what Python itself takes for as many values.
 """
 
 from __future__ import annotations
@@ -37,6 +37,25 @@ async def treadle(chunks: int, chunk_bytes: int) -> int:
     return arrived
 
 
+async def bare(chunks: int, chunk_bytes: int) -> int:
+    """The same function called again and again, with no stream below it and nobody who iterates."""
+    from bare import push, run
+
+    chunk = bytes(chunk_bytes)
+    left = chunks
+
+    def read(_size: int) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            push(chunk)
+        else:
+            push(None)
+
+    run(read, None, 0, None, None)
+    return chunks * (chunk_bytes or 1)
+
+
 async def generator(chunks: int, chunk_bytes: int) -> int:
     """The same from an async generator."""
     chunk = bytes(chunk_bytes)
@@ -56,4 +75,4 @@ async def generator(chunks: int, chunk_bytes: int) -> int:
 
 
 if __name__ == "__main__":
-    passes.main({"treadle": treadle, "generator": generator})
+    passes.main({"treadle": treadle, "bare": bare, "generator": generator})

@@ -2,6 +2,7 @@
 
 treadle     a Readable, object-mode Transforms, a Writable, joined by pipe: each holds 16 objects at most
 generators  a chain of async generators: one object is under way, nothing is held, nothing runs beside anything else
+bare        no streams: the same functions called in turn, from C
 queues      a task for each stage and an asyncio.Queue of 16 between two: bounded as the streams are
 """
 
@@ -56,6 +57,33 @@ async def treadle(chunks: int, stages: int) -> int:
     return total
 
 
+async def bare(chunks: int, stages: int) -> int:
+    """The same functions called in turn, with no stream below them."""
+    from bare import callback, push, run
+
+    following = 0
+    total = 0
+
+    def read(_size: int) -> None:
+        nonlocal following
+        if following < chunks:
+            push(following)
+            following += 1
+        else:
+            push(None)
+
+    def transform(number: int, _encoding: str, callback: Callable[..., object]) -> None:
+        callback(None, add_one(number))
+
+    def write(number: int, _encoding: str, callback: Callable[[], object]) -> None:
+        nonlocal total
+        total += number
+        callback()
+
+    run(read, transform, stages, write, callback)
+    return total
+
+
 async def generators(chunks: int, stages: int) -> int:
     """The same by async generators."""
 
@@ -103,4 +131,4 @@ async def queues(chunks: int, stages: int) -> int:
 
 
 if __name__ == "__main__":
-    passes.main({"treadle": treadle, "generators": generators, "queues": queues, "treadle-queues": queues})
+    passes.main({"treadle": treadle, "bare": bare, "generators": generators, "queues": queues, "treadle-queues": queues})

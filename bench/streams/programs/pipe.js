@@ -1,8 +1,10 @@
-// A Readable piped to a Writable: the twin of pipe.py.
+// A Readable piped to a Writable, through byte Transforms that hand each chunk on by their callback: the twin of pipe.py.
 'use strict';
-const { Readable, Writable } = require('stream');
+const { Readable, Transform, Writable } = require('stream');
 
-require('./passes').main((chunks, { chunk_bytes }) => new Promise((resolve) => {
+const handOn = (chunk, encoding, callback) => callback(null, chunk);
+
+require('./passes').main((chunks, { chunk_bytes, stages }) => new Promise((resolve) => {
   const chunk = Buffer.alloc(chunk_bytes);
   let left = chunks;
   let arrived = 0;
@@ -23,5 +25,7 @@ require('./passes').main((chunks, { chunk_bytes }) => new Promise((resolve) => {
     },
   });
   sink.on('finish', () => resolve(arrived));
-  source.pipe(sink);
+  let end = source;
+  for (let i = 0; i < stages; i++) end = end.pipe(new Transform({ transform: handOn }));
+  end.pipe(sink);
 }));
