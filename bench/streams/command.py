@@ -37,7 +37,7 @@ QUICK_MIB = 512
 FIGURES = (*in_process.FIGURES, *bulk.FIGURES)
 GROUPS = {
     "transform": ("transform_1", "transform_3"),
-    "iterate": ("iterate_objects", "iterate_bytes"),
+    "iterate": ("iterate_objects", "iterate_awaited", "iterate_bytes"),
     "objects": ("objects_3",),
     "sockets": bulk.FIGURES,
 }

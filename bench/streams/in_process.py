@@ -57,6 +57,13 @@ def _pipe(figure: str, passes: int, chunk_bytes: int, stages: int) -> Case:
     )
 
 
+def _iterate(figure: str, chunk_bytes: int, awaited: int) -> Case:
+    """Chunks of so many bytes, or objects."""
+    parameters = {"chunk_bytes": chunk_bytes, "awaited": awaited}
+    peers = ("treadle", "node24", "bare", "generator")
+    return Case(figure, "iterate", OBJECTS, 7, parameters, OBJECTS * (chunk_bytes or 1), peers)
+
+
 OBJECTS = 1_000_000
 STAGES = 3
 CASES = (
@@ -64,8 +71,9 @@ CASES = (
     _pipe("pipe_1k", 5, 1024, 0),
     _pipe("transform_1", 15, 65_536, 1),
     _pipe("transform_3", 15, 65_536, 3),
-    Case("iterate_objects", "iterate", OBJECTS, 7, {"chunk_bytes": 0}, OBJECTS, ("treadle", "node24", "bare", "generator")),
-    Case("iterate_bytes", "iterate", OBJECTS, 7, {"chunk_bytes": 16}, OBJECTS * 16, ("treadle", "node24", "bare", "generator")),
+    _iterate("iterate_objects", 0, awaited=0),
+    _iterate("iterate_awaited", 0, awaited=1),
+    _iterate("iterate_bytes", 16, awaited=0),
     Case(
         "objects_3",
         "objects",
@@ -82,7 +90,7 @@ PEERS = ("treadle", "node24", "bare", "generator", "generators", "queues", "trea
 
 OBJECTS_TO_NODE = 1 / 0.3
 OBJECTS_TO_GENERATORS = 1 / 1.5
-AS_FAST_AS_NODE = ("pipe", "transform_1", "transform_3", "iterate_objects", "iterate_bytes")
+AS_FAST_AS_NODE = ("pipe", "transform_1", "transform_3", "iterate_objects", "iterate_awaited", "iterate_bytes")
 GOALS = (
     *(Goal(figure, ("node24",), 1.00) for figure in AS_FAST_AS_NODE),
     Goal("objects_3", ("node24",), OBJECTS_TO_NODE),
