@@ -180,7 +180,7 @@ class EventEmitter(EmitterCore):
             events[event] = listener
             return self
         if type(entry) is not ListenerList:
-            entry = events[event] = ListenerList((entry,))
+            entry = events[event] = ListenerList((cast(Listener, entry),))
         if is_first:
             entry.insert(0, listener)
         else:

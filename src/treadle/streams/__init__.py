@@ -1,7 +1,7 @@
 """Streams: chunks in order, bounded whatever the consumer does. Source: https://nodejs.org/api/stream.html
 
-Readable, Writable, Duplex, Transform and PassThrough behave as Node 24's, event by event; names are Python's. docs/design/streams.md has
-their states. Not here: sockets (treadle.net), requests and responses (treadle.http).
+Readable, Writable, Duplex, Transform and PassThrough behave as Node 24's, event by event; names are Python's.
+docs/design/streams.md has their states. Not here: sockets (treadle.net), requests and responses (treadle.http).
 """
 
 from treadle.streams._abort import add_abort_signal

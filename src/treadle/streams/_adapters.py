@@ -21,7 +21,7 @@ def as_iterable(
     made: Any, code: str, *, name: str, expected: str, is_async: bool = False
 ) -> AsyncIterable[Any]:
     """What a stage is fed with, as an async iterable. Raises TreadleError: `code`. is_async: nothing else is good enough."""
-    if isinstance(made, Stream) or isinstance(made, AsyncIterable):
+    if isinstance(made, Stream | AsyncIterable):
         return made  # type: ignore[return-value]
     if not is_async and isinstance(made, Iterable):
         return _each(made)

@@ -19,8 +19,8 @@ __all__ = ["Duplex"]
 class Duplex(Readable, Writable):
     """Both a Readable and a Writable, each side with a buffer and a mark of its own.
 
-    high_water_mark and object_mode count for both sides, readable_... and writable_... for one. allow_half_open: False ends the writable
-    side when the readable one ends. readable, writable: False makes it without that side.
+    high_water_mark and object_mode count for both sides, readable_... and writable_... for one. allow_half_open: False ends the
+    writable side when the readable one ends. readable, writable: False makes it without that side.
     """
 
     def __init__(

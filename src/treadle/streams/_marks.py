@@ -3,7 +3,7 @@
 Not here: what a full buffer does (_native.readable, _native.writable).
 """
 
-from typing import Final
+from typing import Final, cast
 
 from treadle._base.errors import TreadleError
 
@@ -33,6 +33,6 @@ def mark_of(given: int | None, object_mode: bool, name: str = "high_water_mark")
     """The mark of a new stream. Raises TreadleError: ERR_INVALID_ARG_VALUE."""
     if given is None:
         return _defaults[object_mode]
-    if not isinstance(given, int) or given < 0:
+    if not isinstance(cast(object, given), int) or given < 0:
         raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected="an int of at least 0", received=given)
     return given

@@ -4,9 +4,9 @@
        ▲         ▲                   ▲
        └─────────┴─── the first error destroys all of them; then the callback, or the awaiting task, gets it
 
-A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before them,
-as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is destroyed once, or has
-ended; the callback is called once, with the first error that is more than a consequence. Not here: how two streams are piped
+A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before
+them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is destroyed
+once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how two streams are piped
 (_native.stream_pipe), how a stream takes what an iterable gives (_pump.py).
 Source: https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
 """
@@ -37,8 +37,8 @@ def pipeline(
 ) -> Any:
     """Connect `stages`, and await the end of all of them; the result is what a last function returned.
 
-    It begins at once. The first error destroys every stage and is raised; so does cancelling, or aborting `signal` (ABORT_ERR). With
-    `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source ends. A
+    It begins at once. The first error destroys every stage and is raised; so does cancelling, or aborting `signal` (ABORT_ERR).
+    With `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source ends. A
     function that has a parameter `signal` gets one that is aborted when the pipeline is over.
 
     Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
@@ -105,9 +105,8 @@ class Pipeline:
             elif callable(stage):
                 made = self._call(stage, made, index, is_last=index == last)
             else:
-                raise TreadleError(
-                    "ERR_INVALID_ARG_TYPE", name=f"stages[{index}]", expected="a stream or a function", received=type(stage).__name__
-                )
+                name, received = f"stages[{index}]", type(stage).__name__
+                raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
         if self._controller.signal.aborted or (self._outer is not None and self._outer.aborted):
             get_loop().next_tick(self._on_abort)
         return made
@@ -187,7 +186,8 @@ class Pipeline:
             self._finish(None)
 
         def on_source(error: BaseException | None) -> None:
-            if getattr(error, "code", None) == "ERR_STREAM_PREMATURE_CLOSE" and source._supply() != "SUPPLYING" and source.errored is None:
+            is_early = getattr(error, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"
+            if is_early and source._supply() != "SUPPLYING" and source.errored is None:
                 source.once("end", lambda: self._finish(None)).once("error", self._finish)  # closed early, but 'end' will come
             else:
                 self._finish(error)

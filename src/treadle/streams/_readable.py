@@ -23,8 +23,8 @@ __all__ = ["Readable"]
 class Readable(ReadableCore, Operators, Stream):
     """A source of chunks: bytes, text once there is an `encoding`, or any objects but None in `object_mode`.
 
-    Two ways to read: paused (read(), 'readable', `async for`) and flowing ('data', pipe(), resume()). The hooks are options, or methods
-    of a subclass: read(size) pushes chunks, now or later, and is called again once it has pushed and more is wanted;
+    Two ways to read: paused (read(), 'readable', `async for`) and flowing ('data', pipe(), resume()). The hooks are options, or
+    methods of a subclass: read(size) pushes chunks, now or later, and is called again once it has pushed and more is wanted;
     construct(callback) runs before anything else; destroy(error, callback) releases what the stream holds.
 
     Events: 'data', 'readable', 'end', 'error', 'close', 'pause', 'resume'. Raises TreadleError: ERR_INVALID_ARG_VALUE (a mark),
@@ -137,4 +137,5 @@ class Readable(ReadableCore, Operators, Stream):
         return self.readable_statistics()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._life()} {self._supply()} {bar(self.readable_length, self.readable_high_water_mark)}>"
+        level = bar(self.readable_length, self.readable_high_water_mark)
+        return f"<{type(self).__name__} {self._life()} {self._supply()} {level}>"

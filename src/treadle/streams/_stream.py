@@ -30,7 +30,7 @@ class Stream(EventEmitter):
     _join_pairs = staticmethod(_text.join_pairs)
 
     @staticmethod
-    def _make_error(code: str, **data: object) -> TreadleError:
+    def _make_error(code: str, **data: Any) -> TreadleError:
         return TreadleError(code, **data)
 
     @staticmethod

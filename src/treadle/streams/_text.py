@@ -1,7 +1,7 @@
 """Text in byte streams: str chunks to bytes, and bytes to str however they are cut.
 
-The encodings are Node's. Invariants: no character is lost or doubled between two chunks; what cannot be decoded comes out as U+FFFD,
-also an incomplete character at the end. Not here: when a stream decodes (_native.readable).
+The encodings are Node's. Invariants: no character is lost or doubled between two chunks; what cannot be decoded comes out as
+U+FFFD, also an incomplete character at the end. Not here: when a stream decodes (_native.readable).
 Source: https://nodejs.org/api/buffer.html#buffers-and-character-encodings and string_decoder.html.
 """
 
@@ -35,7 +35,7 @@ class Decoder(Protocol):
 
 def known_encoding(encoding: str) -> str:
     """The one name of an encoding. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
-    name = _NAMES.get(encoding) or _NAMES.get(encoding.lower()) if isinstance(encoding, str) else None
+    name = _NAMES.get(encoding) or _NAMES.get(encoding.lower())
     if name is None:
         raise TreadleError("ERR_UNKNOWN_ENCODING", encoding=encoding)
     return name
@@ -57,7 +57,7 @@ def encode(text: str, encoding: str) -> bytes:
     if name == "hex":
         digits = re.match("(?:[0-9a-fA-F]{2})*", text)
         return bytes.fromhex(digits.group() if digits else "")
-    letters = re.sub("[^A-Za-z0-9+/]", "", text.split("=")[0].replace("-", "+").replace("_", "/"))
+    letters = re.sub("[^A-Za-z0-9+/]", "", text.partition("=")[0].replace("-", "+").replace("_", "/"))
     letters = letters[: len(letters) - (len(letters) % 4 == 1)]
     return binascii.a2b_base64(letters + "=" * (-len(letters) % 4))
 

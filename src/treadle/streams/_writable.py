@@ -4,7 +4,7 @@ Not here: the mechanism (_native.writable). Source: https://nodejs.org/api/strea
 """
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from treadle._base.errors import TreadleError
 from treadle._native.writable import WritableCore
@@ -21,9 +21,9 @@ __all__ = ["Writable"]
 class Writable(WritableCore, Stream):
     """A sink of chunks: bytes, or str which is encoded; any objects but None in `object_mode`.
 
-    The hooks are options, or methods of a subclass: write(chunk, encoding, callback) takes one chunk and calls callback(error=None);
-    writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback) runs before 'finish';
-    construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
+    The hooks are options, or methods of a subclass: write(chunk, encoding, callback) takes one chunk and calls
+    callback(error=None); writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback) runs
+    before 'finish'; construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
 
     Events: 'drain', 'finish', 'error', 'close', 'pipe', 'unpipe'. Raises TreadleError: ERR_INVALID_ARG_VALUE (a mark),
     ERR_UNKNOWN_ENCODING.
@@ -64,7 +64,7 @@ class Writable(WritableCore, Stream):
     # -- Python's way ------------------------------------------------------------------------------------------------
 
     async def ready(self) -> None:
-        """Wait until write() is welcome: at once below the mark, else for 'drain'. `await writable.ready(); writable.write(chunk)`.
+        """Wait until write() is welcome: at once below the mark, else for 'drain'.
 
         Raises what the stream failed with, or TreadleError: ERR_STREAM_DESTROYED, ERR_STREAM_WRITE_AFTER_END.
         """
@@ -86,4 +86,5 @@ class Writable(WritableCore, Stream):
         return self.writable_statistics()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._life()} {self._intake()} {bar(self.writable_length, self.writable_high_water_mark)}>"
+        level = bar(self.writable_length, self.writable_high_water_mark)
+        return f"<{type(self).__name__} {self._life()} {self._intake()} {level}>"
