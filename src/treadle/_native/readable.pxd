@@ -1,4 +1,5 @@
 """Declarations of readable.pyx: what other native units may touch."""
+from treadle._native.emitter cimport NativeListener
 from treadle._native.stream_core cimport Half, StreamCore
 from treadle._native.stream_states cimport ENDED, Flow, Supply
 
@@ -20,10 +21,13 @@ cdef class ReadableState(Half):
     cdef bint is_sync               # inside the read hook, and before the first: events wait for a tick
     cdef bint needs_readable        # somebody found too little: 'readable' follows the next push; cleared when that is arranged
     cdef bint emitted_readable      # 'readable' is arranged or under way; cleared by the next read() and after it
+    cdef bint is_iterated           # by `async for`: a 'readable' that is arranged stands for all that follow; never cleared
+    cdef int readable_ticks         # arranged 'readable' that are still to come
     cdef bint is_reading_more       # a tick that fills the buffer is arranged; cleared at its end
     cdef bint is_resuming           # the tick of resume() is arranged; cleared in it
     cdef bint hears_readable        # a 'readable' listener holds the flow; follows the listeners, with a tick's delay
     cdef bint hears_data            # there is a 'data' listener
+    cdef NativeListener only_data   # the only 'data' listener, if it is native; follows the listeners
     cdef bint has_paused            # pause() or resume() was called
     cdef bint is_paused             # ... the last one was pause()
     cdef bint did_read              # 'data' was emitted, or a chunk read
@@ -38,7 +42,6 @@ cdef class ReadableState(Half):
     cdef object in_units(self, text)
     cdef int keep_first(self, chunk) except -1
     cdef bint can_push_more(self) noexcept
-    cdef int add_chunk(self, chunk, bint is_first) except -1
     cdef int end_pushed(self) except -1
     cdef object read(self, Py_ssize_t size)
     cdef int call_read(self) except -1
@@ -47,12 +50,13 @@ cdef class ReadableState(Half):
     cdef object take(self, Py_ssize_t size)
     cdef object take_first(self)
     cdef object take_some(self, Py_ssize_t size)
-    cdef int data_moved(self) except -1
+    cdef int note_data_listeners(self) except -1
     cdef int arrange_readable(self) except -1
     cdef int emit_readable(self) except -1
     cdef int read_more_soon(self) except -1
     cdef int read_more(self) except -1
     cdef int run_flow(self) except -1
+    cdef int flow_on_later(self) except -1
     cdef int end_if_read(self) except -1
     cdef int emit_end(self) except -1
     cdef int resume(self) except -1

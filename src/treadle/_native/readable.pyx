@@ -10,18 +10,67 @@ hook; length is what the buffer holds, less what was read of its first chunk; 'e
 and texts (treadle.streams), destinations (stream_pipe.pyx), the life of the stream (stream_core.pyx).
 Source: https://nodejs.org/api/stream.html#readable-streams; what is not written there was seen in Node 24.
 """
+from libc.stdint cimport int64_t
+
+from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, StreamCore
+from treadle._native.stream_core cimport Attempt, Half, StreamCore, failure_of_attempt, length_of, set_size
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
-from treadle._native.stream_states import SUPPLIES
+from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.stream_states import SUPPLIES as NAMES
 
 cdef extern from "Python.h":
     int width_of "PyUnicode_KIND"(object text) noexcept     # bytes a character takes; 4: some are beyond U+FFFF
 
 cdef enum:
+    FLOW_NS = 10 * NS_PER_MS    # how long chunks may flow on end: what the loop's guard allows a drain, too
+    LOOK_EVERY = 64             # chunks between two looks at the clock
     WIDE = 4
     MARK_MAX = 1 << 30          # how far read(size) raises a mark: 1 GiB, as in Node
+
+
+cdef inline int add_chunk(ReadableState state, StreamCore stream, chunk, bint is_first) except -1:
+    # Give it to who listens for 'data', or keep it.
+    if state.flow == FLOWING and state.hears_data and not state.is_sync and state.length == 0:
+        data_moved(state)
+        emit_data(state, stream, chunk)
+    else:
+        if state.decoder is not None and not state.object_mode:
+            chunk = state.in_units(chunk)
+        state.length += 1 if state.object_mode else length_of(chunk)
+        if state.buffer is None:
+            state.buffer = Ring()
+        if is_first:
+            state.keep_first(chunk)
+        else:
+            state.buffer.push(chunk)
+        if state.needs_readable:
+            state.arrange_readable()
+    if not state.is_reading_more and not state.is_reading:
+        state.read_more_soon()
+    return 0
+
+
+cdef inline int emit_data(ReadableState state, StreamCore stream, chunk) except -1:
+    cdef NativeListener only = state.only_data
+    state.did_read = True
+    if only is not None:        # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
+        only.hear(chunk)
+    else:
+        stream.emit_one("data", chunk)
+    return 0
+
+
+cdef inline int data_moved(ReadableState state) except -1:
+    # Whoever was full is asked again with the next chunk.
+    if state.awaiting_drain is not None and set_size(state.awaiting_drain):
+        state.awaiting_drain.clear()
+    return 0
+
+
+cdef int attempt_read(ReadableState state, void *argument) except -1:
+    return state.call_read()
 
 
 cdef class ReadableState(Half):
@@ -53,7 +102,7 @@ cdef class ReadableState(Half):
                 chunk = self.checked(chunk, encoding, False)
                 if chunk is None:
                     return False
-            if len(chunk) == 0:
+            if length_of(chunk) == 0:
                 self.is_reading = False
                 self.read_more_soon()
                 return self.can_push_more()
@@ -65,10 +114,10 @@ cdef class ReadableState(Half):
         self.is_reading = False
         if self.decoder is not None and type(chunk) is not str and not encoding:
             chunk = self.decoder.decode(chunk)
-            if len(chunk) == 0 and not self.object_mode:
+            if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
                 return self.can_push_more()
-        self.add_chunk(chunk, False)
+        add_chunk(self, stream, chunk, False)
         return self.can_push_more()
 
     cdef bint unshift(self, chunk, encoding) except -1:
@@ -81,14 +130,14 @@ cdef class ReadableState(Half):
             chunk = self.checked(chunk, encoding, True)
             if chunk is None:
                 return False
-            if len(chunk) == 0:
+            if length_of(chunk) == 0:
                 return self.can_push_more()
         if self.supply == END_EMITTED:
             stream.error_or_destroy(stream._make_error("ERR_STREAM_UNSHIFT_AFTER_END_EVENT"), False)
         elif stream.is_failed():
             return False
         else:
-            self.add_chunk(chunk, True)
+            add_chunk(self, stream, chunk, True)
         return self.can_push_more()
 
     cdef object checked(self, chunk, str encoding, bint is_text_wanted):
@@ -115,26 +164,6 @@ cdef class ReadableState(Half):
         # With nothing buffered there is always room, also where the mark is 0.
         return self.supply == SUPPLYING and (self.length < self.high_water_mark or self.length == 0)
 
-    cdef int add_chunk(self, chunk, bint is_first) except -1:
-        cdef StreamCore stream = self.stream()
-        if self.flow == FLOWING and self.hears_data and not self.is_sync and self.length == 0:
-            self.data_moved()
-            self.did_read = True
-            stream.emit_one("data", chunk)
-        else:
-            if self.decoder is not None and not self.object_mode:
-                chunk = self.in_units(chunk)
-            self.length += 1 if self.object_mode else len(chunk)
-            if self.buffer is None:
-                self.buffer = Ring()
-            if is_first:
-                self.keep_first(chunk)
-            else:
-                self.buffer.push(chunk)
-            if self.needs_readable:
-                self.arrange_readable()
-        return self.read_more_soon()
-
     cdef object in_units(self, text):
         # COMPAT(node): text that waits is counted, and cut by read(size), in units of UTF-16: a wide character is two of them here.
         if width_of(text) < WIDE:
@@ -159,7 +188,7 @@ cdef class ReadableState(Half):
                 if self.buffer is None:
                     self.buffer = Ring()
                 self.buffer.push(rest)
-                self.length += 1 if self.object_mode else len(rest)
+                self.length += 1 if self.object_mode else length_of(rest)
         self.supply = next_supply(self.supply, END_PUSHED)
         if self.is_sync:
             return self.arrange_readable()
@@ -195,10 +224,8 @@ cdef class ReadableState(Half):
             self.is_reading = self.is_sync = True
             if self.length == 0:
                 self.needs_readable = True
-            try:
-                self.call_read()
-            except Exception as error:
-                stream.error_or_destroy(error, False)
+            if (<Attempt><void *>attempt_read)(<void *>self, NULL) < 0:
+                stream.error_or_destroy(failure_of_attempt(), False)
             self.is_sync = False
             if not self.is_reading:
                 count = self.readable_now(size)     # what the hook has pushed counts
@@ -209,7 +236,7 @@ cdef class ReadableState(Half):
                 self.needs_readable = True
         else:
             self.length -= count
-            self.data_moved()
+            data_moved(self)
             if self.has_pairs:
                 chunk = stream._join_pairs(chunk)
         if self.length == 0:
@@ -218,15 +245,14 @@ cdef class ReadableState(Half):
             elif size != count:
                 self.end_if_read()      # somebody read past the end
         if chunk is not None and not stream.error_emitted and stream.life != GONE:
-            self.did_read = True
-            stream.emit_one("data", chunk)
+            emit_data(self, stream, chunk)
         return chunk
 
     cdef int call_read(self) except -1:
         if self.read_option is not None:
-            self.read_option(self.high_water_mark)
+            self.read_option(self.mark)
         else:
-            self.stream()._read(self.high_water_mark)
+            self.stream()._read(self.mark)
         return 0
 
     cdef int raise_mark(self, Py_ssize_t size) except -1:
@@ -238,6 +264,7 @@ cdef class ReadableState(Half):
         self.high_water_mark = 1
         while self.high_water_mark < size:
             self.high_water_mark *= 2
+        self.mark = self.high_water_mark
         return 0
 
     cdef Py_ssize_t readable_now(self, Py_ssize_t size) except -1:
@@ -248,7 +275,7 @@ cdef class ReadableState(Half):
             return 1
         if size == READ_ALL:
             if self.flow == FLOWING and self.length:
-                return len(self.buffer.first()) - self.first_offset     # chunk by chunk, as they came
+                return length_of(self.buffer.first()) - self.first_offset     # chunk by chunk, as they came
             return self.length
         if size <= self.length:
             return size
@@ -263,7 +290,7 @@ cdef class ReadableState(Half):
         if self.object_mode:
             return self.buffer.pop()
         first = self.buffer.first()
-        rest = len(first) - self.first_offset
+        rest = length_of(first) - self.first_offset
         if count < rest:
             first = first[self.first_offset:self.first_offset + count]
             self.first_offset += count
@@ -287,7 +314,7 @@ cdef class ReadableState(Half):
         cdef Py_ssize_t rest
         while count > 0 and self.buffer.size:
             first = self.buffer.first()
-            rest = len(first) - self.first_offset
+            rest = length_of(first) - self.first_offset
             if count < rest:
                 pieces.append(first[self.first_offset:self.first_offset + count])
                 self.first_offset += count
@@ -296,10 +323,10 @@ cdef class ReadableState(Half):
             count -= rest
         return "".join(pieces) if self.decoder is not None else b"".join(pieces)
 
-    cdef int data_moved(self) except -1:
-        # Whoever was full is asked again with the next chunk.
-        if self.awaiting_drain is not None:
-            self.awaiting_drain.clear()
+    cdef int note_data_listeners(self) except -1:
+        cdef StreamCore stream = self.stream()
+        cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
+        self.only_data = entry if isinstance(entry, NativeListener) else None
         return 0
 
     cdef int set_decoder(self, decoder, str encoding) except -1:
@@ -311,7 +338,7 @@ cdef class ReadableState(Half):
         while self.buffer is not None and self.buffer.size:
             pieces.append(decoder.decode(self.take_first()))
         text = self.in_units("".join(pieces))
-        self.length = len(text)
+        self.length = length_of(text)
         if text:
             self.buffer.push(text)
         return 0
@@ -323,7 +350,9 @@ cdef class ReadableState(Half):
         self.needs_readable = False
         if not self.emitted_readable:
             self.emitted_readable = True
-            stream.tick(stream._emit_readable, ())
+            if not self.is_iterated or self.readable_ticks == 0:    # else a loop that never waits would pile them up
+                self.readable_ticks += 1
+                stream.tick(stream._emit_readable, ())
         return 0
 
     cdef int emit_readable(self) except -1:
@@ -357,8 +386,22 @@ cdef class ReadableState(Half):
         return 0
 
     cdef int run_flow(self) except -1:
+        # A source and a sink that never wait would hold the loop for ever: past FLOW_NS they go on in the next turn.
+        cdef int left = LOOK_EVERY
+        cdef int64_t start_ns = 0
         while self.flow == FLOWING and self.read(READ_ALL) is not None:
-            pass
+            left -= 1
+            if left == 0:
+                left = LOOK_EVERY
+                if start_ns == 0:
+                    start_ns = clock_ns()
+                elif clock_ns() - start_ns > FLOW_NS:
+                    return self.flow_on_later()
+        return 0
+
+    cdef int flow_on_later(self) except -1:
+        cdef StreamCore stream = self.stream()
+        stream.loop_here().set_immediate(stream._flow_on)
         return 0
 
     cdef int end_if_read(self) except -1:
@@ -419,6 +462,7 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         if event == "data":
             self.hears_data = True
+            self.note_data_listeners()
             if stream.hears("readable"):
                 self.hears_readable = True
             if self.flow != PAUSED:
@@ -438,8 +482,10 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         if event == "readable":
             stream.tick(stream._note_listeners, ())
-        elif event == "data" and not stream.hears("data"):
-            self.hears_data = False
+        elif event == "data":
+            self.note_data_listeners()
+            if not stream.hears("data"):
+                self.hears_data = False
         return 0
 
     cdef int note_listeners(self) except -1:
@@ -460,7 +506,7 @@ cdef class ReadableCore(StreamCore):
     def _make_readable(self, high_water_mark, object_mode, default_encoding, read):
         cdef ReadableState state = self._new_readable_state()
         state.owner = <void *>self
-        state.high_water_mark = high_water_mark
+        state.high_water_mark = state.mark = high_water_mark
         state.object_mode = object_mode
         state.default_encoding = default_encoding
         state.read_option = read
@@ -518,7 +564,12 @@ cdef class ReadableCore(StreamCore):
     # ---- ticks
 
     def _emit_readable(self):
-        readable_of(self).emit_readable()
+        cdef ReadableState state = readable_of(self)
+        state.readable_ticks -= 1
+        state.emit_readable()
+
+    def _flow_on(self):
+        readable_of(self).run_flow()
 
     def _read_more(self):
         readable_of(self).read_more()
@@ -540,15 +591,22 @@ cdef class ReadableCore(StreamCore):
     def _heard(self, event):
         readable_of(self).heard(event)
 
+    def _note_data_listeners(self):
+        readable_of(self).note_data_listeners()
+
     def _unheard(self, event):
         readable_of(self).unheard(event)
+
+    def _note_iteration(self):
+        cdef ReadableState state = readable_of(self)
+        state.is_iterated = True
 
     def _set_decoder(self, decoder, encoding):
         readable_of(self).set_decoder(decoder, encoding)
 
     def _supply(self):
         """The state of the readable side, by name."""
-        return SUPPLIES[<int>readable_of(self).supply]
+        return NAMES[<int>readable_of(self).supply]
 
     # ---- looking
 

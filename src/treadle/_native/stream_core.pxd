@@ -5,12 +5,31 @@ from treadle._native.queues cimport Ring
 from treadle._native.stream_states cimport CLOSED, DOOMED, GONE, Life, LifeEvent
 
 
+cdef extern from *:
+    """
+    /* bytes is what most chunks are. -1, with an exception set, where a chunk has no length. */
+    static inline Py_ssize_t treadle_length(PyObject *chunk) {
+        return PyBytes_CheckExact(chunk) ? PyBytes_GET_SIZE(chunk) : PyObject_Size(chunk);
+    }
+    """
+    Py_ssize_t length_of "treadle_length"(object chunk) except -1
+
+cdef extern from "Python.h":
+    Py_ssize_t set_size "PySet_GET_SIZE"(object items) noexcept
+
+# A C function that may fail, called without Cython's saving of the exception state around it: -1 and an exception that is set.
+ctypedef int (*Attempt)(void *subject, void *argument) noexcept
+
+cdef object failure_of_attempt()
+
+
 cdef class Half:
     # One side of a stream: its buffer and its mark. OWNER: the stream owns it, and is borrowed here: whoever calls a half holds it.
     cdef void *owner
     cdef Ring buffer                # None until something waits
     cdef Py_ssize_t length          # what waits: bytes, characters of decoded text, or objects
     cdef Py_ssize_t high_water_mark
+    cdef object mark                # the same, as the read hook gets it
     cdef bint object_mode
     cdef bint is_disabled           # of a Duplex that was made without this side
     cdef str default_encoding       # of str chunks for which none is given
@@ -39,6 +58,7 @@ cdef class StreamCore(EmitterCore):
     cdef object destroy_option      # the hooks of the options, or None: then the method of the class
     cdef object construct_option
 
+    cdef LoopCore loop_here(self)
     cdef int tick(self, callback, tuple arguments) except -1
     cdef int step(self, LifeEvent event) except -1
     cdef int note_error(self, error) except -1

@@ -14,7 +14,21 @@ Source: https://nodejs.org/api/stream.html; what is not written there was seen i
 from treadle._native.faces cimport Faces
 from treadle._native.stream_states cimport (
     ALIVE, ANNOUNCE, CONSTRUCTED, CONSTRUCTING, DESTROY, DESTROYED, DESTROYING, DOOMED, next_life)
-from treadle._native.stream_states import LIVES
+from treadle._native.stream_states import LIVES as NAMES
+
+cdef extern from *:
+    """
+    static inline PyObject *treadle_reraise(void) { return NULL; }   /* the exception is set already */
+    """
+    object reraise "treadle_reraise"()
+
+
+cdef object failure_of_attempt():
+    # What an Attempt has failed with. Raises what is no Exception: cancellation, KeyboardInterrupt.
+    try:
+        reraise()
+    except Exception as error:
+        return error
 
 
 cdef class Half:
@@ -56,14 +70,18 @@ cdef class StreamCore(EmitterCore):
         self.life = ALIVE
         self.auto_destroy = self.emit_close = self.allow_half_open = True
 
-    cdef int tick(self, callback, tuple arguments) except -1:
-        # ORDER: next_tick; whatever follows from a call of the user happens after it has returned.
+    cdef LoopCore loop_here(self):
         if self.loop is None or self.loop.is_closed_native:
             self.loop = (<Faces>self._faces).loop_here()
-        if self.loop.has_own_faces:
-            self.loop.next_tick(callback, *arguments)
+        return self.loop
+
+    cdef int tick(self, callback, tuple arguments) except -1:
+        # ORDER: next_tick; whatever follows from a call of the user happens after it has returned.
+        cdef LoopCore loop = self.loop_here()
+        if loop.has_own_faces:
+            loop.next_tick(callback, *arguments)
         else:
-            self.loop.add_tick(callback, arguments)
+            loop.add_tick(callback, arguments)
         return 0
 
     cdef int step(self, LifeEvent event) except -1:
@@ -243,7 +261,7 @@ cdef class StreamCore(EmitterCore):
 
     def _life(self):
         """The state of its life, by name."""
-        return LIVES[<int>self.life]
+        return NAMES[<int>self.life]
 
     @property
     def destroyed(self):

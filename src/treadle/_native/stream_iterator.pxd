@@ -10,3 +10,4 @@ cdef class IteratorCore:
     cdef readonly StreamCore stream
     cdef public bint has_begun      # its listeners are there
     cdef public bint is_over        # they are gone
+    cdef int in_a_row               # chunks since the last suspension

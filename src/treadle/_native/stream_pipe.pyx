@@ -7,9 +7,16 @@ Invariants: it listens as long as it stands, and leaves no listener behind; an e
 Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 """
 from treadle._native.readable cimport ReadableState, readable_of
-from treadle._native.stream_core cimport StreamCore
+from treadle._native.stream_core cimport Attempt, StreamCore, failure_of_attempt
 from treadle._native.stream_states cimport END_EMITTED, FLOWING
 from treadle._native.writable cimport WritableCore, writable_of
+
+
+cdef int attempt_write(Pipe pipe, object chunk) except -1:
+    if not (writable_of(pipe.core).write(chunk, None, None) is True if pipe.core is not None
+            else pipe.destination.write(chunk) is not False):
+        pipe.wait_for_drain()
+    return 0
 
 
 cdef class Pipe(NativeListener):
@@ -50,12 +57,8 @@ cdef class Pipe(NativeListener):
             source.resume()
 
     cdef object hear(self, argument):
-        try:
-            if not (writable_of(self.core).write(argument, None, None) is True if self.core is not None
-                    else self.destination.write(argument) is not False):
-                self.wait_for_drain()
-        except Exception as error:
-            self.destination.destroy(error)
+        if (<Attempt><void *>attempt_write)(<void *>self, <void *>argument) < 0:
+            self.destination.destroy(failure_of_attempt())
 
     cdef int wait_for_drain(self) except -1:
         # The destination is full, or was when the pipe began.

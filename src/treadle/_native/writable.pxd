@@ -26,14 +26,14 @@ cdef class WritableState(Half):
     cdef bint has_end_returned      # end() was called and is through; never cleared
 
     cdef object write(self, chunk, encoding, callback)
-    cdef object write_or_buffer(self, chunk, encoding, callback)
+    cdef object refuse(self, callback)
     cdef int keep(self, chunk, encoding, callback) except -1
     cdef int call_write(self, chunk, encoding) except -1
     cdef int call_writev(self, list requests) except -1
     cdef bint has_writev(self) except -1
     cdef int hand_over(self, chunk, encoding, callback, list requests, Py_ssize_t length) except -1
     cdef int written(self, error) except -1
-    cdef int told_at_once(self, callback) except -1
+    cdef int tell_soon(self, callback) except -1
     cdef int write_failed(self, error, callback) except -1
     cdef int after_write(self, Py_ssize_t count, callback) except -1
     cdef int write_buffered(self) except -1

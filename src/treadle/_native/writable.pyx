@@ -11,9 +11,9 @@ their writes, never inside write(); 'finish' comes after all of them, and not af
 Source: https://nodejs.org/api/stream.html#writable-streams; what is not written there was seen in Node 24.
 """
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, Once, StreamCore
+from treadle._native.stream_core cimport Half, StreamCore, length_of
 from treadle._native.stream_states cimport ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake
-from treadle._native.stream_states import INTAKES
+from treadle._native.stream_states import INTAKES as NAMES
 
 
 cdef class WritableState(Half):
@@ -50,7 +50,8 @@ cdef class WritableState(Half):
     cdef object write(self, chunk, encoding, callback):
         # True, False, or the error with which it was refused.
         cdef StreamCore stream = self.stream()
-        cdef object error
+        cdef Py_ssize_t length = 1
+        cdef bint fits
         if chunk is None:
             raise stream._make_error("ERR_STREAM_NULL_VALUES")
         if not self.object_mode:
@@ -67,22 +68,10 @@ cdef class WritableState(Half):
             else:
                 raise stream._make_error(
                     "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__)
-        if self.intake != OPEN:
-            error = stream._make_error("ERR_STREAM_WRITE_AFTER_END")
-        elif stream.is_destroyed():
-            error = stream._make_error("ERR_STREAM_DESTROYED", operation="write")
-        else:
-            self.pending += 1
-            return self.write_or_buffer(chunk, encoding, callback)
-        if callback is not None:
-            stream.tick(callback, (error,))
-        stream.error_or_destroy(error, True)
-        return error
-
-    cdef object write_or_buffer(self, chunk, encoding, callback):
-        cdef StreamCore stream = self.stream()
-        cdef Py_ssize_t length = 1 if self.object_mode else len(chunk)
-        cdef bint fits
+            length = length_of(chunk)
+        if self.intake != OPEN or stream.is_destroyed():
+            return self.refuse(callback)
+        self.pending += 1
         self.length += length
         if self.is_writing or self.corked or stream.errored is not None or stream.life == CONSTRUCTING:
             self.keep(chunk, encoding, callback)
@@ -96,6 +85,19 @@ cdef class WritableState(Half):
         if not fits:
             self.needs_drain = True
         return fits and not stream.is_failed()
+
+    cdef object refuse(self, callback):
+        # A write that came too late: the error, of which the stream and the callback are told.
+        cdef StreamCore stream = self.stream()
+        cdef object error
+        if self.intake != OPEN:
+            error = stream._make_error("ERR_STREAM_WRITE_AFTER_END")
+        else:
+            error = stream._make_error("ERR_STREAM_DESTROYED", operation="write")
+        if callback is not None:
+            stream.tick(callback, (error,))
+        stream.error_or_destroy(error, True)
+        return error
 
     cdef int keep(self, chunk, encoding, callback) except -1:
         if self.buffer is None:
@@ -145,11 +147,14 @@ cdef class WritableState(Half):
             return self.write_failed(error, callback)
         if self.buffer is not None and self.buffer.size:
             self.write_buffered()
-        if is_sync:
-            return self.told_at_once(callback)
-        return self.after_write(1, callback)
+        if not is_sync:
+            return self.after_write(1, callback)
+        if callback is None and self.is_telling and self.intake == OPEN:
+            self.pending -= 1       # the common case of the following
+            return 0
+        return self.tell_soon(callback)
 
-    cdef int told_at_once(self, callback) except -1:
+    cdef int tell_soon(self, callback) except -1:
         # ORDER: whoever wrote hears of it in a tick, writes in a row with one callback in one. COMPAT(node): where objects are
         # written there is a tick also if nobody waits for it, which delays 'finish'.
         cdef StreamCore stream = self.stream()
@@ -212,7 +217,7 @@ cdef class WritableState(Half):
                 chunk = self.buffer.pop()
                 encoding = self.buffer.pop()
                 callback = self.buffer.pop()
-                length = 1 if self.object_mode else len(chunk)
+                length = 1 if self.object_mode else length_of(chunk)
                 self.hand_over(chunk, encoding, callback, None, length)
         self.is_clearing = False
         return 0
@@ -254,7 +259,7 @@ cdef class WritableState(Half):
             chunk = self.buffer.pop()
             self.buffer.pop()
             callback = self.buffer.pop()
-            self.length -= 1 if self.object_mode else len(chunk)
+            self.length -= 1 if self.object_mode else length_of(chunk)
             if callback is not None:
                 callback(stream._make_error("ERR_STREAM_DESTROYED", operation="write") if stream.errored is None else stream.errored)
         if self.end_callbacks is not None:
@@ -511,7 +516,7 @@ cdef class WritableCore(StreamCore):
 
     def _intake(self):
         """The state of the writable side, by name."""
-        return INTAKES[<int>writable_of(self).intake]
+        return NAMES[<int>writable_of(self).intake]
 
     # ---- looking
 

@@ -12,6 +12,7 @@ Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
 """
 
 import sys
+from asyncio import sleep
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -84,12 +85,17 @@ class ReadableIterator(IteratorCore):
             finally:
                 watcher.waiter = None
 
+    async def _give_later(self, chunk: Any) -> Any:
+        await sleep(0)
+        return chunk
+
     def _begin(self) -> None:  # with the first step, as a generator would
         from treadle.streams._finished import watch
 
         watcher = self._watcher = _Watcher()
         self.stream.on("readable", watcher.wake)  # type: ignore[attr-defined]
         watcher.forget = watch(self.stream, watcher.settle, writable=False)
+        self.stream._note_iteration()  # type: ignore[attr-defined]
         self.has_begun = True
 
     def _leave(self, *, has_failed: bool) -> None:

@@ -104,8 +104,15 @@ class Readable(ReadableCore, Operators, Stream):
     def remove_all_listeners(self, event: Hashable | None = None, /) -> Self:
         """As EventEmitter.remove_all_listeners, and as off()."""
         super().remove_all_listeners(event)
+        self._note_data_listeners()
         if event is None or event == "readable":
             self._unheard("readable")
+        return self
+
+    def prepend_listener(self, event: Hashable, listener: Listener, /) -> Self:
+        """As EventEmitter.prepend_listener; COMPAT(node): it does not change how the stream flows."""
+        super().prepend_listener(event, listener)
+        self._note_data_listeners()
         return self
 
     add_listener = on
