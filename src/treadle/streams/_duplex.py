@@ -65,6 +65,19 @@ class Duplex(Readable, Writable):
         self._begin(emit_close, auto_destroy, destroy, construct)
         self._heed(signal)
 
+    @classmethod
+    def from_(cls, source: Any, **options: Any) -> Any:  # type: ignore[override]  # of more things than either side alone
+        """A Duplex of a stream, a mapping with 'readable' and 'writable', a function, an iterable or an awaitable.
+
+        A function gets what is written as an async iterable, and what it yields is read. asyncio's reader and writer, and files, may
+        be in a mapping.
+
+        Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE.
+        """
+        from treadle.streams._duplexify import duplex_from
+
+        return duplex_from(source)
+
     def statistics(self) -> DuplexStatistics:
         """How both sides stand: a frozen snapshot."""
         return DuplexStatistics(readable=self.readable_statistics(), writable=self.writable_statistics())

@@ -16,7 +16,8 @@ __all__ = ["PassThrough", "Transform"]
 
 class Transform(TransformCore, Duplex):
     """A Duplex whose hook transform(chunk, encoding, callback) pushes what it makes of a chunk, and calls
-    callback(error=None, data=None); data is pushed, too. flush(callback) may push more, when all was written. All options of Duplex.
+    callback(error=None, data=None); data is pushed, too. flush(callback) may push more, when all was written. All options of
+    Duplex.
     """
 
     def __init__(

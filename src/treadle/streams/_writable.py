@@ -3,6 +3,7 @@
 Not here: the mechanism (_native.writable). Source: https://nodejs.org/api/stream.html#writable-streams
 """
 
+from asyncio import StreamWriter
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -22,8 +23,8 @@ class Writable(WritableCore, Stream):
     """A sink of chunks: bytes, or str which is encoded; any objects but None in `object_mode`.
 
     The hooks are options, or methods of a subclass: write(chunk, encoding, callback) takes one chunk and calls
-    callback(error=None); writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback) runs
-    before 'finish'; construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
+    callback(error=None); writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback)
+    runs before 'finish'; construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
 
     Events: 'drain', 'finish', 'error', 'close', 'pipe', 'unpipe'. Raises TreadleError: ERR_INVALID_ARG_VALUE (a mark),
     ERR_UNKNOWN_ENCODING.
@@ -69,6 +70,22 @@ class Writable(WritableCore, Stream):
         Raises what the stream failed with, or TreadleError: ERR_STREAM_DESTROYED, ERR_STREAM_WRITE_AFTER_END.
         """
         await wait_until_ready(self)
+
+    @classmethod
+    def from_(cls, sink: Any, **options: Any) -> "Writable":
+        """A stream that writes to an asyncio.StreamWriter, or to a file object, which is closed with the stream.
+
+        Raises TreadleError: ERR_INVALID_ARG_TYPE.
+        """
+        from treadle.streams._bridges import writable_of
+
+        return writable_of(sink, **options)
+
+    def to_stream_writer(self) -> StreamWriter:
+        """An asyncio.StreamWriter that writes to the stream, for code that wants one."""
+        from treadle.streams._bridges import to_writer
+
+        return to_writer(self)
 
     def writable_statistics(self) -> WritableStatistics:
         """How the writable side stands."""
