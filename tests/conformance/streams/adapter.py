@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,9 @@ from treadle import process, timers
 Operation = dict[str, Any]
 Hook = Callable[..., object]
 
-LINES_MAX = 500
+LINES_MAX = 500  # of a log; from then on no operation is run
+DEPTH_MAX = 8  # of operations inside operations, as in a 'data' listener that pushes
+SHOWN_MAX = 64  # characters of a chunk; of a longer one length and checksum are shown
 
 CLASSES = {
     "readable": "Readable",
@@ -37,6 +40,8 @@ WRITE_SIDE = [
     ("corked", "writable_corked"),
 ]
 BOTH = [("destroyed", "destroyed"), ("closed", "closed")]
+READ_FACTS = ["readable", "readable_aborted", "readable_did_read", "readable_high_water_mark", "readable_encoding"]
+WRITE_FACTS = ["writable", "writable_aborted", "writable_high_water_mark"]
 
 
 def as_json(value: object) -> str:
@@ -47,7 +52,9 @@ def as_json(value: object) -> str:
 
 def shown(chunk: object) -> str:
     if isinstance(chunk, bytes | bytearray | memoryview):
-        return "b" + as_json(bytes(chunk).decode("latin-1"))
+        return "b" + shown(bytes(chunk).decode("latin-1"))
+    if isinstance(chunk, str) and len(chunk) > SHOWN_MAX:
+        return f"({len(chunk)}, {zlib.crc32(chunk.encode())})"
     return as_json(chunk)
 
 
@@ -60,8 +67,11 @@ def code_of(error: BaseException) -> str:
 
 
 def chunk_of(described: Any) -> Any:
-    is_hex = isinstance(described, dict) and "hex" in described
-    return bytes.fromhex(described["hex"]) if is_hex else described
+    if isinstance(described, dict) and "hex" in described:
+        return bytes.fromhex(described["hex"])
+    if isinstance(described, dict) and "fill" in described:
+        return described["fill"] * described["size"]
+    return described
 
 
 def option_name(name: str) -> str:
@@ -97,7 +107,14 @@ class Maker:
     def make(self, streams: Any) -> Any:
         made = self.made
         options = {option_name(name): value for name, value in made["opts"].items()}
-        for part, hooks in (("src", self.source), ("sink", self.sink), ("tf", self.transform), ("destroy", self.destroy)):
+        parts = {
+            "src": self.source,
+            "sink": self.sink,
+            "tf": self.transform,
+            "destroy": self.destroy,
+            "construct": self.construct,
+        }
+        for part, hooks in parts.items():
             if made.get(part):
                 options |= hooks(made[part])
         return getattr(streams, CLASSES[made["kind"]])(**options)
@@ -233,9 +250,20 @@ class Maker:
     def destroy(self, how: Operation) -> dict[str, Hook]:
         def destroy(error: BaseException | None, callback: Hook) -> None:
             self.log(f"{self.name}._destroy {outcome(error)}")
+            if how.get("throws"):
+                raise RuntimeError(f"throwdestroy-{self.name}")
             via(how.get("via"), lambda: callback(RuntimeError(f"destroy-{self.name}") if how.get("fail") else error))
 
         return {"destroy": destroy}
+
+    def construct(self, how: Operation) -> dict[str, Hook]:
+        def construct(callback: Hook) -> None:
+            self.log(f"{self.name}._construct")
+            if how.get("throws"):
+                raise RuntimeError(f"throwconstruct-{self.name}")
+            via(how.get("via"), lambda: callback(RuntimeError(f"construct-{self.name}") if how.get("fail") else None))
+
+        return {"construct": construct}
 
 
 class Interpreter:
@@ -246,37 +274,51 @@ class Interpreter:
         self.lines: list[str] = []
         self.streams: dict[str, Any] = {}
         self.kinds = {made["name"]: made["kind"] for made in program["streams"]}
+        self.listeners: dict[tuple[str, str], list[Hook]] = {}  # those of do_listen, by stream and event
+        self.watches: list[Callable[[], object]] = []
+        self.depth = 0
 
     def main(self) -> list[str]:
-        def begin() -> None:
-            for made in self.program["streams"]:
-                name = made["name"]
-                self.streams[name] = Maker(self, made).make(self.module)
-                for event in made["listen"]:
-                    self.streams[name].on(event, self.listener(name, event))
-            self.run(self.program["script"])
-
-        def uncaught(error: BaseException) -> None:
-            self.log(f"uncaught {code_of(error)}")
-
-        process.on("uncaught_exception", uncaught)
+        process.on("uncaught_exception", self.uncaught)
         try:
-            treadle.run(begin)
+            treadle.run(self.begin)
         finally:
-            process.off("uncaught_exception", uncaught)
+            process.off("uncaught_exception", self.uncaught)
+        return self.end()
+
+    def begin(self) -> None:
+        for made in self.program["streams"]:
+            self.streams[made["name"]] = Maker(self, made).make(self.module)
+            self.streams[made["name"]].set_max_listeners(0)
+            for event in made["listen"]:
+                self.listen(made["name"], event)
+        self.run(self.program["script"])
+
+    def end(self) -> list[str]:
+        """Nothing is left to do."""
         for name in self.streams:
-            self.log(f"final {name}: {self.sample(name)}")
+            self.lines.append(f"final {name}: {self.sample(name)}")
         return self.lines
 
+    def uncaught(self, error: BaseException) -> None:
+        self.log(f"uncaught {code_of(error)}")
+
     def log(self, line: str) -> None:
-        self.lines.append(line)
-        if len(self.lines) > LINES_MAX:
-            raise AssertionError("the log grows without end")
+        if len(self.lines) < LINES_MAX:
+            self.lines.append(line)
+
+    def facts(self, name: str, of_reading: list[Any], of_writing: list[Any], of_both: list[Any]) -> list[Any]:
+        kind = self.kinds[name]
+        return (of_reading if kind != "writable" else []) + (of_writing if kind != "readable" else []) + of_both
 
     def sample(self, name: str) -> str:
-        kind = self.kinds[name]
-        facts = (READ_SIDE if kind != "writable" else []) + (WRITE_SIDE if kind != "readable" else []) + BOTH
+        facts = self.facts(name, READ_SIDE, WRITE_SIDE, BOTH)
         return " ".join(f"{label}={as_json(getattr(self.streams[name], fact))}" for label, fact in facts)
+
+    def listen(self, name: str, event: str, how: str = "on") -> None:
+        listener = self.listener(name, event)
+        self.listeners.setdefault((name, event), []).append(listener)
+        getattr(self.streams[name], how)(event, listener)
 
     def listener(self, name: str, event: str) -> Hook:
         def on_event(*values: Any) -> None:
@@ -294,12 +336,18 @@ class Interpreter:
         return on_event
 
     def run(self, operations: list[Operation]) -> None:
+        if self.depth == DEPTH_MAX:
+            return
+        self.depth += 1
         for operation in operations:
+            if len(self.lines) >= LINES_MAX:
+                break
             name = operation.get("s", "")
             try:
                 getattr(self, "do_" + operation["op"])(operation, name, self.streams.get(name))
             except Exception as error:
                 self.log(f"{operation['op']} throws {code_of(error)}")
+        self.depth -= 1
 
     def callback(self, told: str) -> Hook:
         return lambda error=None: self.log(f"{told} {outcome(error)}")
@@ -316,7 +364,17 @@ class Interpreter:
         via(operation["via"], lambda: self.run(operation["do"]))
 
     def do_listen(self, operation: Operation, name: str, stream: Any) -> None:
-        stream.on(operation["ev"], self.listener(name, operation["ev"]))
+        self.listen(name, operation["ev"], option_name(operation.get("how", "on")))
+
+    def do_off(self, operation: Operation, name: str, stream: Any) -> None:
+        listeners = self.listeners.get((name, operation["ev"]))
+        if listeners:
+            stream.off(operation["ev"], listeners.pop())
+
+    def do_facts(self, operation: Operation, name: str, stream: Any) -> None:
+        values = [getattr(stream, fact) for fact in self.facts(name, READ_FACTS, WRITE_FACTS, [])]
+        said = [value if isinstance(value, str) else as_json(value) for value in values]
+        self.log(f"{name}: {' '.join(said)} {outcome(stream.errored)}")
 
     def do_on(self, operation: Operation, name: str, stream: Any) -> None:
         calls = 0
@@ -343,7 +401,7 @@ class Interpreter:
         while True:
             chunk = stream.read() if size is None else stream.read(size)
             self.log(f"{name}.read({'' if size is None else size}) -> {shown(chunk)}")
-            if chunk is None or not operation.get("all"):
+            if chunk is None or not operation.get("all") or len(self.lines) >= LINES_MAX:
                 return
 
     def do_pause(self, operation: Operation, name: str, stream: Any) -> None:
@@ -410,7 +468,12 @@ class Interpreter:
         self.module.pipeline(*stages, callback=self.callback("pipeline"))
 
     def do_finished(self, operation: Operation, name: str, stream: Any) -> None:
-        self.module.finished(stream, callback=self.callback(f"finished({name})"), **operation.get("opts", {}))
+        told = self.callback(f"finished({name})")
+        self.watches.append(self.module.finished(stream, callback=told, **operation.get("opts", {})))
+
+    def do_forget(self, operation: Operation, name: str, stream: Any) -> None:
+        if self.watches:
+            self.watches.pop()()
 
     def do_iterate(self, operation: Operation, name: str, stream: Any) -> None:
         asyncio.ensure_future(self.iterate(operation, name, stream))

@@ -44,7 +44,7 @@ class Chunks:
     def decode(self, decoder: text.Decoder) -> None:
         """An encoding is set: what is there already is decoded as well, into one chunk."""
         self.is_text = True
-        decoded = text.join([decoder.write(chunk) for chunk in self.chunks])
+        decoded = text.join([chunk if isinstance(chunk, str) else decoder.write(chunk) for chunk in self.chunks])
         self.chunks = [decoded] if decoded else []
 
     def take(self, count: int) -> Any:

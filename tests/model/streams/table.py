@@ -10,8 +10,9 @@ State = TypeVar("State", bound=Enum)
 Event = TypeVar("Event", bound=Enum)
 
 
-class TableLeft(AssertionError):
-    """An event that the table does not know in this state: the specification is wrong, never its user."""
+class TableLeft(BaseException):
+    """An event that the table does not know in this state: the specification is wrong, never its user; nothing of theirs may
+    swallow it."""
 
 
 class Machine(Generic[State, Event]):
