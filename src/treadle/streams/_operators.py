@@ -1,0 +1,7 @@
+"""The iterator helpers of Readable."""
+
+__all__ = ["Operators"]
+
+
+class Operators:
+    """Mixin."""
