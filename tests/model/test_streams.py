@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.model.driver.on_streams import on_module, on_node
+from tests.model.driver.stream_invariants import broken
 from tests.model.driver.stream_programs import Program, programs, programs_with_iteration
 from tests.model.driver.worker import Worker
 
@@ -39,6 +40,7 @@ def workers(request: pytest.FixtureRequest, clock: Path) -> Iterator[Workers]:
 def check(workers: Workers, program: Program) -> None:
     logs = {name: worker.run(program) for name, worker in workers.items()}
     for log in logs.values():
+        assert broken(program, log) == []
         assert log == logs["model"]
 
 

@@ -54,7 +54,7 @@ def shown(chunk: object) -> str:
     if isinstance(chunk, bytes | bytearray | memoryview):
         return "b" + shown(bytes(chunk).decode("latin-1"))
     if isinstance(chunk, str) and len(chunk) > SHOWN_MAX:
-        return f"({len(chunk)}, {zlib.crc32(chunk.encode())})"
+        return f"#{len(chunk)}:{zlib.crc32(chunk.encode())}"
     return as_json(chunk)
 
 
@@ -279,12 +279,17 @@ class Interpreter:
         self.depth = 0
 
     def main(self) -> list[str]:
-        process.on("uncaught_exception", self.uncaught)
+        """ORDER: the log is complete before the program ends, which cancels tasks that wait for what never comes."""
+        logs: list[list[str]] = []
+        listeners = {"uncaught_exception": self.uncaught, "before_exit": lambda _: logs.append([*self.end()])}
+        for event, listener in listeners.items():
+            process.on(event, listener)
         try:
             treadle.run(self.begin)
         finally:
-            process.off("uncaught_exception", self.uncaught)
-        return self.end()
+            for event, listener in listeners.items():
+                process.off(event, listener)
+        return logs[0]
 
     def begin(self) -> None:
         for made in self.program["streams"]:
@@ -350,7 +355,7 @@ class Interpreter:
         self.depth -= 1
 
     def callback(self, told: str) -> Hook:
-        return lambda error=None: self.log(f"{told} {outcome(error)}")
+        return lambda error=None, *_: self.log(f"{told} {outcome(error)}")
 
     # ---- operations
 

@@ -41,7 +41,7 @@ const outcome = (error) => (error ? `ERR ${codeOf(error)}` : 'ok');
 
 function shown(chunk) {
   if (Buffer.isBuffer(chunk)) return 'b' + shown(chunk.toString('latin1'));
-  if (typeof chunk === 'string' && chunk.length > SHOWN_MAX) return `(${chunk.length}, ${crc32(chunk)})`;
+  if (typeof chunk === 'string' && chunk.length > SHOWN_MAX) return `#${chunk.length}:${crc32(chunk)}`;
   return JSON.stringify(chunk);
 }
 

@@ -1,7 +1,7 @@
 """What Hypothesis makes random programs of streams of.
 
-The format is that of the recorded programs (tests/conformance/streams/adapter.py). A program is drawn as up to three streams and a
-flat list of operations, each with the depth at which it stands; fitted() makes sense of it: the list is folded into a tree, an
+The format is that of the recorded programs (tests/conformance/streams/adapter.py). A program is drawn as up to three streams and
+a flat list of operations, each with the depth at which it stands; fitted() makes sense of it: the list is folded into a tree, an
 operation goes to a stream that has it, and no two chunks are alike, so that a lost or doubled one shows. Marks are small: that is
 where backpressure is.
 """
@@ -12,6 +12,7 @@ import copy
 import itertools
 import string
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -43,6 +44,11 @@ READS = {"push", "unshift", "read", "pause", "resume", "is_paused", "set_encodin
 WRITES = {"write", "feed", "end", "cork", "uncork"}
 CAN_READ = {"readable", "duplex", "transform", "passthrough"}
 CAN_WRITE = {"writable", "duplex", "transform", "passthrough"}
+
+KINDS = st.sampled_from(["readable", "readable", "writable", "writable", "duplex", "transform", "transform", "passthrough"])
+
+#: What a program begins with, as far as its streams go: else most would do little.
+SCENES = st.sampled_from([None, None, "pipes", "pipes", "pipeline", "data", "readable", "feed"])
 
 CHUNK = st.fixed_dictionaries({"size": SIZES, "bytes": AT_TIMES})
 
@@ -97,10 +103,28 @@ def options() -> Strategy:
     )
 
 
-def stream(via: Strategy) -> Strategy:
-    kind = st.sampled_from(["readable", "readable", "writable", "writable", "duplex", "transform", "transform", "passthrough"])
+def casts(via: Strategy) -> Strategy:
+    """Streams that have something to do with each other, or not."""
     listen = st.lists(st.sampled_from([*EVENTS, "data", "readable"]), unique=True, max_size=6)
-    return st.fixed_dictionaries({"kind": kind, "opts": options(), "listen": listen, "deaf": RARELY, **hooks(via)})
+    one = st.fixed_dictionaries({"kind": KINDS, "opts": options(), "listen": listen, "deaf": RARELY, **hooks(via)})
+    kinds = st.one_of(
+        st.lists(KINDS, min_size=1, max_size=STREAMS_MAX),
+        st.sampled_from(
+            [
+                ["readable", "writable"],
+                ["readable", "transform", "writable"],
+                ["readable", "passthrough", "writable"],
+                ["readable", "writable", "writable"],
+                ["duplex", "duplex"],
+                ["transform", "duplex", "writable"],
+            ]
+        ),
+    )
+    return kinds.flatmap(lambda names: st.tuples(*[one.map(partial(as_kind, kind=kind)) for kind in names]).map(list))
+
+
+def as_kind(one: Operation, kind: str) -> Operation:
+    return {**one, "kind": kind}
 
 
 def operations(via: Strategy) -> list[Strategy]:
@@ -168,7 +192,8 @@ def drawn(via: Strategy, *others: Strategy) -> Strategy:
     placed = st.tuples(st.integers(0, 3), st.one_of(*operations(via), *others))
     return st.fixed_dictionaries(
         {
-            "streams": st.lists(stream(via), min_size=1, max_size=STREAMS_MAX),
+            "streams": casts(via),
+            "scene": SCENES,
             "script": st.integers(0, OPERATIONS_MAX).flatmap(lambda size: st.lists(placed, min_size=size, max_size=size)),
         }
     )
@@ -203,7 +228,7 @@ def fitted(program: Program) -> Program:
     fitting = Fitting(streams)
     for one in streams:
         fitting.number_hooks(one)
-    return {"streams": streams, "script": fitting.script(tree(program["script"]))}
+    return {"streams": streams, "script": fitting.scene(program["scene"]) + fitting.script(tree(program["script"]))}
 
 
 OPTIONS = {
@@ -273,6 +298,22 @@ class Fitting:
             made["src"]["items"] = self.chunks(made["src"]["items"], made, "readable")
         if "flush" in made.get("tf", {}):
             made["tf"]["flush"]["items"] = self.chunks(made["tf"]["flush"]["items"], made, "readable")
+
+    def scene(self, name: str | None) -> list[Operation]:
+        chunk = {"size": 3, "bytes": False}
+        indices = range(len(self.streams))
+        scenes: dict[str | None, list[Operation]] = {
+            None: [],
+            "pipes": [{"op": "pipe", "s": index, "to": 0} for index in indices],
+            "pipeline": [{"op": "pipeline"}],
+            "data": [{"op": "listen", "s": index, "ev": "data"} for index in indices],
+            "readable": [
+                {"op": "on", "s": index, "ev": "readable", "do": [{"op": "read", "s": index, "all": True}]} for index in indices
+            ],
+            "feed": [{"op": "feed", "s": index, "items": [chunk] * 5, "end": True} for index in indices],
+        }
+        made = self.script(scenes[name])
+        return [operation for index, operation in enumerate(made) if operation not in made[:index]]
 
     def script(self, operations: list[Operation]) -> list[Operation]:
         return [made for operation in operations if (made := self.operation(operation)) is not None]
