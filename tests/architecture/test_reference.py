@@ -10,7 +10,7 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, perf, timers
+from treadle import context, diagnostics_channel, events, http, loop, perf, streams, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -30,6 +30,10 @@ MEMBERS = {
     "loop": (loop.EventLoop,),
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "process": (),
+    "streams": (
+        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics, streams.WritableStatistics,
+        streams.DuplexStatistics,
+    ),
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says

@@ -14,7 +14,7 @@ cdef class EmitterCore:
     cdef public dict _events                # event -> listener, or ListenerList where there are two or more; None until the first
     cdef public object _max_listeners       # this emitter's own limit, or None
     cdef public bint _capture_rejections
-    cdef bint has_own_emit                  # a subclass overrides emit(): native code calls that
+    cdef bint has_own_emit                  # a subclass overrides emit(): native code calls that. Set by whoever emits natively
 
     cdef bint hears(self, event) except -1
     cdef bint emit_none(self, event) except -1

@@ -27,9 +27,6 @@ cdef class NativeListener:
 cdef class EmitterCore:
     """The part of EventEmitter that runs at every event."""
 
-    def __cinit__(self):
-        self.has_own_emit = type(self).emit is not EmitterCore.emit
-
     def emit(self, event, /, *args):
         """Call the listeners of `event` with `args`, in order; True if there was one.
 

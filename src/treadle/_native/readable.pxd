@@ -73,4 +73,6 @@ cdef class ReadableCore(StreamCore):
 
 
 cdef inline ReadableState readable_of(StreamCore stream):
+    if stream.readable_half is None:
+        stream.materialise()
     return <ReadableState>stream.readable_half

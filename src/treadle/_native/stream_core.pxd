@@ -46,8 +46,8 @@ cdef class Half:
 
 cdef class StreamCore(EmitterCore):
     cdef LoopCore loop              # None until the first tick
-    cdef Half readable_half         # None of a Writable; a ReadableState
-    cdef Half writable_half         # None of a Readable; a WritableState
+    cdef Half readable_half         # a ReadableState; None of a Writable, and where it is made only when it is used
+    cdef Half writable_half         # a WritableState; likewise
     cdef Life life
     cdef bint auto_destroy
     cdef bint emit_close
@@ -57,7 +57,9 @@ cdef class StreamCore(EmitterCore):
     cdef object doom                # what destroy() was given while it was constructed
     cdef object destroy_option      # the hooks of the options, or None: then the method of the class
     cdef object construct_option
+    cdef public object _hook_tasks      # a set of the tasks that hooks run in; None until the first
 
+    cdef int materialise(self) except -1    # make the sides that are asked for and not there yet
     cdef LoopCore loop_here(self)
     cdef int tick(self, callback, tuple arguments) except -1
     cdef int step(self, LifeEvent event) except -1

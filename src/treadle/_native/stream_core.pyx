@@ -11,6 +11,7 @@ Source: https://nodejs.org/api/stream.html; what is not written there was seen i
       note the first error,            hook(error)                   'error', 'close'
       fail what waits to be written
 """
+from treadle._native.emitter cimport EmitterCore
 from treadle._native.faces cimport Faces
 from treadle._native.stream_states cimport (
     ALIVE, ANNOUNCE, CONSTRUCTED, CONSTRUCTING, DESTROY, DESTROYED, DESTROYING, DOOMED, next_life)
@@ -69,6 +70,9 @@ cdef class StreamCore(EmitterCore):
     def __cinit__(self):
         self.life = ALIVE
         self.auto_destroy = self.emit_close = self.allow_half_open = True
+
+    cdef int materialise(self) except -1:
+        raise AssertionError("a stream is used before its constructor has made its sides")
 
     cdef LoopCore loop_here(self):
         if self.loop is None or self.loop.is_closed_native:
@@ -132,6 +136,8 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
+        if self._hook_tasks:
+            self._cancel_hooks()
         if self.writable_half is not None:
             self.writable_half.on_doomed()
         self.note_error(error)
@@ -207,6 +213,7 @@ cdef class StreamCore(EmitterCore):
 
     def _begin(self, emit_close, auto_destroy, destroy, construct):
         """The sides are made: what the options say of its life, then the construct hook."""
+        self.has_own_emit = type(self).emit is not EmitterCore.emit
         self.emit_close = emit_close
         self.auto_destroy = auto_destroy
         self.destroy_option = destroy

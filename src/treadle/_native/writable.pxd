@@ -67,4 +67,6 @@ cdef class WritableCore(StreamCore):
 
 
 cdef inline WritableState writable_of(StreamCore stream):
+    if stream.writable_half is None:
+        stream.materialise()
     return <WritableState>stream.writable_half

@@ -5,10 +5,12 @@ docs/design/streams.md has their states. Not here: sockets (treadle.net), reques
 """
 
 from treadle.streams._abort import add_abort_signal
+from treadle.streams._compose import compose
 from treadle.streams._duplex import Duplex
 from treadle.streams._finished import finished
 from treadle.streams._iterator import ReadableIterator
 from treadle.streams._marks import get_default_high_water_mark, set_default_high_water_mark
+from treadle.streams._pair import duplex_pair
 from treadle.streams._pipeline import pipeline
 from treadle.streams._readable import Readable
 from treadle.streams._statistics import DuplexStatistics, ReadableStatistics, WritableStatistics
@@ -28,6 +30,8 @@ __all__ = [
     "Writable",
     "WritableStatistics",
     "add_abort_signal",
+    "compose",
+    "duplex_pair",
     "finished",
     "get_default_high_water_mark",
     "pipeline",

@@ -3,17 +3,25 @@
 Not here: streams made of iterables (_from.py), of asyncio's and of files (_bridges.py).
 """
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any
 
 from treadle._base.errors import TreadleError
+from treadle.streams._bridges import is_file
+from treadle.streams._readable import Readable
 from treadle.streams._stream import Stream
+from treadle.streams._writable import Writable
 
 __all__ = ["as_iterable", "as_stage"]
 
 
 def as_stage(given: Any, *, is_first: bool, is_last: bool) -> Any:
-    """A stage as pipeline() takes it."""
+    """A stage as pipeline() takes it: asyncio's readers and writers, and files, become streams at its ends."""
+    if is_first and (isinstance(given, StreamReader) or is_file(given)) and not isinstance(given, Stream):
+        return Readable.from_(given)
+    if is_last and not isinstance(given, Stream) and (isinstance(given, StreamWriter) or is_file(given)):
+        return Writable.from_(given)
     return given
 
 

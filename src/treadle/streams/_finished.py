@@ -51,8 +51,9 @@ def finished(
     """Await the end of a stream, or have callback(error or None) called at it; then the function that forgets it is returned.
 
     readable, writable: False does not wait for that side. error: False ignores 'error'. signal: gives up with ABORT_ERR, the
-    stream goes on. The listeners stay, so that a late 'error' does not end the program; cleanup: True removes them. Raises, or is
-    called with, what the stream failed with, or TreadleError: ERR_STREAM_PREMATURE_CLOSE. Raises TreadleError: ERR_INVALID_ARG_TYPE.
+    stream goes on. The listeners stay, so that a late 'error' does not end the program; cleanup: True removes them. Raises, or
+    is called with, what the stream failed with, or TreadleError: ERR_STREAM_PREMATURE_CLOSE. Raises TreadleError:
+    ERR_INVALID_ARG_TYPE.
     """
     if callback is not None:
         require_callable(callback, "callback")

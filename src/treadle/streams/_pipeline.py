@@ -5,12 +5,13 @@
        └─────────┴─── the first error destroys all of them; then the callback, or the awaiting task, gets it
 
 A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before
-them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is destroyed
-once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how two streams are piped
-(_native.stream_pipe), how a stream takes what an iterable gives (_pump.py).
-Source: https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
+them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is
+destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how
+two streams are piped (_native.stream_pipe), how a stream takes what an iterable gives (_pump.py). Source:
+https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
 """
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,8 +39,8 @@ def pipeline(
     """Connect `stages`, and await the end of all of them; the result is what a last function returned.
 
     It begins at once. The first error destroys every stage and is raised; so does cancelling, or aborting `signal` (ABORT_ERR).
-    With `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source ends. A
-    function that has a parameter `signal` gets one that is aborted when the pipeline is over.
+    With `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source
+    ends. A function that has a parameter `signal` gets one that is aborted when the pipeline is over.
 
     Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
     """
@@ -52,19 +53,28 @@ def pipeline(
     if callback is not None:
         require_callable(callback, "callback")
         return Pipeline(callback, signal, end).connect(stages)
-    future = get_loop().create_future()
+    outcome = _Outcome(loop=get_loop())
+    outcome.line = Pipeline(outcome.settle, signal, end)
+    outcome.line.connect(stages)
+    return outcome
 
-    def settle(error: BaseException | None, value: object = None) -> None:
-        if not future.done():
+
+class _Outcome(Future[object]):
+    """What a pipeline is awaited by. ORDER: cancelling destroys the stages before anybody hears of it."""
+
+    line: "Pipeline"
+
+    def settle(self, error: BaseException | None, value: object = None) -> None:
+        if not self.done():
             if error is None:
-                future.set_result(value)
+                self.set_result(value)
             else:
-                future.set_exception(error)
+                self.set_exception(error)
 
-    line = Pipeline(settle, signal, end)
-    line.connect(stages)
-    future.add_done_callback(lambda _: line.abort(None) if future.cancelled() else None)
-    return future
+    def cancel(self, msg: Any = None) -> bool:
+        if not self.done():
+            self.line.abort(msg)
+        return super().cancel(msg)
 
 
 class Pipeline:

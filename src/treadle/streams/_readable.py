@@ -4,12 +4,15 @@ Not here: the mechanism (_native.readable), iteration (_iterator.py), the iterat
 Source: https://nodejs.org/api/stream.html#readable-streams
 """
 
+from asyncio import StreamReader
 from collections.abc import Callable, Hashable
 from typing import Any, Self
 
 from treadle._native.readable import ReadableCore
 from treadle._native.stream_pipe import Pipe, pipes_of, take_pipes
 from treadle.events import AbortSignal, Listener
+from treadle.streams._from import make_from
+from treadle.streams._hooks import adapted
 from treadle.streams._iterator import ReadableIterator
 from treadle.streams._marks import mark_of
 from treadle.streams._operators import Operators
@@ -45,10 +48,11 @@ class Readable(ReadableCore, Operators, Stream):
         destroy: Callable[[BaseException | None, Callable[..., None]], object] | None = None,
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
-        self._make_readable(mark_of(high_water_mark, object_mode), object_mode, known_encoding(default_encoding), read)
+        mark, text = mark_of(high_water_mark, object_mode), known_encoding(default_encoding)
+        self._make_readable(mark, object_mode, text, adapted(self, "read", read))
         if encoding is not None:
             self.set_encoding(encoding)
-        self._begin(emit_close, auto_destroy, destroy, construct)
+        self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 
     _construct = None
@@ -127,6 +131,40 @@ class Readable(ReadableCore, Operators, Stream):
     def iterator(self, *, destroy_on_return: bool = True) -> ReadableIterator:
         """As `async for` over the stream. destroy_on_return: False leaves it open when the loop is left without an error."""
         return ReadableIterator(self, destroy_on_return=destroy_on_return)
+
+    @classmethod
+    def from_(cls, iterable: Any, **options: Any) -> Self:
+        """A stream of the items of an iterable, sync or async: objects, one at a time, unless `options` say otherwise.
+
+        A str or bytes is one chunk. Items that are awaitables are awaited; None is an error (ERR_STREAM_NULL_VALUES). When the
+        stream is destroyed the iterator is closed, what it failed with is thrown into it. An asyncio.StreamReader, or a file
+        object, gives bytes as they come; the file is closed with the stream. Raises TreadleError: ERR_INVALID_ARG_TYPE.
+        """
+        from treadle.streams import _bridges
+
+        if isinstance(iterable, StreamReader):
+            return _bridges.from_reader(iterable, **options)  # type: ignore[return-value]
+        if _bridges.is_file(iterable):
+            return _bridges.from_file(iterable, **options)  # type: ignore[return-value]
+        return make_from(cls, iterable, options)  # type: ignore[no-any-return]
+
+    def to_stream_reader(self) -> StreamReader:
+        """An asyncio.StreamReader of what the stream gives, for code that wants one; it holds up to twice the stream's mark."""
+        from treadle.streams._bridges import to_reader
+
+        return to_reader(self)
+
+    def to_file(self) -> Any:
+        """A binary file object of what the stream gives, for code that runs in another thread: its reads wait there."""
+        from treadle.streams._bridges import to_file
+
+        return to_file(self)
+
+    def compose(self, *stages: Any) -> Any:
+        """As compose(self, *stages)."""
+        from treadle.streams._compose import compose
+
+        return compose(self, *stages)
 
     def readable_statistics(self) -> ReadableStatistics:
         """How the readable side stands."""

@@ -3,12 +3,14 @@
 Not here: the mechanism (_native.writable). Source: https://nodejs.org/api/stream.html#writable-streams
 """
 
+from asyncio import StreamWriter
 from collections.abc import Callable
 from typing import Any, Self
 
 from treadle._base.errors import TreadleError
 from treadle._native.writable import WritableCore
 from treadle.events import AbortSignal
+from treadle.streams._hooks import adapted
 from treadle.streams._marks import mark_of
 from treadle.streams._ready import wait_until_ready
 from treadle.streams._statistics import WritableStatistics, bar
@@ -22,8 +24,8 @@ class Writable(WritableCore, Stream):
     """A sink of chunks: bytes, or str which is encoded; any objects but None in `object_mode`.
 
     The hooks are options, or methods of a subclass: write(chunk, encoding, callback) takes one chunk and calls
-    callback(error=None); writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback) runs
-    before 'finish'; construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
+    callback(error=None); writev(requests, callback) takes all that wait, each {"chunk": ..., "encoding": ...}; final(callback)
+    runs before 'finish'; construct(callback) before anything else; destroy(error, callback) releases what the stream holds.
 
     Events: 'drain', 'finish', 'error', 'close', 'pipe', 'unpipe'. Raises TreadleError: ERR_INVALID_ARG_VALUE (a mark),
     ERR_UNKNOWN_ENCODING.
@@ -46,8 +48,9 @@ class Writable(WritableCore, Stream):
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
         mark = mark_of(high_water_mark, object_mode)
-        self._make_writable(mark, object_mode, known_encoding(default_encoding), decode_strings, write, writev, final)
-        self._begin(emit_close, auto_destroy, destroy, construct)
+        hooks = adapted(self, "write", write), adapted(self, "writev", writev), adapted(self, "final", final)
+        self._make_writable(mark, object_mode, known_encoding(default_encoding), decode_strings, *hooks)
+        self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 
     _construct = None
@@ -69,6 +72,22 @@ class Writable(WritableCore, Stream):
         Raises what the stream failed with, or TreadleError: ERR_STREAM_DESTROYED, ERR_STREAM_WRITE_AFTER_END.
         """
         await wait_until_ready(self)
+
+    @classmethod
+    def from_(cls, sink: Any, **options: Any) -> "Writable":
+        """A stream that writes to an asyncio.StreamWriter, or to a file object, which is closed with the stream.
+
+        Raises TreadleError: ERR_INVALID_ARG_TYPE.
+        """
+        from treadle.streams._bridges import writable_of
+
+        return writable_of(sink, **options)
+
+    def to_stream_writer(self) -> StreamWriter:
+        """An asyncio.StreamWriter that writes to the stream, for code that wants one."""
+        from treadle.streams._bridges import to_writer
+
+        return to_writer(self)
 
     def writable_statistics(self) -> WritableStatistics:
         """How the writable side stands."""
