@@ -1,5 +1,5 @@
-"""Waiting until a writable takes more. Invariant: however many wait, the stream has one listener of each kind for them, and none when
-nobody waits. Not here: what counts as full (_native.writable)."""
+"""Waiting until a writable takes more. Invariant: however many wait, the stream has one listener of each kind for them, and none
+when nobody waits. Not here: what counts as full (_native.writable)."""
 
 from typing import TYPE_CHECKING, Any, Final
 
