@@ -19,7 +19,11 @@ MEMBERS = {
     "context": (context.AsyncLocalStorage, context.AsyncResource),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
     "events": (
-        events.EventEmitter, events.EventIterator, events.EventIteratorStatistics, events.AbortController, events.AbortSignal,
+        events.EventEmitter,
+        events.EventIterator,
+        events.EventIteratorStatistics,
+        events.AbortController,
+        events.AbortSignal,
     ),
     "fs": (),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
