@@ -18,6 +18,7 @@ from pathlib import Path
 
 import treadle._native
 from treadle._native import census
+from treadle._native.emitter import EmitterCore
 
 PATIENCE_S = 10.0  # a thread of an executor that was told to end, a child that was killed; two busy cores are slow at times
 SHOWN = 3  # objects of each type
@@ -73,9 +74,10 @@ def left_since(before: Holdings) -> Holdings:
 
 
 def lasting() -> Counter[type]:
-    """What lives as long as its interpreter: Node's functions, from their first import on."""
+    """What lives as long as its interpreter, from its first import on: Node's functions, and the process, which is an emitter."""
     faces = getattr(sys.modules.get("treadle.loop.current"), "FACES", None)
-    return Counter() if faces is None else Counter([type(faces)])
+    process = getattr(sys.modules.get("treadle.process"), "_process", None)
+    return Counter([made for made, thing in ((type(faces), faces), (EmitterCore, process)) if thing is not None])
 
 
 def examples(made: type) -> str:
