@@ -54,6 +54,7 @@ class Writable(WritableCore, Stream):
         self._heed(signal)
 
     _construct = None
+    _waiters: Any = None  # those in ready()
 
     def set_default_encoding(self, encoding: str) -> Self:
         """How str chunks are encoded for which no encoding is given. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
