@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
+from treadle.streams._tasks import has_begun
 
 __all__ = ["adapt_methods", "adapted"]
 
@@ -67,7 +68,16 @@ def _run(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], callback: 
         if stream._hook_tasks is None:
             stream._hook_tasks = set()
         stream._hook_tasks.add(task)
-        task.add_done_callback(stream._hook_tasks.discard)
+        task.add_done_callback(lambda task: _end(stream, task, coroutine, callback))
+
+
+def _end(stream: Any, task: Any, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:
+    stream._hook_tasks.discard(task)
+    if task.cancelled() and not has_begun(coroutine):
+        # ORDER: what it works with may be closed by now, so that it is not begun; but who waits for it, as a destroy hook waits
+        # for the construct hook, is told.
+        coroutine.close()
+        callback(TreadleError("ABORT_ERR", reason=None))
 
 
 async def _await(coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object], has_data: bool) -> None:

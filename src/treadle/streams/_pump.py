@@ -8,6 +8,7 @@ from typing import Any
 
 from treadle.loop.current import get_loop
 from treadle.streams._finished import watch
+from treadle.streams._tasks import cancel_begun
 
 __all__ = ["Pump", "close_iterator"]
 
@@ -34,7 +35,7 @@ class Pump:
     def stop(self) -> None:
         """Let it go no further; what it iterates is closed."""
         if self._task is not None:
-            self._task.cancel()
+            cancel_begun(self._task)
 
     async def _run(self, iterable: AsyncIterable[Any]) -> None:
         stream, iterator = self._stream, aiter(iterable)
