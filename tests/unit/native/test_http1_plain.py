@@ -15,7 +15,7 @@ SHORT = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 BODY = b"POST /a?b=c%20d HTTP/1.1\r\nHost: a.b:80\r\nContent-Length: 12\r\nExpect: 100-continue\r\nX:\r\n\r\n"
 BROWSER = (
     b"GET /index.html?q=1&r=%C3%A9 HTTP/1.1\r\nHost: example.org\r\nConnection: keep-alive, TE\r\n"
-    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*;q=0.8\r\nCookie: a=b; c=\"d\"; e=\xff\r\nX-Tab: a\tb \r\n\r\n"
+    b'User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*;q=0.8\r\nCookie: a=b; c="d"; e=\xff\r\nX-Tab: a\tb \r\n\r\n'
 )
 GOOD = {
     "short": SHORT,
