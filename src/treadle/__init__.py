@@ -28,7 +28,7 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "perf", "process", "timers")
+_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "perf", "process", "streams", "timers")
 
 __all__ = [
     "AbortController",
@@ -48,6 +48,7 @@ __all__ = [
     "process",
     "queue_microtask",
     "run",
+    "streams",
     "timers",
 ]
 

@@ -107,6 +107,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
         ValueError,
     ),
+    "ERR_INVALID_RETURN_VALUE": ErrorSpec(
+        'The function "{name}" must return {expected}, not {received}',
+        "Give a generator function, sync or async, or for the last stage an async function",
+        NODE,
+        TypeError,
+    ),
     "ERR_INVALID_STATE": ErrorSpec(
         "Invalid state: {state}",
         "Look for a second use of what is used once",
@@ -118,6 +124,23 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Await the coroutine, or start it as a task, instead of running a second loop",
         TREADLE,
         RuntimeError,
+    ),
+    "ERR_METHOD_NOT_IMPLEMENTED": ErrorSpec(
+        "The {method} method is not implemented",
+        "Give the hook as an option of the constructor, or define the method in the subclass",
+        NODE,
+        NotImplementedError,
+    ),
+    "ERR_MISSING_ARGS": ErrorSpec(
+        "{name}: {expected}",
+        "See the signature of the function",
+        NODE,
+        TypeError,
+    ),
+    "ERR_MULTIPLE_CALLBACK": ErrorSpec(
+        "A hook called its callback more than once",
+        "Call it once for each call of the hook: after an error, return",
+        NODE,
     ),
     "ERR_NO_LOOP": ErrorSpec(
         "No treadle event loop is running here",
@@ -141,6 +164,47 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Call close() first, or make a second server",
         NODE,
     ),
+    "ERR_STREAM_ALREADY_FINISHED": ErrorSpec(
+        "Cannot call {operation}() after a stream was finished",
+        "Call end() once, and look for a second owner of the stream",
+        NODE,
+    ),
+    "ERR_STREAM_CANNOT_PIPE": ErrorSpec(
+        "Cannot pipe, not readable",
+        "Pipe from a Readable, a Duplex or a Transform",
+        NODE,
+    ),
+    "ERR_STREAM_DESTROYED": ErrorSpec(
+        "Cannot call {operation} after a stream was destroyed",
+        "Look at stream.destroyed, and at stream.errored for the reason",
+        NODE,
+    ),
+    "ERR_STREAM_NULL_VALUES": ErrorSpec(
+        "None is not a chunk",
+        "Call end() to end a writable; push(None) ends a readable",
+        NODE,
+        TypeError,
+    ),
+    "ERR_STREAM_PREMATURE_CLOSE": ErrorSpec(
+        "The stream was closed before it was through",
+        "Look for who destroyed it, or for a peer that went away",
+        NODE,
+    ),
+    "ERR_STREAM_PUSH_AFTER_EOF": ErrorSpec(
+        "Cannot push() after the end was pushed",
+        "push(None) is the last push of a stream",
+        NODE,
+    ),
+    "ERR_STREAM_UNABLE_TO_PIPE": ErrorSpec(
+        "Cannot pipe to a closed or destroyed stream",
+        "Make the stages of a pipeline anew for each pipeline",
+        NODE,
+    ),
+    "ERR_STREAM_UNSHIFT_AFTER_END_EVENT": ErrorSpec(
+        "Cannot unshift() after 'end' was emitted",
+        "Put back what was read too much before the next read()",
+        NODE,
+    ),
     "ERR_STREAM_WRITE_AFTER_END": ErrorSpec(
         "Cannot write after end()",
         "Write before end(), and look for a callback that goes on after the answer is complete",
@@ -156,6 +220,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "An 'error' event had no listener: {context!r}",
         "Listen with emitter.on('error', ...), and emit an exception rather than another value",
         NODE,
+    ),
+    "ERR_UNKNOWN_ENCODING": ErrorSpec(
+        "Unknown encoding: {encoding}",
+        "Use utf8, utf16le, latin1, ascii, base64, base64url or hex",
+        NODE,
+        TypeError,
     ),
     "ERR_UNKNOWN_SIGNAL": ErrorSpec(
         "Unknown signal: {signal}",

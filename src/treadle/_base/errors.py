@@ -6,6 +6,7 @@ stay OSError and are not wrapped.
     ├── TreadleTypeError               also TypeError
     ├── TreadleValueError              also ValueError
     ├── TreadleRuntimeError            also RuntimeError
+    ├── TreadleNotImplementedError     also NotImplementedError
     ├── TreadleConnectionError         also ConnectionError
     └── TreadleTimeoutError            also TimeoutError
 """
@@ -18,6 +19,7 @@ from treadle._base.error_table import ERROR_TABLE
 __all__ = [
     "TreadleConnectionError",
     "TreadleError",
+    "TreadleNotImplementedError",
     "TreadleRuntimeError",
     "TreadleTimeoutError",
     "TreadleTypeError",
@@ -80,6 +82,10 @@ class TreadleRuntimeError(TreadleError, RuntimeError):
     """A TreadleError that is a RuntimeError as well."""
 
 
+class TreadleNotImplementedError(TreadleError, NotImplementedError):
+    """A TreadleError that is a NotImplementedError as well."""
+
+
 class TreadleConnectionError(TreadleError, ConnectionError):
     """A TreadleError that is a ConnectionError as well."""
 
@@ -92,6 +98,7 @@ _CLASS_OF_BASE: dict[type[Exception], type[TreadleError]] = {
     TypeError: TreadleTypeError,
     ValueError: TreadleValueError,
     RuntimeError: TreadleRuntimeError,
+    NotImplementedError: TreadleNotImplementedError,
     ConnectionError: TreadleConnectionError,
     TimeoutError: TreadleTimeoutError,
 }

@@ -102,6 +102,15 @@ cdef class Ring:
         self.size += 1
         return 0
 
+    cdef inline int push_first(self, object item) except -1:
+        # In front of all others.
+        if self.size > self.mask:
+            self.grow()
+        self.head = (self.head - 1) & self.mask
+        self.slots[self.head] = own(item)
+        self.size += 1
+        return 0
+
     cdef inline object pop(self):
         # INVARIANT: size > 0; the caller has looked.
         cdef PyObject *item = self.slots[self.head]

@@ -1,9 +1,6 @@
-"""What an emitter keeps for one event.
+"""What an emitter keeps for one listener.
 
-    emitter._events = { "close": listener,                           one: the callable itself, no list
-                        "data":  ListenerList(listener, Once, ...) } two or more
-
-Not here: who calls it (emitter.py).
+Not here: how they are kept, and who calls them (_native.emitter).
 """
 
 from __future__ import annotations
@@ -14,18 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from treadle.events.emitter import EventEmitter
 
-__all__ = ["Entry", "Listener", "ListenerList", "OnceListener", "is_entry_of", "original_of"]
+__all__ = ["Listener", "OnceListener", "is_entry_of", "original_of"]
 
 Listener: TypeAlias = Callable[..., object]
-
-
-class ListenerList(list[Listener]):
-    """At least two listeners, in the order in which emit() calls them."""
-
-    has_warned = False  # set by the max-listeners warning; goes with the list when it shrinks to one, as in Node
-
-
-Entry: TypeAlias = Listener | ListenerList
 
 
 class OnceListener:

@@ -2,7 +2,7 @@
 
 Invariants: emit() calls exactly the listeners there were when it began; an 'error' that nobody listens for is raised;
 nothing is allocated until the first listener. Belongs to the thread of its loop: no method is thread-safe.
-Not here: waiting for an event (_once.py, _iterator.py). Source: https://nodejs.org/api/events.html.
+Not here: emit() itself (_native.emitter); waiting for an event (_once.py, _iterator.py). Source: https://nodejs.org/api/events.html.
 """
 
 from collections.abc import Coroutine, Hashable
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._base.warning import TreadleWarning, issue_warning
-from treadle.events._listeners import Entry, Listener, ListenerList, OnceListener, is_entry_of, original_of
+from treadle._native.emitter import EmitterCore, ListenerList
+from treadle.events._listeners import Listener, OnceListener, is_entry_of, original_of
 from treadle.events._loop import as_task, running_loop
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class MaxListenersExceededWarning(TreadleWarning):
         self.count = count
 
 
-class EventEmitter:
+class EventEmitter(EmitterCore):
     """Base of everything that emits events.
 
     Events are named by any hashable, most often a str. Three names have a meaning of their own: 'error' (raised when
@@ -62,42 +63,15 @@ class EventEmitter:
     unhandled rejection otherwise.
     """
 
-    __slots__ = ("__weakref__", "_capture_rejections", "_events", "_max_listeners")
+    __slots__ = ()
 
     default_max_listeners: ClassVar[float] = 10
     """Limit of every emitter without one of its own. Ten, as in Node: more on one event mostly is a leak."""
 
     def __init__(self, *, capture_rejections: bool = False) -> None:
-        self._events: dict[Hashable, Entry] | None = None
-        self._max_listeners: float | None = None
         self._capture_rejections = capture_rejections
 
-    # -- emitting ------------------------------------------------------------------------------------------------
-
-    def emit(self, event: Hashable, /, *args: object) -> bool:
-        """Call the listeners of `event` with `args`, in order; True if there was one.
-
-        What a listener raises leaves emit() at once, and the rest are not called. 'error' without a listener raises
-        its first argument, or ERR_UNHANDLED_ERROR (data: context) if that is no exception.
-        """
-        if event == "error":
-            self._require_error_listener(args)
-        events = self._events
-        if events is None:
-            return False
-        entry = events.get(event)
-        if entry is None:
-            return False
-        if type(entry) is ListenerList:
-            for listener in tuple(entry):  # ORDER: who is added or removed from now on does not change this round
-                result = listener(*args)
-                if result is not None:
-                    self._follow(result)
-        else:
-            result = cast(Listener, entry)(*args)
-            if result is not None:
-                self._follow(result)
-        return True
+    # -- emitting: emit() is the base's -----------------------------------------------------------------------------
 
     def _require_error_listener(self, args: tuple[object, ...]) -> None:
         events = self._events

@@ -1,0 +1,87 @@
+"""Declarations of stream_core.pyx: what other native units may touch."""
+from treadle._native.emitter cimport EmitterCore
+from treadle._native.loop cimport LoopCore
+from treadle._native.queues cimport Ring
+from treadle._native.stream_states cimport CLOSED, DOOMED, GONE, Life, LifeEvent
+
+
+cdef extern from *:
+    """
+    /* bytes is what most chunks are. -1, with an exception set, where a chunk has no length. */
+    static inline Py_ssize_t treadle_length(PyObject *chunk) {
+        return PyBytes_CheckExact(chunk) ? PyBytes_GET_SIZE(chunk) : PyObject_Size(chunk);
+    }
+    """
+    Py_ssize_t length_of "treadle_length"(object chunk) except -1
+
+cdef extern from "Python.h":
+    Py_ssize_t set_size "PySet_GET_SIZE"(object items) noexcept
+
+# A C function that may fail, called without Cython's saving of the exception state around it: -1 and an exception that is set.
+ctypedef int (*Attempt)(void *subject, void *argument) noexcept
+
+cdef object failure_of_attempt()
+
+
+cdef class Half:
+    # One side of a stream: its buffer and its mark. OWNER: the stream owns it, and is borrowed here: whoever calls a half holds it.
+    cdef void *owner
+    cdef Ring buffer                # None until something waits
+    cdef Py_ssize_t length          # what waits: bytes, characters of decoded text, or objects
+    cdef Py_ssize_t high_water_mark
+    cdef object mark                # the same, as the read hook gets it
+    cdef bint object_mode
+    cdef bint is_disabled           # of a Duplex that was made without this side
+    cdef str default_encoding       # of str chunks for which none is given
+
+    cdef bint is_done(self) noexcept        # 'end' or 'finish' was emitted
+    cdef bint is_all_but_done(self)         # ... or will be, by itself
+    cdef int on_constructed(self) except -1
+    cdef int on_doomed(self) except -1      # the stream is about to be destroyed
+    cdef int on_gone(self) except -1        # ... is closed for good
+
+    cdef inline StreamCore stream(self):
+        return <StreamCore>self.owner
+
+
+cdef class StreamCore(EmitterCore):
+    cdef LoopCore loop              # None until the first tick
+    cdef Half readable_half         # a ReadableState; None of a Writable, and where it is made only when it is used
+    cdef Half writable_half         # a WritableState; likewise
+    cdef Life life
+    cdef bint auto_destroy
+    cdef bint emit_close
+    cdef public bint allow_half_open    # of a Duplex: False ends the writable side when the readable one ends
+    cdef bint error_emitted         # set with 'error'; a second one is not emitted
+    cdef readonly object errored
+    cdef object doom                # what destroy() was given while it was constructed
+    cdef object destroy_option      # the hooks of the options, or None: then the method of the class
+    cdef object construct_option
+
+    cdef int materialise(self) except -1    # make the sides that are asked for and not there yet
+    cdef LoopCore loop_here(self)
+    cdef int tick(self, callback, tuple arguments) except -1
+    cdef int step(self, LifeEvent event) except -1
+    cdef int note_error(self, error) except -1
+    cdef int error_or_destroy(self, error, bint is_sync) except -1
+    cdef int run_destroy(self, error) except -1
+    cdef int torn_down(self, error) except -1
+    cdef int emit_error(self, error) except -1
+    cdef int construct(self) except -1
+    cdef int destroy_when_both_done(self, Half other) except -1
+
+    cdef inline bint is_destroyed(self) noexcept:
+        return self.life >= DOOMED
+
+    cdef inline bint is_closed(self) noexcept:
+        return self.life >= CLOSED
+
+    cdef inline bint is_failed(self) noexcept:
+        # Destroyed, or failed without being destroyed: nothing moves any more.
+        return self.life >= DOOMED or self.errored is not None
+
+
+cdef class Once:
+    # What a hook is given to call back, once.
+    cdef StreamCore stream
+    cdef bint was_called

@@ -1,0 +1,139 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+"""A duplex whose readable side is made of what is written.
+
+    write() ──► transform hook ──push()──► buffer ──► whoever reads
+                     ▲                        │ full: the write is called back when somebody reads
+                     └────────────────────────┘
+
+Invariants: the hook has one chunk at a time; what it pushes is bounded by the mark of the readable side and by what one chunk makes.
+Not here: the two sides (readable.pyx, writable.pyx), options (treadle.streams).
+Source: https://nodejs.org/api/stream.html#class-streamtransform; what is not written there was seen in Node 24.
+"""
+from treadle._native.readable cimport ReadableState, readable_of
+from treadle._native.stream_core cimport Once, StreamCore
+from treadle._native.stream_states cimport SUPPLYING
+from treadle._native.writable cimport WritableState, writable_of
+
+
+cdef class TransformReadable(ReadableState):
+    def __cinit__(self):
+        self.is_sync = False        # COMPAT(node): what is pushed before the first read() is told at once
+
+    cdef int call_read(self) except -1:
+        cdef WritableState writable = writable_of(self.stream())
+        if isinstance(writable, TransformWritable) and (<TransformWritable>writable).waits_for_read:
+            (<TransformWritable>writable).waits_for_read = False
+            return writable.written(None)
+        return 0
+
+
+cdef class TransformWritable(WritableState):
+    cdef int on_gone(self) except -1:
+        self.transformed = None
+        return WritableState.on_gone(self)
+
+    cdef int call_write(self, chunk, encoding) except -1:
+        cdef StreamCore stream = self.stream()
+        if self.transformed is None:
+            self.transformed = stream._transformed
+        self.length_before = stream.readable_half.length
+        if self.transform_option is not None:
+            self.transform_option(chunk, encoding, self.transformed)
+        else:
+            stream._transform(chunk, encoding, self.transformed)
+        return 0
+
+    cdef int transform_done(self, error, data) except -1:
+        # The hook calls back.
+        cdef StreamCore stream = self.stream()
+        cdef ReadableState readable = readable_of(stream)
+        if error is not None:
+            return self.written(error)
+        if data is not None:
+            readable.push(data, None)
+        if readable.supply != SUPPLYING:
+            return stream.tick(stream._written, ())     # ORDER: the end that the hook has pushed is told first
+        if self.has_end_returned or readable.length == self.length_before or readable.length < readable.high_water_mark:
+            return self.written(None)
+        self.waits_for_read = True
+        return 0
+
+    # ---- ending: flush is the final hook, or comes after that of a subclass
+
+    cdef bint has_final(self) except -1:
+        return True
+
+    cdef bint has_own_final(self) except -1:
+        return self.final_option is not None or self.stream()._final is not None
+
+    cdef int call_final(self, done) except -1:
+        if self.has_own_final():
+            return WritableState.call_final(self, done)
+        return self.call_flush(done)
+
+    cdef int emit_prefinish(self) except -1:
+        if self.has_own_final():
+            self.call_flush(None)
+        return WritableState.emit_prefinish(self)
+
+    cdef int call_flush(self, done) except -1:
+        # Then the end is pushed. done: told of it, or None.
+        cdef StreamCore stream = self.stream()
+        cdef Flushed flushed
+        if stream.is_destroyed() or (self.flush_option is None and stream._flush is None):
+            stream.push(None)
+            if done is not None:
+                done()
+            return 0
+        flushed = Flushed.__new__(Flushed)
+        flushed.stream = stream
+        flushed.done = done
+        if self.flush_option is not None:
+            self.flush_option(flushed)
+        else:
+            stream._flush(flushed)
+        return 0
+
+
+cdef class Flushed(Once):
+    """The callback of a flush hook."""
+    cdef object done
+
+    def __call__(self, error=None, data=None):
+        cdef StreamCore stream = self.stream
+        if error is not None:
+            if self.done is not None:
+                self.done(error)
+            else:
+                stream.destroy(error)
+            return
+        if data is not None:
+            stream.push(data)
+        stream.push(None)
+        if self.done is not None:
+            self.done()
+
+
+cdef class TransformCore(StreamCore):
+    """What a Transform has beside the two sides of a Duplex. Invariant: both were made by its _new_..._state()."""
+
+    _flush = None       # a hook that a subclass may have
+
+    def _set_transform(self, transform, flush):
+        cdef WritableState writable = writable_of(self)
+        if isinstance(writable, TransformWritable):
+            (<TransformWritable>writable).transform_option = transform
+            (<TransformWritable>writable).flush_option = flush
+
+    def _new_transform_readable(self):
+        return TransformReadable.__new__(TransformReadable)
+
+    def _new_transform_writable(self):
+        return TransformWritable.__new__(TransformWritable)
+
+    def _transform(self, chunk, encoding, callback):
+        """The transform hook: push() what the chunk makes, then call callback(), or callback(error), or callback(None, data)."""
+        raise self._make_error("ERR_METHOD_NOT_IMPLEMENTED", method="_transform()")
+
+    def _transformed(self, error=None, data=None):
+        (<TransformWritable>self.writable_half).transform_done(error, data)

@@ -1,0 +1,72 @@
+"""Declarations of writable.pyx: what other native units may touch."""
+from treadle._native.stream_core cimport Half, StreamCore
+from treadle._native.stream_states cimport Intake
+
+
+cdef class WritableState(Half):
+    # buffer: three items a chunk: the chunk, its encoding, its callback or None
+    cdef Intake intake
+    cdef object write_option        # the hooks of the options, or None: then the method of the class
+    cdef object writev_option
+    cdef object final_option
+    cdef object done                # what hooks call back: the stream's _written, bound once
+    cdef Py_ssize_t write_length    # of what the hook has now; part of length
+    cdef object write_callback      # ... its callback
+    cdef Py_ssize_t pending         # callbacks of the user, and of the final hook, that are still to be called: 'finish' waits for them
+    cdef Py_ssize_t corked          # cork() less uncork()
+    cdef Completions completions    # of hooks that called back at once, whose tick is arranged; the latest
+    cdef list end_callbacks         # of end(); None where there are none
+    # facts, each set and cleared where it says
+    cdef bint decode_strings        # str chunks reach the hook as bytes; an option
+    cdef bint is_writing            # set before the write hook is called; cleared when it calls back
+    cdef bint is_sync               # inside a hook, and before the first: what it calls back is told in a tick
+    cdef bint is_clearing           # what was buffered is being written
+    cdef bint needs_drain           # a write() was answered with False; cleared by 'drain'
+    cdef bint is_telling            # a tick for 'drain' is arranged; cleared in it
+    cdef bint has_end_returned      # end() was called and is through; never cleared
+
+    cdef object write(self, chunk, encoding, callback)
+    cdef object refuse(self, callback)
+    cdef int keep(self, chunk, encoding, callback) except -1
+    cdef int call_write(self, chunk, encoding) except -1
+    cdef int call_writev(self, list requests) except -1
+    cdef bint has_writev(self) except -1
+    cdef int hand_over(self, chunk, encoding, callback, list requests, Py_ssize_t length) except -1
+    cdef int written(self, error) except -1
+    cdef int tell_soon(self, callback) except -1
+    cdef int write_failed(self, error, callback) except -1
+    cdef int after_write(self, Py_ssize_t count, callback) except -1
+    cdef int write_buffered(self) except -1
+    cdef int write_together(self) except -1
+    cdef int fail_buffered(self) except -1
+    cdef int uncork(self) except -1
+    cdef int end(self, chunk, encoding, callback) except -1
+    cdef bint is_finishable(self) except -1
+    cdef int finish_if_written(self, bint is_sync) except -1
+    cdef int prefinish(self) except -1
+    cdef bint has_final(self) except -1
+    cdef int call_final(self, done) except -1
+    cdef int final_done(self, error) except -1
+    cdef int emit_prefinish(self) except -1
+    cdef int finish(self) except -1
+    cdef int call_end_callbacks(self, error) except -1
+
+    cdef inline bint is_buffering(self) noexcept:
+        return self.is_clearing or (self.buffer is not None and self.buffer.size != 0)
+
+
+cdef class Completions:
+    # Writes in a row that were completed at once and have one callback.
+    cdef StreamCore stream
+    cdef object callback
+    cdef Py_ssize_t count
+
+
+cdef class WritableCore(StreamCore):
+    pass
+
+
+cdef inline WritableState writable_of(StreamCore stream):
+    if stream.writable_half is None:
+        stream.materialise()
+    return <WritableState>stream.writable_half

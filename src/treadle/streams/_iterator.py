@@ -1,0 +1,134 @@
+"""`async for chunk in readable`, where something has to be waited for.
+
+    begin: listen ──► buffered? ── yes ──► chunk            (_native.stream_iterator)
+                          │ no
+                          ├── failed ──► raise it
+                          ├── over ──► stop
+                          └── wait for 'readable' or the end, and look again
+
+Invariants: leaving the iteration early, by break, return, an exception or cancellation, destroys the stream with ABORT_ERR, at
+once, since nothing refers to the iterator any more; the listeners are gone afterwards. Not here: finished(), which tells of the
+end. Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
+"""
+
+import sys
+from asyncio import sleep
+from collections.abc import Callable
+from typing import Any, Self
+
+from treadle._native.stream_iterator import IteratorCore
+from treadle.loop.current import get_loop
+from treadle.streams._destroyer import destroy_stage
+
+__all__ = ["ReadableIterator"]
+
+
+class _Watcher:
+    """What the stream knows of an iteration: not the iterator itself, which goes as soon as nobody uses it."""
+
+    __slots__ = ("error", "forget", "is_settled", "waiter")
+
+    def __init__(self) -> None:
+        self.waiter: Any = None
+        self.is_settled = False
+        self.error: BaseException | None = None
+        self.forget: Callable[[], None] = lambda: None
+
+    def wake(self) -> None:
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def settle(self, error: BaseException | None) -> None:
+        self.is_settled = True
+        self.error = error
+        self.wake()
+
+
+class ReadableIterator(IteratorCore):
+    """One iteration. Two at a time share the chunks."""
+
+    _watcher: _Watcher
+
+    def __init__(self, stream: Any, *, destroy_on_return: bool = True) -> None:
+        super().__init__(stream)
+        self._destroys = destroy_on_return
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _next(self, has_read: bool) -> Any:
+        stream: Any = self.stream
+        if self.is_over:
+            raise StopAsyncIteration
+        if not self.has_begun:
+            self._begin()
+        watcher, has_waited = self._watcher, False
+        while True:
+            if not has_read and not stream.destroyed:
+                chunk = stream.read()
+                if chunk is not None:
+                    if has_waited:
+                        await _one_microtask()
+                    return chunk
+            has_read = False
+            if watcher.error is not None:
+                self._leave(has_failed=True)
+                raise watcher.error
+            if watcher.is_settled:
+                self._leave(has_failed=False)
+                raise StopAsyncIteration
+            has_waited = True
+            watcher.waiter = get_loop().create_future()
+            try:
+                await watcher.waiter
+            finally:
+                watcher.waiter = None
+
+    async def _give_later(self, chunk: Any) -> Any:
+        await sleep(0)
+        return chunk
+
+    def _begin(self) -> None:  # with the first step, as a generator would
+        from treadle.streams._finished import watch
+
+        watcher = self._watcher = _Watcher()
+        self.stream.on("readable", watcher.wake)  # type: ignore[attr-defined]
+        watcher.forget = watch(self.stream, watcher.settle, writable=False)
+        self.stream._note_iteration()  # type: ignore[attr-defined]
+        self.has_begun = True
+
+    def _leave(self, *, has_failed: bool) -> None:
+        # The iteration is over: the stream is destroyed, or let alone.
+        stream: Any = self.stream
+        watcher = self._watcher
+        self.is_over = True
+        ended_well = watcher.is_settled and watcher.error is None
+        keeps_half = ended_well and stream.allow_half_open and getattr(stream, "writable", False) and not stream.writable_ended
+        if (has_failed or self._destroys) and (not watcher.is_settled or stream._auto_destroys()) and not keeps_half:
+            destroy_stage(stream, None)
+        else:
+            stream.off("readable", watcher.wake)
+            watcher.forget()
+
+    async def aclose(self) -> None:
+        """End the iteration now, as if the loop had been left."""
+        self._end()
+
+    def _end(self) -> None:
+        if not self.is_over:
+            if self.has_begun:
+                self._leave(has_failed=False)
+            self.is_over = True
+
+    def __del__(self) -> None:
+        if not self.is_over and self.has_begun and not sys.is_finalizing():
+            self._end()
+
+
+async def _one_microtask() -> None:
+    # ORDER: as in Node, what the read hook has put into the microtask queue runs before the loop's body sees the chunk.
+    loop = get_loop()
+    turn: Any = loop.create_future()
+    loop.queue_microtask(lambda: None if turn.done() else turn.set_result(None))
+    await turn

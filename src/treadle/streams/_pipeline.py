@@ -1,0 +1,276 @@
+"""pipeline(): stages in a row, which end together.
+
+    source ──► stage ──► ... ──► destination
+       ▲         ▲                   ▲
+       └─────────┴─── the first error destroys all of them; then the callback, or the awaiting task, gets it
+
+A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before
+them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is
+destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how
+two streams are piped (_native.stream_pipe), how a stream takes what an iterable gives (_pump.py). Source:
+https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
+"""
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from treadle._base.arguments import require_callable
+from treadle._base.errors import TreadleError
+from treadle.events.abort import AbortController, AbortEvent, AbortSignal, require_signal
+from treadle.loop.current import get_loop
+from treadle.streams._adapters import as_iterable, as_stage
+from treadle.streams._calls import call_stage
+from treadle.streams._destroyer import destroy_stage, is_abort
+from treadle.streams._finished import watch
+from treadle.streams._pump import Pump
+from treadle.streams._stream import Stream
+from treadle.streams._transform import PassThrough
+
+__all__ = ["pipeline"]
+
+
+def pipeline(
+    *stages: Any,
+    signal: AbortSignal | None = None,
+    end: bool = True,
+    callback: Callable[..., object] | None = None,
+) -> Any:
+    """Connect `stages`, and await the end of all of them; the result is what a last function returned.
+
+    It begins at once. The first error destroys every stage and is raised; so does cancelling, or aborting `signal` (ABORT_ERR).
+    With `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source
+    ends. A function that has a parameter `signal` gets one that is aborted when the pipeline is over.
+
+    Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
+    """
+    if len(stages) == 1 and isinstance(stages[0], list | tuple):
+        stages = tuple(stages[0])
+    if len(stages) < 2:
+        raise TreadleError("ERR_MISSING_ARGS", name="stages", expected="a pipeline has two or more")
+    if signal is not None:
+        require_signal(signal, "signal")
+    if callback is not None:
+        require_callable(callback, "callback")
+        return Pipeline(callback, signal, end).connect(stages)
+    outcome = _Outcome(loop=get_loop())
+    outcome.line = Pipeline(outcome.settle, signal, end)
+    outcome.line.connect(stages)
+    return outcome
+
+
+class _Outcome(Future[object]):
+    """What a pipeline is awaited by. ORDER: cancelling destroys the stages before anybody hears of it."""
+
+    line: "Pipeline"
+
+    def settle(self, error: BaseException | None, value: object = None) -> None:
+        if not self.done():
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if not self.done():
+            self.line.abort(msg)
+        return super().cancel(msg)
+
+
+class Pipeline:
+    """One pipeline under way."""
+
+    def __init__(self, callback: Callable[..., object], signal: AbortSignal | None, ends: bool) -> None:
+        self._callback = callback
+        self._outer = signal
+        self._ends = ends
+        self._controller = AbortController()
+        self._error: BaseException | None = None
+        self._value: object = None
+        self._waits_for = 0  # ends of stages that are still to come
+        self._stages: list[_Stage] = []
+        self._pumps: list[Pump] = []
+        self._clean_ups: list[Callable[[], None]] = []  # of a last stage that goes on: it may be used afterwards
+
+    # -- connecting ----------------------------------------------------------------------------------------------------
+
+    def connect(self, stages: tuple[Any, ...]) -> Any:
+        """Begin. Returns the last stream."""
+        if self._outer is not None:
+            self._outer.add_event_listener("abort", self._on_abort)
+        made: Any = None
+        last = len(stages) - 1
+        for index, given in enumerate(stages):
+            stage = as_stage(given, is_first=index == 0, is_last=index == last)
+            following = stages[index + 1] if index < last else None
+            if isinstance(stage, Stream):
+                if isinstance(following, Stream) and following.destroyed:  # type: ignore[attr-defined]
+                    raise TreadleError("ERR_STREAM_UNABLE_TO_PIPE")
+                self._watch(stage, reads=index < last, writes=index > 0)
+                if index > 0:
+                    self._feed(made, stage, ends=index < last or self._ends)
+                made = stage
+            elif index == 0:
+                made = self._begin_source(stage)
+            elif callable(stage):
+                made = self._call(stage, made, index, is_last=index == last)
+            else:
+                name, received = f"stages[{index}]", type(stage).__name__
+                raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
+        if self._controller.signal.aborted or (self._outer is not None and self._outer.aborted):
+            get_loop().next_tick(self._on_abort)
+        return made
+
+    def _watch(self, stream: Any, *, reads: bool, writes: bool) -> None:
+        stage = _Stage(stream)
+        is_last = not reads
+        if reads or self._ends:
+            stage.watch(reads=reads, writes=writes)
+            self._stages.append(stage)
+        stream.on("error", self._on_late_error)
+        if is_last and getattr(stream, "readable", False):
+            if stage.forget is not None:
+                self._clean_ups.append(stage.forget)
+            self._clean_ups.append(lambda: stream.off("error", self._on_late_error))
+
+    def _begin_source(self, source: Any) -> Any:
+        if callable(source):
+            made = call_stage(source, (), self._controller.signal)
+            if isinstance(made, Stream):
+                return made
+            return as_iterable(made, "ERR_INVALID_RETURN_VALUE", name="source", expected="an iterable or a stream")
+        return as_iterable(source, "ERR_INVALID_ARG_TYPE", name="stages[0]", expected="a stream, an iterable or a function")
+
+    def _call(self, function: Callable[..., Any], made: Any, index: int, *, is_last: bool) -> Any:
+        made = call_stage(function, (made,), self._controller.signal)
+        if not is_last:
+            return as_iterable(
+                made, "ERR_INVALID_RETURN_VALUE", name=f"stages[{index}]", expected="an async iterable", is_async=True
+            )
+        proxy = PassThrough(object_mode=True)  # so that there is a stream to go on from
+        self._waits_for += 1
+        if isinstance(made, Awaitable):
+            self._pumps.append(Pump.of_result(made, proxy, self._take_result, ends=self._ends))
+        else:
+            made = as_iterable(
+                made, "ERR_INVALID_RETURN_VALUE", name="destination", expected="an async iterable or an awaitable", is_async=True
+            )
+            self._pumps.append(Pump(made, proxy, self._finish, ends=self._ends))
+        stage = _Stage(proxy)
+        stage.watch(reads=False, writes=True)
+        self._stages.append(stage)
+        assert stage.forget is not None
+        self._clean_ups.append(stage.forget)
+        return proxy
+
+    def _feed(self, source: Any, stream: Any, *, ends: bool) -> None:
+        if isinstance(source, Stream):
+            self._waits_for += 2
+            forget = self._pipe(source, stream, ends=ends)
+            if not ends or getattr(stream, "readable", False):
+                self._clean_ups.append(forget)
+        else:
+            self._waits_for += 1
+            self._pumps.append(Pump(source, stream, self._finish, ends=ends))
+
+    def _pipe(self, source: Any, stream: Any, *, ends: bool) -> Callable[[], None]:
+        has_ended = False
+
+        def on_close() -> None:
+            if not has_ended:
+                self._fail(TreadleError("ERR_STREAM_PREMATURE_CLOSE"))
+
+        def end_stream() -> None:
+            nonlocal has_ended
+            has_ended = True
+            stream.end()
+
+        stream.on("close", on_close)
+        source.pipe(stream, end=False)
+        if ends:
+            if source.readable_ended:
+                get_loop().next_tick(end_stream)
+            else:
+                source.once("end", end_stream)
+        else:
+            self._finish(None)
+
+        def on_source(error: BaseException | None) -> None:
+            is_early = getattr(error, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"
+            if is_early and source._supply() != "SUPPLYING" and source.errored is None:
+                source.once("end", lambda: self._finish(None)).once("error", self._finish)  # closed early, but 'end' will come
+            else:
+                self._finish(error)
+
+        watch(source, on_source, readable=True, writable=False)
+        return watch(stream, self._finish, readable=False, writable=True)
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def abort(self, reason: object) -> None:
+        """Give up: every stage is destroyed."""
+        self._settle(TreadleError("ABORT_ERR", reason=reason), is_last=False)
+
+    def _on_abort(self, _: AbortEvent | None = None) -> None:
+        assert self._outer is not None
+        self.abort(self._outer.reason)
+
+    def _on_late_error(self, error: BaseException) -> None:
+        if not is_abort(error) and getattr(error, "code", None) != "ERR_STREAM_PREMATURE_CLOSE":
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._settle(error, is_last=False)
+
+    def _finish(self, error: BaseException | None = None) -> None:
+        self._waits_for -= 1
+        self._settle(error, is_last=self._waits_for == 0)
+
+    def _take_result(self, error: BaseException | None, value: object = None) -> None:
+        self._value = value
+        self._finish(error)
+
+    def _settle(self, error: BaseException | None, *, is_last: bool) -> None:
+        code = getattr(self._error, "code", None)
+        if error is not None and (self._error is None or code in ("ERR_STREAM_PREMATURE_CLOSE", "ABORT_ERR")):
+            self._error = error
+        if self._error is None and not is_last:
+            return
+        while self._stages:
+            self._stages.pop(0).destroy(self._error)
+        for pump in self._pumps:
+            pump.stop()
+        if self._outer is not None:
+            self._outer.remove_event_listener("abort", self._on_abort)
+        self._controller.abort()
+        if is_last:
+            if self._error is None:
+                for clean_up in self._clean_ups:
+                    clean_up()
+            get_loop().next_tick(self._callback, self._error, self._value)
+
+
+class _Stage:
+    """A stream in a pipeline: whether it is through, and how it is destroyed if not."""
+
+    __slots__ = ("_is_through", "_stream", "forget")
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._is_through = False
+        self.forget: Callable[[], None] | None = None
+
+    def watch(self, *, reads: bool, writes: bool) -> None:
+        self._stream.on("close", self._on_close)
+        self.forget = watch(self._stream, self._on_finished, readable=reads, writable=writes)
+
+    def _on_close(self) -> None:
+        self._is_through = True
+
+    def _on_finished(self, error: BaseException | None) -> None:
+        self._is_through = error is None
+
+    def destroy(self, error: BaseException | None) -> None:
+        if not self._is_through:
+            self._is_through = True
+            destroy_stage(self._stream, TreadleError("ERR_STREAM_DESTROYED", operation="pipe") if error is None else error)

@@ -1,0 +1,110 @@
+"""A pump: what an async iterable gives is written to a stream, as fast as that takes it.
+
+Invariant: the iterable is closed when the pump ends, however it ends. Not here: what is iterated (_adapters.py).
+"""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any
+
+from treadle.loop.current import get_loop
+from treadle.streams._finished import watch
+
+__all__ = ["Pump", "close_iterator"]
+
+
+class Pump:
+    """A task that pumps, or one that waits for a result."""
+
+    def __init__(self, iterable: AsyncIterable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
+        self._stream = stream
+        self._finish = finish
+        self._ends = ends
+        self._error: BaseException | None = None
+        self._waiter: Any = None
+        self._task: Any = None
+        self._task = get_loop().begin_task(self._run(iterable))
+
+    @classmethod
+    def of_result(cls, result: Awaitable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> "Pump":
+        """Writes one thing, that an async function returns, unless it is None. finish(error, value)."""
+        self = cls.__new__(cls)
+        self._task = get_loop().begin_task(_run_result(result, stream, finish, ends))
+        return self
+
+    def stop(self) -> None:
+        """Let it go no further; what it iterates is closed."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, iterable: AsyncIterable[Any]) -> None:
+        stream, iterator = self._stream, aiter(iterable)
+        stream.on("drain", self._wake)
+        forget = watch(stream, self._wake, readable=False)
+        try:
+            try:
+                if stream.writable_need_drain:
+                    await self._wait()
+                async for chunk in iterator:
+                    if not stream.write(chunk):
+                        await self._wait()
+                if self._ends:
+                    stream.end()
+                    await self._wait()
+            finally:
+                await close_iterator(iterator)
+            error = None
+        except BaseException as failure:
+            error = failure
+        finally:
+            forget()
+            stream.off("drain", self._wake)
+        self._task = None
+        if error is not None and _is_cancelled(error):
+            error = self._error
+        self._finish(error)
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = get_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self, error: BaseException | None = None) -> None:
+        if error is not None:
+            self._error = error
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[..., None], ends: bool) -> None:
+    soon = get_loop().next_tick
+    try:
+        value = await result
+    except BaseException as error:
+        stream.destroy(None if _is_cancelled(error) else error)
+        soon(finish, None if _is_cancelled(error) else error)
+        return
+    if not stream.destroyed:
+        if value is not None:
+            stream.write(value)
+        if ends:
+            stream.end()
+    soon(finish, None, value)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    from asyncio import CancelledError
+
+    return isinstance(error, CancelledError)
+
+
+async def close_iterator(iterator: Any) -> None:
+    """Close what was iterated, if it can be closed."""
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()

@@ -1,0 +1,72 @@
+"""What every stream is: an emitter that is destroyed once, and says how it stands.
+
+Not here: the mechanism (_native.stream_core); the two sides (readable.py, writable.py).
+Source: https://nodejs.org/api/stream.html
+"""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from treadle._base.errors import TreadleError
+from treadle.events import AbortSignal, EventEmitter
+from treadle.loop.current import FACES
+from treadle.streams import _text
+
+if TYPE_CHECKING:
+    from treadle._native.faces import Faces
+
+__all__ = ["Stream"]
+
+
+class Stream(EventEmitter):
+    """Base of Readable and Writable. Not thread-safe; its first event needs a running loop (ERR_NO_LOOP)."""
+
+    _faces: "Faces" = FACES
+
+    _encode = staticmethod(_text.encode)
+    _decode = staticmethod(_text.decode)
+    _known_encoding = staticmethod(_text.known_encoding)
+    _split_pairs = staticmethod(_text.split_pairs)
+    _join_pairs = staticmethod(_text.join_pairs)
+
+    @staticmethod
+    def _make_error(code: str, **data: Any) -> TreadleError:
+        return TreadleError(code, **data)
+
+    @staticmethod
+    def _flat(data: "bytes | bytearray | memoryview") -> "bytes | memoryview":
+        # What a buffer may keep: a bytearray could change while it waits, and the length of a view has to be that of its bytes.
+        if isinstance(data, memoryview):
+            return data if data.ndim == 1 and data.itemsize == 1 and data.contiguous else memoryview(bytes(data))
+        return bytes(data)
+
+    def _heed(self, signal: "AbortSignal | None") -> None:
+        if signal is not None:
+            from treadle.streams._abort import add_abort_signal
+
+            add_abort_signal(signal, self)
+
+    def _emit_rejection(self, error: Exception) -> None:  # COMPAT(node): what a captured listener fails with destroys a stream
+        self.destroy(error)  # type: ignore[attr-defined]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Destroy the stream if it is not through, and wait until it is closed."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
+        from treadle.streams._finished import finished
+
+        core: Any = self
+        if not core.destroyed:
+            core.destroy(None if core._is_through() else TreadleError("ABORT_ERR", reason=None))
+        try:
+            await finished(self)
+        except TreadleError as error:
+            if error.code not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
+                raise
