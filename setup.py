@@ -57,6 +57,7 @@ UNITS = {
     "tcp": MAIN_ONLY,
     "sendfile": MAIN_ONLY,
     "splice": MAIN_ONLY,
+    "socket_stream": MAIN_ONLY,
     "reader_feed": MAIN_ONLY,
     "transport": MAIN_ONLY,
     "tls": MAIN_ONLY,

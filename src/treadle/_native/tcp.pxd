@@ -24,7 +24,7 @@ cdef enum:
     MARK_DEFAULT = 64 * 1024        # bytes unsent before on_full(); asyncio and Node alike
 
 
-cdef void set_nodelay(int fd) noexcept
+cdef void set_nodelay(int fd, int is_on=*) noexcept
 
 
 cdef class Stream(PollHandle):

@@ -55,10 +55,9 @@ cdef enum:
     ACCEPTS_PER_EVENT = 64          # connections taken per turn and listener, so that a flood of them starves nobody
 
 
-cdef void set_nodelay(int fd) noexcept:
+cdef void set_nodelay(int fd, int is_on=1) noexcept:
     # Small writes leave at once. Fails where it makes no sense (Unix sockets), which is no matter.
-    cdef int one = 1
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &is_on, sizeof(is_on))
 
 
 cdef class Stream(PollHandle):
