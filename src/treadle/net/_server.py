@@ -61,7 +61,7 @@ def create_server(
     """
     server = Server(
         allow_half_open=allow_half_open,
-        pause_on_create=pause_on_connect,
+        pause_on_connect=pause_on_connect,
         no_delay=no_delay,
         keep_alive=keep_alive,
         keep_alive_initial_delay=keep_alive_initial_delay,
@@ -82,8 +82,10 @@ class Server(EventEmitter):
 
     max_connections: int | None = None
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, allow_half_open: bool = False, pause_on_connect: bool = False, **options: Any) -> None:
         super().__init__()
+        self.allow_half_open = allow_half_open  # of the connections to come
+        self.pause_on_connect = pause_on_connect  # likewise
         self._loop = get_loop()
         self._options = options
         self._listener: SocketListener | None = None
@@ -163,7 +165,9 @@ class Server(EventEmitter):
             handle.close(None)
             self.emit("drop", _ends(ours, theirs))
             return
-        socket = Socket(handle=handle, **self._options)
+        socket = Socket(
+            handle=handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
+        )
         self._accepted += 1
         self._sockets.add(socket)
         socket._server = self
