@@ -12,7 +12,7 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test model ordering suites bench lint format types stubtest docs fuzz sanitize dist check-dist clean
+.PHONY: help setup run test model ordering streams-oracle suites bench lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ model: ## random programs on the model of the loop's order and on the loop (test
 
 ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
+
+streams-oracle: ## fresh programs of streams recorded with real Node 24, and run on the model and on treadle; ARGS='--node NODE24 --seed 5'
+	$(IN_ENVIRONMENT) -m tests.conformance.streams.fresh $(ARGS)
 
 suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
 	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)

@@ -29,6 +29,7 @@ from harness.interpreter import NoInterpreterError
 from harness.load import LoadError, hidden_steal_pct
 from harness.measure import Plan, Sample, sample
 from harness.results import COLUMNS, Results, doubts, row
+from harness.rounds import taking_turns
 from harness.server import ServerError
 from harness.table import table
 
@@ -78,8 +79,7 @@ def measure(chosen: Sequence[peers.Peer], env: Environment, plan: Plan, rounds: 
         steal = hidden_steal_pct(env.tools["hidden_steal"], (plan.server_cpu, plan.client_cpu))
         say(f"round {index + 1}/{rounds}: hidden steal on server and client CPU {steal[0]:.1f} % {steal[1]:.1f} %")
         steals.append(steal)
-        shift = index * len(chosen) // rounds
-        for peer in (*chosen[shift:], *chosen[:shift]):
+        for peer in taking_turns(chosen, index, rounds):
             try:
                 one = sample(peer, env, plan, index)
             except (ServerError, LoadError, OSError) as error:

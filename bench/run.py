@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The cases of the bench: HTTP hello world beside the peers and then the stages of one request, or the loop alone.
+"""The cases of the bench: HTTP hello world beside the peers and then the stages of one request, or the loop or streams alone.
 
     python3 bench/run.py [options of http_hello.py]
     python3 bench/run.py loop [options of loop/command.py]
+    python3 bench/run.py streams [options of streams/command.py]
+    python3 bench/run.py memory [options of streams/memory.py]
     python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
@@ -17,12 +19,18 @@ import http_hello
 import stages
 import starvation
 from loop import command as loop
+from streams import command as streams
+from streams import memory
 
 
 def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
     if sys.argv[1:2] == ["loop"]:
         return loop.run(loop.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["streams"]:
+        return streams.run(streams.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["memory"]:
+        return memory.main(sys.argv[2:])
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))

@@ -27,6 +27,7 @@ from harness import environment, paths
 from harness.environment import Environment, say
 from harness.interpreter import NoInterpreterError
 from harness.load import hidden_steal_pct
+from harness.rounds import two_cpus
 from harness.server import Server, free_port
 from harness.table import number, table
 
@@ -221,10 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure every case, and say which goals are met."""
     args = options(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that the running server is stopped
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        raise SystemExit("the bench needs two CPUs: one for the server, one for the client")
-    cpus = (allowed[0], allowed[1])
+    cpus = two_cpus()
     try:
         env = environment.prepare()
     except NoInterpreterError as error:

@@ -11,12 +11,14 @@ import re
 import shutil
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from .server import LOG_TAIL, Server, ServerError
+from .table import number
 
 CALLERS = 40  # deeper than the interpreter goes between two stages; a chain that is cut off loses its stage
 CONTROL_TIMEOUT_S = 60.0
@@ -95,6 +97,19 @@ def count_section(argv: list[str], *, valgrind: str, cpu: int, out: Path, env: M
         finally:
             process.kill()
     return list(parse(out / "counts.1"))
+
+
+def total(costs: Sequence[Cost]) -> int:
+    """All instructions."""
+    return sum(cost.instructions for cost in costs)
+
+
+def dearest(costs: Sequence[Cost], count: int, operations: int) -> list[tuple[str, str]]:
+    """The functions with the highest own cost, and that per operation, as a table shows it."""
+    own: Counter[str] = Counter()
+    for cost in costs:
+        own[cost.chain[0].removeprefix("treadle._native.")] += cost.instructions
+    return [(name, number(instructions / operations)) for name, instructions in own.most_common(count)]
 
 
 def _under(valgrind: str, out: Path, callers: int) -> list[str]:

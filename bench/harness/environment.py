@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,11 @@ C_PROGRAMS = (
     paths.PEERS / "epoll_floor.c",
     paths.HARNESS / "hidden_steal.c",
     *(paths.LOOP_PROGRAMS / name for name in ("turn_floor.c", "echo_floor.c", "echo_load.c")),
+    *(paths.STREAM_PROGRAMS / name for name in ("bulk_floor.c", "bulk_load.c")),
 )
+
+
+EXTENSIONS = (paths.STREAM_PROGRAMS / "bare.c",)  # modules of the measured Python
 
 
 @dataclass
@@ -83,6 +88,13 @@ def need_system_tool(env: Environment, tool: str, package: str) -> None:
             _apt(package)
         found = shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin")
     _record(env, tool, Path(found) if found else None, f"apt install {package}")
+
+
+def why_not_importable(env: Environment, modules: Sequence[str]) -> str:
+    """Why the measured interpreter cannot import one of the modules; '' when it can."""
+    code = "".join(f"import {module}\n" for module in modules)
+    done = subprocess.run([env.venv / "bin" / "python", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2]
 
 
 def say(line: str) -> None:
@@ -184,6 +196,15 @@ def _compile(env: Environment) -> None:
                 continue
             must([compiler, "-O2", "-o", str(program), str(source)])
         env.tools[source.stem] = str(program)
+    headers = version_of([str(env.venv / "bin" / "python"), "-c", "import sysconfig; print(sysconfig.get_path('include'))"])
+    for source in EXTENSIONS:
+        module = next(env.venv.glob("lib/python*/site-packages")) / f"{source.stem}.so"
+        if not module.exists() or module.stat().st_mtime < source.stat().st_mtime:
+            if not compiler:
+                env.missing[source.stem] = "apt install gcc libc6-dev"
+                continue
+            must([compiler, "-O2", "-shared", "-fPIC", f"-I{headers}", "-o", str(module), str(source)])
+        env.tools[source.stem] = str(module)
 
 
 def _find_nodes(env: Environment) -> None:

@@ -96,15 +96,17 @@ def drive_and_divide(
     check: Callable[[], int],
     drive: Callable[[int], load.Load],
     env: Mapping[str, str] | None = None,
+    amounts: tuple[int, int] | None = None,
 ) -> Sample:
     """Run a server once: check its answer (check() returns the bytes of one), drive it for so many seconds, divide.
 
+    Where drive() is given another unit than the seconds of the plan, amounts is how much of it warms up, and how much counts.
     Raises ServerError or LoadError; a server that ended under the load is named instead of what the load then says.
     """
 
-    def drive_alive(seconds: int) -> load.Load:
+    def drive_alive(amount: int) -> load.Load:
         try:
-            done = drive(seconds)
+            done = drive(amount)
         except load.LoadError:
             server.check_alive()
             raise
@@ -114,11 +116,12 @@ def drive_and_divide(
     with Server(argv, port=port, cpu_index=plan.server_cpu, env=env) as server:
         server.wait_ready()
         answer_bytes = check()
-        drive_alive(plan.warm_seconds)
+        warm, counted = amounts or (plan.warm_seconds, plan.seconds)
+        drive_alive(warm)
         cpus = (plan.server_cpu, plan.client_cpu)
         busy_before = [cpu.machine_busy_s(index) for index in cpus]
         time_before, begun = cpu.tree_time(server.pid), time.monotonic()
-        done = drive_alive(plan.seconds)
+        done = drive_alive(counted)
         time_after, wall_s = cpu.tree_time(server.pid), time.monotonic() - begun
         busy_s = [cpu.machine_busy_s(index) - before for index, before in zip(cpus, busy_before, strict=True)]
 

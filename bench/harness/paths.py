@@ -10,4 +10,5 @@ APPS = BENCH / "apps"
 PEERS = BENCH / "peers"
 HARNESS = BENCH / "harness"
 LOOP_PROGRAMS = BENCH / "loop" / "programs"
+STREAM_PROGRAMS = BENCH / "streams" / "programs"
 WORK = REPOSITORY / ".bench"  # venvs, compiled programs, run-time files; safe to delete at any time

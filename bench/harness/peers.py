@@ -49,6 +49,7 @@ class Peer:
             "apps": str(paths.APPS),
             "peers": str(paths.PEERS),
             "loop": str(paths.LOOP_PROGRAMS),
+            "streams": str(paths.STREAM_PROGRAMS),
             "run": str(paths.WORK / "run" / self.name),
         }
         return [word.format_map(words) for word in self.command.split()]

@@ -14,25 +14,24 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from harness import environment, peers
 from harness.environment import Environment, say
+from harness.figures import GOAL_COLUMNS, Figures, Goal
 from harness.interpreter import NoInterpreterError
 from harness.load import LoadError, hidden_steal_pct
 from harness.measure import Plan, Sample
 from harness.results import COLUMNS, Results, doubts, row
+from harness.rounds import chosen_of, taking_turns, two_cpus
 from harness.server import ServerError
-from harness.table import number, table
+from harness.table import table
 
 from . import echo, instructions, micro
-from .figures import GOAL_COLUMNS, Figures, Goal
 
 ROUNDS = 3
 FIGURES = (*micro.FIGURES, *echo.FIGURES)
@@ -43,8 +42,6 @@ GROUPS = {
     "tls": tuple(filter(echo.is_tls, echo.FIGURES)),
 }
 GOALS = (*micro.GOALS, *echo.GOALS)
-
-_One = TypeVar("_One")
 
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -64,15 +61,6 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write every value there")
     parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
     return parser.parse_args(argv)
-
-
-def chosen_of(asked: str | None, known: Sequence[str], what: str) -> tuple[str, ...]:
-    """The names asked for, in the order known; all of them when nothing is asked."""
-    names = {one for name in asked.split(",") for one in GROUPS.get(name, (name,))} if asked else set(known)
-    unknown = sorted(names - set(known))
-    if unknown:
-        raise SystemExit(f"no such {what}: {', '.join(unknown)}; known: {', '.join(known)}")
-    return tuple(name for name in known if name in names)
 
 
 def available(env: Environment, wanted: Sequence[str]) -> list[str]:
@@ -98,10 +86,8 @@ def servers_of(env: Environment, chosen: Sequence[str], wanted: Sequence[str]) -
 
 def plan_from(args: argparse.Namespace) -> Plan:
     """The first two CPUs that this process may use: what is measured on one, the load on the other."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        raise SystemExit("the bench needs two CPUs: one for the server, one for the load")
-    return replace(echo.PLAN, seconds=args.seconds, server_cpu=allowed[0], client_cpu=allowed[1])
+    server, client = two_cpus()
+    return replace(echo.PLAN, seconds=args.seconds, server_cpu=server, client_cpu=client)
 
 
 def measure_echo(found: Figures, env: Environment, servers: Sequence[peers.Peer], plan: Plan, index: int) -> list[Sample]:
@@ -129,7 +115,7 @@ def print_report(
     if operations:
         runners = [peer for peer in micro.PEERS if any(found.of(figure, peer) for figure in operations)]
         print(f"\nCPU nanoseconds per operation, median of {rounds} round(s), ± spread in %\n")
-        print(table(("figure", *runners), [(f, *(_cell(found, f, p) for p in runners)) for f in operations]))
+        print(table(("figure", *runners), [(f, *(found.cell(f, p) for p in runners)) for f in operations]))
     if servers:
         print(f"\nCPU microseconds of the server per echoed message of {echo.MESSAGE_BYTES} bytes, median of {rounds} round(s)\n")
         print(table(COLUMNS, [row(server, results, rounds) for server in servers], texts=2))
@@ -143,15 +129,10 @@ def print_report(
         say(doubt)
 
 
-def _cell(found: Figures, figure: str, peer: str) -> str:
-    values = found.of(figure, peer)
-    return f"{number(found.median(figure, peer))} ±{found.spread_pct(figure, peer):.0f}" if values else ""
-
-
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
-    chosen = chosen_of(args.only, FIGURES, "figure")
+    chosen = chosen_of(args.only, FIGURES, "figure", GROUPS)
     wanted = chosen_of(args.peers, tuple(micro.PEERS), "peer")
     plan = plan_from(args)
     try:
@@ -174,9 +155,9 @@ def run(args: argparse.Namespace) -> int:
     for index in range(rounds):
         steals.append(hidden_steal_pct(env.tools["hidden_steal"], cpus))
         say(f"round {index + 1}/{rounds}: hidden steal on both CPUs {steals[-1][0]:.1f} % {steals[-1][1]:.1f} %")
-        for peer in _from(runners, index, rounds):
+        for peer in taking_turns(runners, index, rounds):
             micro.measure(found, env, peer, chosen, plan.server_cpu, index)
-        samples += measure_echo(found, env, _from(servers, index, rounds), plan, index)
+        samples += measure_echo(found, env, taking_turns(servers, index, rounds), plan, index)
     results = Results(samples, steals)
     goals = [goal for goal in GOALS if goal.figure in chosen and goal.ours in wanted]
     print_report(found, results, servers, chosen, goals, rounds)
@@ -187,9 +168,3 @@ def run(args: argparse.Namespace) -> int:
         say("treadle is missing, or a figure of its")
         return 1
     return 2 if args.check and not all(goal.is_met(found) for goal in goals) else 0
-
-
-def _from(order: Sequence[_One], index: int, rounds: int) -> list[_One]:
-    """Each round begins with another one."""
-    shift = index * len(order) // rounds
-    return [*order[shift:], *order[:shift]]

@@ -14,12 +14,11 @@ from types import TracebackType
 
 from harness import environment, paths
 from harness.environment import Environment
+from harness.figures import Goal
 from harness.load import Load, LoadError
 from harness.measure import Plan, Sample, drive_and_divide
 from harness.peers import Peer
 from harness.server import ServerError, free_port
-
-from .figures import Goal
 
 MESSAGE_BYTES = 1024
 LOAD_SLACK_S = 30.0  # for connecting and for its report, on a busy machine

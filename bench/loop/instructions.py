@@ -5,10 +5,9 @@ Kernel time is not in it. Of the release build, as it is timed. Not Node: its co
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness import callgrind, paths
+from harness import callgrind, paths, pinned
 from harness.callgrind import Cost
 from harness.environment import Environment, need_system_tool, say
 from harness.measure import Plan
@@ -38,7 +37,7 @@ def run(env: Environment, chosen: Sequence[str], runners: Sequence[str], plan: P
                 say(f"  {figure}/{peer}: INVALID: {error}")
                 continue
             if costs is not None:
-                totals[figure, peer] = number(sum(cost.instructions for cost in costs) / COUNT)
+                totals[figure, peer] = number(callgrind.total(costs) / COUNT)
                 if peer in OURS:
                     ours[figure, peer] = costs
     print("\nInstructions in user mode per operation or message\n")
@@ -55,7 +54,7 @@ def of_figure(env: Environment, figure: str, peer: str, plan: Plan) -> Sequence[
         if figure not in micro.PEERS[peer]:
             return None
         argv = [*micro.argv_of(peer, env, figure), "--count", str(COUNT)]
-        return callgrind.count_section(argv, valgrind=env.tools["valgrind"], cpu=plan.server_cpu, out=out, env=micro.environ())
+        return callgrind.count_section(argv, valgrind=env.tools["valgrind"], cpu=plan.server_cpu, out=out, env=pinned.environ())
     if peer not in echo.WAYS[figure][1]:
         return None
     port = free_port()
@@ -79,8 +78,5 @@ def of_figure(env: Environment, figure: str, peer: str, plan: Plan) -> Sequence[
 def print_functions(costs: Mapping[tuple[str, str], Sequence[Cost]], count: int) -> None:
     """The functions of treadle's runs with the highest own cost, figure by figure."""
     for (figure, peer), found in costs.items():
-        own: Counter[str] = Counter()
-        for cost in found:
-            own[cost.chain[0].removeprefix("treadle._native.")] += cost.instructions
         print(f"\n{figure}, {peer}: own instructions of the dearest functions\n")
-        print(table(("function", "instructions"), [(name, number(n / COUNT)) for name, n in own.most_common(count)]))
+        print(table(("function", "instructions"), callgrind.dearest(found, count, COUNT)))

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
-from harness import cpu
+from harness import pinned
 from harness.environment import Environment, say
+from harness.figures import Figures, Goal
 from harness.paths import LOOP_PROGRAMS
-from harness.server import FOREIGN_ENV
-
-from .figures import Figures, Goal
 
 TIMEOUT_S = 300.0  # of one process that measures every figure
 
@@ -67,47 +60,17 @@ def argv_of(peer: str, env: Environment, figures: str) -> list[str]:
     return [str(env.venv / "bin" / "python"), str(LOOP_PROGRAMS / "micro.py"), peer, figures]
 
 
-def environ() -> Mapping[str, str]:
-    """The caller's, without what would change a measurement; hashes the same in every run."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_ENV)} | {"PYTHONHASHSEED": "0"}
-
-
 def measure(found: Figures, env: Environment, peer: str, chosen: Sequence[str], cpu_index: int, round_index: int) -> None:
     """One process, pinned, for all the chosen figures that the peer has."""
     wanted = [figure for figure in PEERS[peer] if figure in chosen]
     if not wanted:
         return
-    busy_s, own_s, begun = cpu.machine_busy_s(cpu_index), _children_s(), time.monotonic()
-    for figure, ns in _run(argv_of(peer, env, ",".join(wanted)), peer, cpu_index):
-        found.add(figure, peer, round_index, ns)
-    others_s = cpu.machine_busy_s(cpu_index) - busy_s - (_children_s() - own_s)
-    found.note_foreign(peer, 100 * others_s / (time.monotonic() - begun))
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _run(argv: list[str], peer: str, cpu_index: int) -> Iterator[tuple[str, float]]:
-    try:
-        done = subprocess.run(
-            argv,
-            env=environ(),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu_index}),
-        )
-    except subprocess.TimeoutExpired:
-        say(f"  {peer}: INVALID: no end after {TIMEOUT_S:.0f} s")
-        return
-    for line in done.stdout.splitlines():
-        one = json.loads(line)
+    printed = pinned.run(argv_of(peer, env, ",".join(wanted)), cpu_index, TIMEOUT_S)
+    for one in printed.lines:
         if "error" in one:
             say(f"  {peer}: {one['figure']}: INVALID: {one['error']}")
         else:
-            yield one["figure"], one["ns"]
-    if done.returncode:
-        say(f"  {peer}: ended with status {done.returncode}: {done.stderr.strip()[-400:]}")
+            found.add(one["figure"], peer, round_index, one["ns"])
+    found.note_foreign(peer, printed.foreign_pct)
+    if printed.problem:
+        say(f"  {peer}: {printed.problem}")

@@ -77,5 +77,7 @@ def test_only_a_text_block_right_behind_is_an_output(page: Path) -> None:
 
 
 def test_a_trace_may_follow_an_output_or_stand_alone(page: Path) -> None:
-    page.write_text("```python\n1\n```\n```text\nx\n```\n\n```trace\ny\n```\n```text\nz\n```\n```python\n2\n```\n```trace\nw\n```\n")
+    page.write_text(
+        "```python\n1\n```\n```text\nx\n```\n\n```trace\ny\n```\n```text\nz\n```\n```python\n2\n```\n```trace\nw\n```\n"
+    )
     assert [shown[1:] for shown in programs_in(page)] == [("1", "text", "x"), ("1", "trace", "y"), ("2", "trace", "w")]

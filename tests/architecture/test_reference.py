@@ -10,7 +10,7 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, perf, timers
+from treadle import context, diagnostics_channel, events, http, loop, perf, streams, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -19,13 +19,21 @@ MEMBERS = {
     "context": (context.AsyncLocalStorage, context.AsyncResource),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
     "events": (
-        events.EventEmitter, events.EventIterator, events.EventIteratorStatistics, events.AbortController, events.AbortSignal,
+        events.EventEmitter,
+        events.EventIterator,
+        events.EventIteratorStatistics,
+        events.AbortController,
+        events.AbortSignal,
     ),
     "fs": (),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "process": (),
+    "streams": (
+        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics, streams.WritableStatistics,
+        streams.DuplexStatistics,
+    ),
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says

@@ -6,7 +6,7 @@ cdef class ListenerList(list):
 
 
 cdef class NativeListener:
-    cdef object hear(self, argument)
+    cdef int hear(self, argument) except -1
 
 
 cdef class EmitterCore:

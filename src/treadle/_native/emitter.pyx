@@ -18,9 +18,9 @@ cdef class NativeListener:
     """A listener of one argument that other native code calls without going through Python."""
 
     def __call__(self, argument):
-        return self.hear(argument)
+        self.hear(argument)
 
-    cdef object hear(self, argument):
+    cdef int hear(self, argument) except -1:
         raise NotImplementedError
 
 

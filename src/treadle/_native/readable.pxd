@@ -1,7 +1,7 @@
 """Declarations of readable.pyx: what other native units may touch."""
 from treadle._native.emitter cimport NativeListener
-from treadle._native.stream_core cimport Half, StreamCore
-from treadle._native.stream_states cimport ENDED, Flow, Supply
+from treadle._native.stream_core cimport Half, StreamCore, length_of, set_size
+from treadle._native.stream_states cimport ENDED, FLOWING, SUPPLYING, Flow, Supply
 
 cdef enum:
     READ_ALL = -1               # the size of a read() without one
@@ -38,15 +38,18 @@ cdef class ReadableState(Half):
 
     cdef bint push(self, chunk, encoding) except -1
     cdef bint unshift(self, chunk, encoding) except -1
+    cdef bint push_converted(self, chunk, encoding) except -1
     cdef object checked(self, chunk, str encoding, bint is_text_wanted)
     cdef object in_units(self, text)
+    cdef int keep_text(self, text, bint is_first) except -1
     cdef int keep_first(self, chunk) except -1
-    cdef bint can_push_more(self) noexcept
     cdef int end_pushed(self) except -1
     cdef object read(self, Py_ssize_t size)
+    cdef int ask(self) except -1
+    cdef object found_nothing(self, Py_ssize_t size)
+    cdef int note_empty(self, bint has_read_past) except -1
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
-    cdef Py_ssize_t readable_now(self, Py_ssize_t size) except -1
     cdef object take(self, Py_ssize_t size)
     cdef object take_first(self)
     cdef object take_some(self, Py_ssize_t size)
@@ -66,6 +69,38 @@ cdef class ReadableState(Half):
     cdef int unheard(self, event) except -1
     cdef int note_listeners(self) except -1
     cdef int set_decoder(self, decoder, str encoding) except -1
+
+    cdef inline int keep(self, chunk, bint is_first) except -1:
+        return self.keep_first(chunk) if is_first else self.buffer.push(chunk)
+
+    cdef inline bint can_push_more(self) noexcept:
+        # With nothing buffered there is always room, also where the mark is 0.
+        return self.supply == SUPPLYING and (self.length < self.high_water_mark or self.length == 0)
+
+
+cdef inline bint push_on(ReadableState state, chunk) except -1:
+    # As push(), of a chunk and not the end.
+    cdef NativeListener only
+    if state.flow == FLOWING and state.only_data is not None and not state.is_sync and state.length == 0 and state.supply == SUPPLYING \
+            and state.decoder is None and not (<StreamCore>state.owner).is_failed() \
+            and (state.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
+        # PERF: bench/streams, `objects`: whoever it is piped to gets it at once; what push() does, in short.
+        only = state.only_data
+        state.is_reading = False
+        state.did_read = True
+        data_moved(state)
+        only.hear(chunk)
+        if not state.is_reading_more and not state.is_reading:
+            state.read_more_soon()
+        return state.can_push_more()
+    return state.push(chunk, None)
+
+
+cdef inline int data_moved(ReadableState state) except -1:
+    # Whoever was full is asked again with the next chunk.
+    if state.awaiting_drain is not None and set_size(state.awaiting_drain):
+        state.awaiting_drain.clear()
+    return 0
 
 
 cdef class ReadableCore(StreamCore):

@@ -10,11 +10,13 @@ hook; length is what the buffer holds, less what was read of its first chunk; 'e
 and texts (treadle.streams), destinations (stream_pipe.pyx), the life of the stream (stream_core.pyx).
 Source: https://nodejs.org/api/stream.html#readable-streams; what is not written there was seen in Node 24.
 """
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Attempt, Half, StreamCore, failure_of_attempt, length_of, set_size
+from treadle._native.stream_core cimport (
+    Attempt, Half, Method, StreamCore, call_hook_1, failure_of_attempt, hasten, length_of, set_size)
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
 from treadle._native.timers cimport NS_PER_MS, clock_ns
@@ -30,21 +32,32 @@ cdef enum:
     MARK_MAX = 1 << 30          # how far read(size) raises a mark: 1 GiB, as in Node
 
 
-cdef inline int add_chunk(ReadableState state, StreamCore stream, chunk, bint is_first) except -1:
+cdef inline bint takes_more(ReadableState state) except -1:
+    # Whether a chunk may be pushed; after the end that is an error.
+    cdef StreamCore stream
+    if state.supply != SUPPLYING:
+        stream = state.stream()
+        stream.error_or_destroy(stream._make_error("ERR_STREAM_PUSH_AFTER_EOF"), False)
+        return False
+    return not (<StreamCore>state.owner).is_failed()
+
+
+cdef inline int add_chunk(ReadableState state, chunk, bint is_first) except -1:
     # Give it to who listens for 'data', or keep it.
     if state.flow == FLOWING and state.hears_data and not state.is_sync and state.length == 0:
         data_moved(state)
-        emit_data(state, stream, chunk)
+        emit_data(state, chunk)
     else:
-        if state.decoder is not None and not state.object_mode:
-            chunk = state.in_units(chunk)
-        state.length += 1 if state.object_mode else length_of(chunk)
         if state.buffer is None:
             state.buffer = Ring()
-        if is_first:
-            state.keep_first(chunk)
+        if state.object_mode:
+            state.length += 1
+            state.keep(chunk, is_first)
+        elif state.decoder is not None:
+            state.keep_text(chunk, is_first)
         else:
-            state.buffer.push(chunk)
+            state.length += length_of(chunk)
+            state.keep(chunk, is_first)
         if state.needs_readable:
             state.arrange_readable()
     if not state.is_reading_more and not state.is_reading:
@@ -52,21 +65,30 @@ cdef inline int add_chunk(ReadableState state, StreamCore stream, chunk, bint is
     return 0
 
 
-cdef inline int emit_data(ReadableState state, StreamCore stream, chunk) except -1:
-    cdef NativeListener only = state.only_data
+cdef inline int emit_data(ReadableState state, chunk) except -1:
+    cdef NativeListener only
     state.did_read = True
-    if only is not None:        # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
+    if state.only_data is None:
+        state.stream().emit_one("data", chunk)
+    else:                       # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
+        only = state.only_data
         only.hear(chunk)
-    else:
-        stream.emit_one("data", chunk)
     return 0
 
 
-cdef inline int data_moved(ReadableState state) except -1:
-    # Whoever was full is asked again with the next chunk.
-    if state.awaiting_drain is not None and set_size(state.awaiting_drain):
-        state.awaiting_drain.clear()
-    return 0
+cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except -1:
+    # How much of what is buffered a read() of that size gets.
+    if size == 0 or size == READ_NEGATIVE or (state.length == 0 and state.supply != SUPPLYING):
+        return 0
+    if state.object_mode:
+        return 1
+    if size == READ_ALL:
+        if state.flow == FLOWING and state.length:
+            return length_of(state.buffer.first()) - state.first_offset     # chunk by chunk, as they came
+        return state.length
+    if size <= state.length:
+        return size
+    return state.length if state.supply != SUPPLYING else 0
 
 
 cdef int attempt_read(ReadableState state, void *argument) except -1:
@@ -92,11 +114,21 @@ cdef class ReadableState(Half):
     # ---- pushing
 
     cdef bint push(self, chunk, encoding) except -1:
-        cdef StreamCore stream = self.stream()
+        # True: push on.
         if chunk is None:
             self.is_reading = False
             self.end_pushed()
             return False
+        if self.decoder is not None or not (self.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
+            return self.push_converted(chunk, encoding)
+        if takes_more(self):
+            self.is_reading = False
+            add_chunk(self, chunk, False)
+            return self.can_push_more()
+        return False
+
+    cdef bint push_converted(self, chunk, encoding) except -1:
+        # Text, and bytes that are not `bytes`, or empty, or decoded.
         if not self.object_mode:
             if type(chunk) is not bytes:
                 chunk = self.checked(chunk, encoding, False)
@@ -106,10 +138,7 @@ cdef class ReadableState(Half):
                 self.is_reading = False
                 self.read_more_soon()
                 return self.can_push_more()
-        if self.supply != SUPPLYING:
-            stream.error_or_destroy(stream._make_error("ERR_STREAM_PUSH_AFTER_EOF"), False)
-            return False
-        if stream.is_failed():
+        if not takes_more(self):
             return False
         self.is_reading = False
         if self.decoder is not None and type(chunk) is not str and not encoding:
@@ -117,7 +146,7 @@ cdef class ReadableState(Half):
             if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
                 return self.can_push_more()
-        add_chunk(self, stream, chunk, False)
+        add_chunk(self, chunk, False)
         return self.can_push_more()
 
     cdef bint unshift(self, chunk, encoding) except -1:
@@ -137,7 +166,7 @@ cdef class ReadableState(Half):
         elif stream.is_failed():
             return False
         else:
-            add_chunk(self, stream, chunk, True)
+            add_chunk(self, chunk, True)
         return self.can_push_more()
 
     cdef object checked(self, chunk, str encoding, bint is_text_wanted):
@@ -160,16 +189,17 @@ cdef class ReadableState(Half):
             return stream._decode(chunk, self.encoding)
         return chunk
 
-    cdef bint can_push_more(self) noexcept:
-        # With nothing buffered there is always room, also where the mark is 0.
-        return self.supply == SUPPLYING and (self.length < self.high_water_mark or self.length == 0)
-
     cdef object in_units(self, text):
         # COMPAT(node): text that waits is counted, and cut by read(size), in units of UTF-16: a wide character is two of them here.
         if width_of(text) < WIDE:
             return text
         self.has_pairs = True
         return self.stream()._split_pairs(text)
+
+    cdef int keep_text(self, text, bint is_first) except -1:
+        text = self.in_units(text)
+        self.length += length_of(text)
+        return self.keep(text, is_first)
 
     cdef int keep_first(self, chunk) except -1:
         if self.first_offset:
@@ -200,7 +230,6 @@ cdef class ReadableState(Half):
     # ---- reading
 
     cdef object read(self, Py_ssize_t size):
-        cdef StreamCore stream = self.stream()
         cdef Py_ssize_t count
         cdef object chunk
         if size > self.high_water_mark:
@@ -214,46 +243,59 @@ cdef class ReadableState(Half):
             else:
                 self.arrange_readable()
             return None
-        count = self.readable_now(size)
+        count = readable_now(self, size)
         if count == 0 and self.supply != SUPPLYING:
             if self.length == 0:
                 self.end_if_read()
             return None
         if (self.needs_readable or self.length == 0 or self.length - count < self.high_water_mark) and not self.is_reading \
-                and self.supply == SUPPLYING and stream.life == ALIVE and stream.errored is None:
-            self.is_reading = self.is_sync = True
-            if self.length == 0:
-                self.needs_readable = True
-            if (<Attempt><void *>attempt_read)(<void *>self, NULL) < 0:
-                stream.error_or_destroy(failure_of_attempt(), False)
-            self.is_sync = False
+                and self.supply == SUPPLYING and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
+            self.ask()
             if not self.is_reading:
-                count = self.readable_now(size)     # what the hook has pushed counts
-        chunk = self.take(count) if count > 0 else None
-        if chunk is None:
-            count = 0
-            if self.length <= self.high_water_mark:
-                self.needs_readable = True
-        else:
-            self.length -= count
-            data_moved(self)
-            if self.has_pairs:
-                chunk = stream._join_pairs(chunk)
+                count = readable_now(self, size)    # what the hook has pushed counts
+        if count == 0 or self.length == 0:
+            return self.found_nothing(size)
+        chunk = self.take(count)
+        self.length -= count
+        data_moved(self)
+        if self.has_pairs:
+            chunk = self.stream()._join_pairs(chunk)
         if self.length == 0:
-            if self.supply == SUPPLYING:
-                self.needs_readable = True
-            elif size != count:
-                self.end_if_read()      # somebody read past the end
-        if chunk is not None and not stream.error_emitted and stream.life != GONE:
-            emit_data(self, stream, chunk)
+            self.note_empty(size != count)
+        if not (<StreamCore>self.owner).error_emitted and (<StreamCore>self.owner).life != GONE:
+            emit_data(self, chunk)
         return chunk
 
-    cdef int call_read(self) except -1:
-        if self.read_option is not None:
-            self.read_option(self.mark)
-        else:
-            self.stream()._read(self.mark)
+    cdef int ask(self) except -1:
+        # Call the read hook.
+        self.is_reading = self.is_sync = True
+        if self.length == 0:
+            self.needs_readable = True
+        if (<Attempt><void *>attempt_read)(<void *>self, NULL) < 0:
+            self.stream().error_or_destroy(failure_of_attempt(), False)
+        self.is_sync = False
         return 0
+
+    cdef object found_nothing(self, Py_ssize_t size):
+        if self.length <= self.high_water_mark:
+            self.needs_readable = True
+        if self.length == 0:
+            self.note_empty(size != 0)
+        return None
+
+    cdef int note_empty(self, bint has_read_past) except -1:
+        # has_read_past: somebody asked for more than there was.
+        if self.supply == SUPPLYING:
+            self.needs_readable = True
+        elif has_read_past:
+            self.end_if_read()
+        return 0
+
+    cdef int call_read(self) except -1:
+        if self.read_option is None:
+            self.stream()._read(self.mark)
+            return 0
+        return call_hook_1(<PyObject *>self.read_option, <PyObject *>self.mark)
 
     cdef int raise_mark(self, Py_ssize_t size) except -1:
         # Whoever reads that much at once has to find it buffered: the next power of two.
@@ -267,36 +309,10 @@ cdef class ReadableState(Half):
         self.mark = self.high_water_mark
         return 0
 
-    cdef Py_ssize_t readable_now(self, Py_ssize_t size) except -1:
-        # How much of what is buffered a read() of that size gets.
-        if size == 0 or size == READ_NEGATIVE or (self.length == 0 and self.supply != SUPPLYING):
-            return 0
-        if self.object_mode:
-            return 1
-        if size == READ_ALL:
-            if self.flow == FLOWING and self.length:
-                return length_of(self.buffer.first()) - self.first_offset     # chunk by chunk, as they came
-            return self.length
-        if size <= self.length:
-            return size
-        return self.length if self.supply != SUPPLYING else 0
-
     cdef object take(self, Py_ssize_t count):
-        # Out of the buffer; length is the caller's to correct. None: it is empty.
-        cdef object first
-        cdef Py_ssize_t rest
-        if self.length == 0:
-            return None
-        if self.object_mode:
+        # Out of the buffer, which has that much; length is the caller's to correct.
+        if self.object_mode or (self.first_offset == 0 and length_of(self.buffer.first()) == count):
             return self.buffer.pop()
-        first = self.buffer.first()
-        rest = length_of(first) - self.first_offset
-        if count < rest:
-            first = first[self.first_offset:self.first_offset + count]
-            self.first_offset += count
-            return first
-        if count == rest:
-            return self.take_first()
         return self.take_some(count)
 
     cdef object take_first(self):
@@ -308,7 +324,7 @@ cdef class ReadableState(Half):
         return first
 
     cdef object take_some(self, Py_ssize_t count):
-        # More than the first chunk, joined.
+        # A part of the first chunk, or more than it, joined.
         cdef list pieces = []
         cdef object first
         cdef Py_ssize_t rest
@@ -321,6 +337,8 @@ cdef class ReadableState(Half):
                 break
             pieces.append(self.take_first())
             count -= rest
+        if len(pieces) == 1:
+            return pieces[0]
         return "".join(pieces) if self.decoder is not None else b"".join(pieces)
 
     cdef int note_data_listeners(self) except -1:
@@ -524,7 +542,7 @@ cdef class ReadableCore(StreamCore):
         state.is_disabled = True
         state.supply = END_EMITTED
 
-    def push(self, chunk, encoding=None):
+    def push(self, chunk, encoding=None):       # a chunk alone: quick_push()
         """Hand a chunk to whoever reads; None is the end. True while the buffer is below the mark: the read hook may go on.
 
         A str is encoded (UTF-8, or `encoding`), unless text is what the stream gives out. After the end, or with a chunk that is no
@@ -657,3 +675,15 @@ cdef class ReadableCore(StreamCore):
         """Whether it was destroyed, or failed, before 'end'."""
         cdef ReadableState state = readable_of(self)
         return not state.is_disabled and self.is_failed() and state.supply != END_EMITTED
+
+
+cdef Method thorough_push
+
+
+cdef object quick_push(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
+    if count != 1 or names != NULL or (<StreamCore>stream).readable_half is None:
+        return thorough_push(stream, arguments, count, names)
+    return (<ReadableState>(<StreamCore>stream).readable_half).push(<object>arguments[0], None)
+
+
+hasten(ReadableCore, "push", quick_push, &thorough_push)

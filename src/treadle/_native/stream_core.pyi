@@ -18,6 +18,7 @@ class Construction(Once):
 @disjoint_base
 class StreamCore(EmitterCore):
     allow_half_open: bool
+    _hook_tasks: set[Any] | None
     @property
     def errored(self) -> BaseException | None: ...
     @property

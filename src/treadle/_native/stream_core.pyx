@@ -136,6 +136,8 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
+        if self._hook_tasks:
+            self._cancel_hooks()
         if self.writable_half is not None:
             self.writable_half.on_doomed()
         self.note_error(error)

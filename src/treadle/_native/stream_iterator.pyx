@@ -34,7 +34,6 @@ cdef extern from *:
 
 
 @cython.final
-@cython.freelist(16)
 cdef class Ready:
     """An awaitable that is done."""
 

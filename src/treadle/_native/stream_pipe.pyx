@@ -9,11 +9,11 @@ Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 from treadle._native.readable cimport ReadableState, readable_of
 from treadle._native.stream_core cimport Attempt, StreamCore, failure_of_attempt
 from treadle._native.stream_states cimport END_EMITTED, FLOWING
-from treadle._native.writable cimport WritableCore, writable_of
+from treadle._native.writable cimport WritableCore, WritableState, writable_of
 
 
 cdef int attempt_write(Pipe pipe, object chunk) except -1:
-    if not (writable_of(pipe.core).write(chunk, None, None) is True if pipe.core is not None
+    if not ((<WritableState>pipe.core.writable_half).write(chunk, None, None) if pipe.core is not None
             else pipe.destination.write(chunk) is not False):
         pipe.wait_for_drain()
     return 0
@@ -28,6 +28,7 @@ cdef class Pipe(NativeListener):
         if isinstance(destination, WritableCore) and type(destination).write is WritableCore.write \
                 and "write" not in getattr(destination, "__dict__", ()):
             self.core = destination
+            writable_of(self.core)      # its side is there
 
     def begin(self, ends):
         """Listen, and let the source flow. ends: the end of the source ends the destination."""
@@ -56,9 +57,10 @@ cdef class Pipe(NativeListener):
         elif state.flow != FLOWING:
             source.resume()
 
-    cdef object hear(self, argument):
+    cdef int hear(self, argument) except -1:
         if (<Attempt><void *>attempt_write)(<void *>self, <void *>argument) < 0:
             self.destination.destroy(failure_of_attempt())
+        return 0
 
     cdef int wait_for_drain(self) except -1:
         # The destination is full, or was when the pipe began.

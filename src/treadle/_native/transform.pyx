@@ -9,10 +9,12 @@ Invariants: the hook has one chunk at a time; what it pushes is bounded by the m
 Not here: the two sides (readable.pyx, writable.pyx), options (treadle.streams).
 Source: https://nodejs.org/api/stream.html#class-streamtransform; what is not written there was seen in Node 24.
 """
-from treadle._native.readable cimport ReadableState, readable_of
-from treadle._native.stream_core cimport Once, StreamCore
+from cpython.object cimport PyObject
+
+from treadle._native.readable cimport ReadableState, push_on
+from treadle._native.stream_core cimport Method, Once, StreamCore, call_hook_3, hasten
 from treadle._native.stream_states cimport SUPPLYING
-from treadle._native.writable cimport WritableState, writable_of
+from treadle._native.writable cimport WritableState, writable_of, written_well
 
 
 cdef class TransformReadable(ReadableState):
@@ -33,28 +35,27 @@ cdef class TransformWritable(WritableState):
         return WritableState.on_gone(self)
 
     cdef int call_write(self, chunk, encoding) except -1:
-        cdef StreamCore stream = self.stream()
         if self.transformed is None:
-            self.transformed = stream._transformed
-        self.length_before = stream.readable_half.length
-        if self.transform_option is not None:
-            self.transform_option(chunk, encoding, self.transformed)
-        else:
-            stream._transform(chunk, encoding, self.transformed)
-        return 0
+            self.transformed = self.stream()._transformed
+        self.length_before = (<StreamCore>self.owner).readable_half.length
+        if self.transform_option is None:
+            self.stream()._transform(chunk, encoding, self.transformed)
+            return 0
+        return call_hook_3(<PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
 
     cdef int transform_done(self, error, data) except -1:
         # The hook calls back.
-        cdef StreamCore stream = self.stream()
-        cdef ReadableState readable = readable_of(stream)
+        cdef ReadableState readable = <ReadableState>(<StreamCore>self.owner).readable_half
+        cdef StreamCore stream
         if error is not None:
             return self.written(error)
         if data is not None:
-            readable.push(data, None)
+            push_on(readable, data)
         if readable.supply != SUPPLYING:
+            stream = self.stream()
             return stream.tick(stream._written, ())     # ORDER: the end that the hook has pushed is told first
         if self.has_end_returned or readable.length == self.length_before or readable.length < readable.high_water_mark:
-            return self.written(None)
+            return written_well(self)
         self.waits_for_read = True
         return 0
 
@@ -135,5 +136,18 @@ cdef class TransformCore(StreamCore):
         """The transform hook: push() what the chunk makes, then call callback(), or callback(error), or callback(None, data)."""
         raise self._make_error("ERR_METHOD_NOT_IMPLEMENTED", method="_transform()")
 
-    def _transformed(self, error=None, data=None):
+    def _transformed(self, error=None, data=None):      # positional arguments: quick_transformed()
         (<TransformWritable>self.writable_half).transform_done(error, data)
+
+
+cdef Method thorough_transformed
+
+
+cdef object quick_transformed(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
+    if count > 2 or names != NULL or (<StreamCore>stream).writable_half is None:
+        return thorough_transformed(stream, arguments, count, names)
+    (<TransformWritable>(<StreamCore>stream).writable_half).transform_done(
+        <object>arguments[0] if count > 0 else None, <object>arguments[1] if count > 1 else None)
+
+
+hasten(TransformCore, "_transformed", quick_transformed, &thorough_transformed)

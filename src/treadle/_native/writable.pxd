@@ -1,6 +1,6 @@
 """Declarations of writable.pyx: what other native units may touch."""
 from treadle._native.stream_core cimport Half, StreamCore
-from treadle._native.stream_states cimport Intake
+from treadle._native.stream_states cimport CONSTRUCTING, OPEN, Intake
 
 
 cdef class WritableState(Half):
@@ -16,6 +16,7 @@ cdef class WritableState(Half):
     cdef Py_ssize_t corked          # cork() less uncork()
     cdef Completions completions    # of hooks that called back at once, whose tick is arranged; the latest
     cdef list end_callbacks         # of end(); None where there are none
+    cdef object refusal             # the error of a write that came too late; end() takes it
     # facts, each set and cleared where it says
     cdef bint decode_strings        # str chunks reach the hook as bytes; an option
     cdef bint is_writing            # set before the write hook is called; cleared when it calls back
@@ -25,8 +26,9 @@ cdef class WritableState(Half):
     cdef bint is_telling            # a tick for 'drain' is arranged; cleared in it
     cdef bint has_end_returned      # end() was called and is through; never cleared
 
-    cdef object write(self, chunk, encoding, callback)
-    cdef object refuse(self, callback)
+    cdef bint write(self, chunk, encoding, callback) except -1
+    cdef bint write_converted(self, chunk, encoding, callback) except -1
+    cdef int refuse(self, callback) except -1
     cdef int keep(self, chunk, encoding, callback) except -1
     cdef int call_write(self, chunk, encoding) except -1
     cdef int call_writev(self, list requests) except -1
@@ -51,8 +53,45 @@ cdef class WritableState(Half):
     cdef int finish(self) except -1
     cdef int call_end_callbacks(self, error) except -1
 
+    cdef inline bint is_refusing(self) noexcept:
+        return self.intake != OPEN or (<StreamCore>self.owner).is_destroyed()
+
     cdef inline bint is_buffering(self) noexcept:
         return self.is_clearing or (self.buffer is not None and self.buffer.size != 0)
+
+
+cdef inline bint accept(WritableState state, chunk, encoding, callback, Py_ssize_t length) except -1:
+    # INVARIANT: the chunk is as the hook gets it, and the side is not refusing. False: at or past the mark.
+    state.pending += 1
+    state.length += length
+    if state.is_writing or state.corked or (<StreamCore>state.owner).errored is not None or (<StreamCore>state.owner).life == CONSTRUCTING:
+        state.keep(chunk, encoding, callback)
+    else:
+        state.write_length = length
+        if callback is not None:
+            state.write_callback = callback
+        state.is_writing = state.is_sync = True
+        state.call_write(chunk, encoding)
+        state.is_sync = False
+    if state.length < state.high_water_mark or state.length == 0:   # ORDER: after the hook, which may have called back
+        return not (<StreamCore>state.owner).is_failed()
+    state.needs_drain = True
+    return False
+
+
+cdef inline int written_well(WritableState state) except -1:
+    # The hook calls back without an error.
+    if state.is_writing and state.is_sync and state.write_callback is None and state.intake == OPEN \
+            and (state.buffer is None or state.buffer.size == 0) and (state.is_telling or not state.object_mode):
+        # PERF: bench/streams, `objects` and `pipe`: nobody is to be told, and nothing waits; what written() does, in short.
+        state.is_writing = False
+        state.length -= state.write_length
+        state.write_length = 0
+        if not state.is_telling and state.needs_drain and state.length == 0:
+            return state.tell_soon(None)
+        state.pending -= 1
+        return 0
+    return state.written(None)
 
 
 cdef class Completions:

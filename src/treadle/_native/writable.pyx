@@ -10,10 +10,13 @@ their writes, never inside write(); 'finish' comes after all of them, and not af
 (treadle.streams), the life of the stream (stream_core.pyx).
 Source: https://nodejs.org/api/stream.html#writable-streams; what is not written there was seen in Node 24.
 """
+from cpython.object cimport PyObject
+
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, StreamCore, length_of
+from treadle._native.stream_core cimport Half, Method, StreamCore, call_hook_3, hasten, length_of
 from treadle._native.stream_states cimport ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake
 from treadle._native.stream_states import INTAKES as NAMES
+
 
 
 cdef class WritableState(Half):
@@ -47,57 +50,48 @@ cdef class WritableState(Half):
 
     # ---- writing
 
-    cdef object write(self, chunk, encoding, callback):
-        # True, False, or the error with which it was refused.
+    cdef bint write(self, chunk, encoding, callback) except -1:
+        # True: write on. False: the mark is reached, or it was refused.
+        if (not self.object_mode and type(chunk) is not bytes) or chunk is None:
+            return self.write_converted(chunk, encoding, callback)
+        if self.is_refusing():
+            self.refuse(callback)
+            return False
+        if self.object_mode:
+            return accept(self, chunk, encoding, callback, 1)
+        return accept(self, chunk, "buffer", callback, length_of(chunk))
+
+    cdef bint write_converted(self, chunk, encoding, callback) except -1:
+        # Text, and bytes that are not `bytes`. What is no chunk raises.
         cdef StreamCore stream = self.stream()
-        cdef Py_ssize_t length = 1
-        cdef bint fits
         if chunk is None:
             raise stream._make_error("ERR_STREAM_NULL_VALUES")
-        if not self.object_mode:
-            if type(chunk) is bytes:
+        if isinstance(chunk, str):
+            encoding = stream._known_encoding(encoding) if encoding else self.default_encoding
+            if self.decode_strings:
+                chunk = stream._encode(chunk, encoding)
                 encoding = "buffer"
-            elif isinstance(chunk, str):
-                encoding = stream._known_encoding(encoding) if encoding else self.default_encoding
-                if self.decode_strings:
-                    chunk = stream._encode(chunk, encoding)
-                    encoding = "buffer"
-            elif isinstance(chunk, (bytes, bytearray, memoryview)):
-                chunk = stream._flat(chunk)
-                encoding = "buffer"
-            else:
-                raise stream._make_error(
-                    "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__)
-            length = length_of(chunk)
-        if self.intake != OPEN or stream.is_destroyed():
-            return self.refuse(callback)
-        self.pending += 1
-        self.length += length
-        if self.is_writing or self.corked or stream.errored is not None or stream.life == CONSTRUCTING:
-            self.keep(chunk, encoding, callback)
+        elif isinstance(chunk, (bytes, bytearray, memoryview)):
+            chunk = stream._flat(chunk)
+            encoding = "buffer"
         else:
-            self.write_length = length
-            self.write_callback = callback
-            self.is_writing = self.is_sync = True
-            self.call_write(chunk, encoding)
-            self.is_sync = False
-        fits = self.length < self.high_water_mark or self.length == 0   # ORDER: after the hook, which may have called back
-        if not fits:
-            self.needs_drain = True
-        return fits and not stream.is_failed()
+            raise stream._make_error(
+                "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__)
+        if self.is_refusing():
+            self.refuse(callback)
+            return False
+        return accept(self, chunk, encoding, callback, length_of(chunk))
 
-    cdef object refuse(self, callback):
-        # A write that came too late: the error, of which the stream and the callback are told.
+    cdef int refuse(self, callback) except -1:
+        # A write came too late: the stream and the callback are told.
         cdef StreamCore stream = self.stream()
-        cdef object error
         if self.intake != OPEN:
-            error = stream._make_error("ERR_STREAM_WRITE_AFTER_END")
+            self.refusal = stream._make_error("ERR_STREAM_WRITE_AFTER_END")
         else:
-            error = stream._make_error("ERR_STREAM_DESTROYED", operation="write")
+            self.refusal = stream._make_error("ERR_STREAM_DESTROYED", operation="write")
         if callback is not None:
-            stream.tick(callback, (error,))
-        stream.error_or_destroy(error, True)
-        return error
+            stream.tick(callback, (self.refusal,))
+        return stream.error_or_destroy(self.refusal, True)
 
     cdef int keep(self, chunk, encoding, callback) except -1:
         if self.buffer is None:
@@ -107,14 +101,12 @@ cdef class WritableState(Half):
         return self.buffer.push(callback)
 
     cdef int call_write(self, chunk, encoding) except -1:
-        cdef StreamCore stream = self.stream()
         if self.done is None:
-            self.done = stream._written
-        if self.write_option is not None:
-            self.write_option(chunk, encoding, self.done)
-        else:
-            stream._write(chunk, encoding, self.done)
-        return 0
+            self.done = self.stream()._written
+        if self.write_option is None:
+            self.stream()._write(chunk, encoding, self.done)
+            return 0
+        return call_hook_3(<PyObject *>self.write_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.done)
 
     cdef int call_writev(self, list requests) except -1:
         cdef StreamCore stream = self.stream()
@@ -280,9 +272,9 @@ cdef class WritableState(Half):
         cdef StreamCore stream = self.stream()
         cdef object error = None
         if chunk is not None:
-            error = self.write(chunk, encoding, None)
-            if type(error) is bool:
-                error = None
+            self.refusal = None
+            self.write(chunk, encoding, None)
+            error, self.refusal = self.refusal, None
         if self.corked:
             self.corked = 1
             self.uncork()
@@ -447,13 +439,13 @@ cdef class WritableCore(StreamCore):
             raise self._make_error("ERR_METHOD_NOT_IMPLEMENTED", method="_write()")
         state.call_writev([{"chunk": chunk, "encoding": encoding}])
 
-    def write(self, chunk, encoding=None, callback=None):
+    def write(self, chunk, encoding=None, callback=None):       # one chunk: quick_write()
         """Write a chunk; callback(error or None) follows when the hook has taken it. False: at or past the mark; write on at 'drain'.
 
         A str is encoded (UTF-8, or `encoding`). After end() or destroy() the stream fails (ERR_STREAM_WRITE_AFTER_END,
         ERR_STREAM_DESTROYED). Raises TreadleError: ERR_STREAM_NULL_VALUES, ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_ENCODING.
         """
-        return writable_of(self).write(chunk, encoding, callback) is True
+        return writable_of(self).write(chunk, encoding, callback)
 
     def end(self, chunk=None, encoding=None, callback=None):
         """Write a last chunk, if there is one, and nothing after it; 'finish' follows when all is written. Returns the stream.
@@ -474,7 +466,7 @@ cdef class WritableCore(StreamCore):
 
     # ---- what hooks call back, and ticks
 
-    def _written(self, error=None):
+    def _written(self, error=None):                 # positional arguments: quick_written()
         writable_of(self).written(error)
 
     def _final_done(self, error=None):
@@ -567,3 +559,25 @@ cdef class WritableCore(StreamCore):
         """Whether it was destroyed, or failed, before 'finish'."""
         cdef WritableState state = writable_of(self)
         return not state.is_disabled and self.is_failed() and state.intake != FINISHED
+
+
+cdef Method thorough_write, thorough_written
+
+
+cdef object quick_write(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
+    if count != 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+        return thorough_write(stream, arguments, count, names)
+    return (<WritableState>(<StreamCore>stream).writable_half).write(<object>arguments[0], None, None)
+
+
+cdef object quick_written(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
+    if count > 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+        return thorough_written(stream, arguments, count, names)
+    if count == 0 or <object>arguments[0] is None:
+        written_well(<WritableState>(<StreamCore>stream).writable_half)
+    else:
+        (<WritableState>(<StreamCore>stream).writable_half).written(<object>arguments[0])
+
+
+hasten(WritableCore, "write", quick_write, &thorough_write)
+hasten(WritableCore, "_written", quick_written, &thorough_written)

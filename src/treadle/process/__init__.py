@@ -17,7 +17,9 @@ import os
 import re
 import sys
 from types import ModuleType
+from typing import Any
 
+from treadle._base.suppliers import supplied
 from treadle._base.version import VERSION
 from treadle._base.warning import set_warning_observer
 from treadle.loop import hooks
@@ -63,6 +65,9 @@ __all__ = [
     "remove_listener",
     "resource_usage",
     "set_max_listeners",
+    "stderr",
+    "stdin",
+    "stdout",
     "uptime",
     "version",
     "versions",
@@ -104,6 +109,9 @@ exit_code: int | None
 argv: list[str]
 pid: int
 ppid: int
+stdin: Any
+stdout: Any
+stderr: Any
 
 
 class _ProcessModule(ModuleType):
@@ -136,6 +144,18 @@ class _ProcessModule(ModuleType):
     @property
     def ppid(self) -> int:
         return _process.ppid
+
+    @property
+    def stdin(self) -> Any:
+        return supplied("process.stdin")
+
+    @property
+    def stdout(self) -> Any:
+        return supplied("process.stdout")
+
+    @property
+    def stderr(self) -> Any:
+        return supplied("process.stderr")
 
 
 sys.modules[__name__].__class__ = _ProcessModule

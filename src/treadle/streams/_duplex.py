@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from treadle.events import AbortSignal
+from treadle.streams._hooks import adapted
 from treadle.streams._marks import mark_of
 from treadle.streams._readable import Readable
 from treadle.streams._statistics import DuplexStatistics, bar
@@ -53,8 +54,9 @@ class Duplex(Readable, Writable):
         writes_objects = object_mode or writable_object_mode
         read_mark = mark_of(_first(high_water_mark, readable_high_water_mark), reads_objects, "readable_high_water_mark")
         write_mark = mark_of(_first(high_water_mark, writable_high_water_mark), writes_objects, "writable_high_water_mark")
-        self._make_readable(read_mark, reads_objects, text, read)
-        self._make_writable(write_mark, writes_objects, text, decode_strings, write, writev, final)
+        self._make_readable(read_mark, reads_objects, text, adapted(self, "read", read))
+        hooks = adapted(self, "write", write), adapted(self, "writev", writev), adapted(self, "final", final)
+        self._make_writable(write_mark, writes_objects, text, decode_strings, *hooks)
         self.allow_half_open = allow_half_open
         if not readable:
             self._disable_readable()
@@ -62,7 +64,7 @@ class Duplex(Readable, Writable):
             self._disable_writable()
         if encoding is not None:
             self.set_encoding(encoding)
-        self._begin(emit_close, auto_destroy, destroy, construct)
+        self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 
     @classmethod

@@ -8,12 +8,13 @@ an item that is an awaitable is awaited. Not here: what reads it (_readable.py).
 https://nodejs.org/api/stream.html#streamreadablefromiterable-options
 """
 
-from asyncio import CancelledError
+from asyncio import CancelledError, sleep
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
+from treadle.streams._fairness import IN_A_ROW
 
 __all__ = ["ItemSource", "make_from"]
 
@@ -63,7 +64,7 @@ class ItemSource:
             self._task = task
 
     def _read_sync(self) -> None:
-        stream = self.stream
+        stream, left = self.stream, IN_A_ROW
         try:
             for item in self._iterator:
                 if isinstance(item, Awaitable):
@@ -72,16 +73,28 @@ class ItemSource:
                 if not _push(stream, item):
                     self._is_reading = False
                     return
+                left -= 1
+                if left == 0:
+                    get_loop().set_immediate(self._read_on)
+                    return
         except Exception as error:
             stream.destroy(error)
         else:
             stream.push(None)
 
+    def _read_on(self) -> None:
+        if not self.stream.destroyed:
+            self._read_sync()
+
     async def _read_async(self, first: Awaitable[Any] | None) -> None:
         # first: an item of a sync iterator, to be awaited; the others are taken from it here, too.
-        stream, iterator = self.stream, self._iterator
+        stream, iterator, left = self.stream, self._iterator, IN_A_ROW
         try:
             while True:
+                left -= 1
+                if left == 0:
+                    left = IN_A_ROW
+                    await sleep(0)
                 if first is not None:
                     item, first = await first, None
                 elif self._is_async:

@@ -3,10 +3,13 @@
 Invariant: the iterable is closed when the pump ends, however it ends. Not here: what is iterated (_adapters.py).
 """
 
+from asyncio import CancelledError, sleep
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
+from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
+from treadle.streams._fairness import IN_A_ROW
 from treadle.streams._finished import watch
 
 __all__ = ["Pump", "close_iterator"]
@@ -22,6 +25,7 @@ class Pump:
         self._error: BaseException | None = None
         self._waiter: Any = None
         self._task: Any = None
+        self._is_stopped = False  # set by stop(), never cleared
         self._task = get_loop().begin_task(self._run(iterable))
 
     @classmethod
@@ -33,6 +37,7 @@ class Pump:
 
     def stop(self) -> None:
         """Let it go no further; what it iterates is closed."""
+        self._is_stopped = True
         if self._task is not None:
             self._task.cancel()
 
@@ -44,9 +49,16 @@ class Pump:
             try:
                 if stream.writable_need_drain:
                     await self._wait()
+                left = IN_A_ROW
                 async for chunk in iterator:
+                    left -= 1
                     if not stream.write(chunk):
                         await self._wait()
+                    elif left <= 0:
+                        await sleep(0)
+                    else:
+                        continue
+                    left = IN_A_ROW
                 if self._ends:
                     stream.end()
                     await self._wait()
@@ -59,8 +71,8 @@ class Pump:
             forget()
             stream.off("drain", self._wake)
         self._task = None
-        if error is not None and _is_cancelled(error):
-            error = self._error
+        if isinstance(error, CancelledError):
+            error = self._error if self._is_stopped else TreadleError("ABORT_ERR", reason=None)
         self._finish(error)
 
     async def _wait(self) -> None:
@@ -86,8 +98,9 @@ async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[...,
     try:
         value = await result
     except BaseException as error:
-        stream.destroy(None if _is_cancelled(error) else error)
-        soon(finish, None if _is_cancelled(error) else error)
+        failure = TreadleError("ABORT_ERR", reason=None) if isinstance(error, CancelledError) else error
+        stream.destroy(failure)
+        soon(finish, failure)
         return
     if not stream.destroyed:
         if value is not None:
@@ -95,12 +108,6 @@ async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[...,
         if ends:
             stream.end()
     soon(finish, None, value)
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    from asyncio import CancelledError
-
-    return isinstance(error, CancelledError)
 
 
 async def close_iterator(iterator: Any) -> None:

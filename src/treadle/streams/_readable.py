@@ -12,6 +12,7 @@ from treadle._native.readable import ReadableCore
 from treadle._native.stream_pipe import Pipe, pipes_of, take_pipes
 from treadle.events import AbortSignal, Listener
 from treadle.streams._from import make_from
+from treadle.streams._hooks import adapted
 from treadle.streams._iterator import ReadableIterator
 from treadle.streams._marks import mark_of
 from treadle.streams._operators import Operators
@@ -47,10 +48,11 @@ class Readable(ReadableCore, Operators, Stream):
         destroy: Callable[[BaseException | None, Callable[..., None]], object] | None = None,
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
-        self._make_readable(mark_of(high_water_mark, object_mode), object_mode, known_encoding(default_encoding), read)
+        mark, text = mark_of(high_water_mark, object_mode), known_encoding(default_encoding)
+        self._make_readable(mark, object_mode, text, adapted(self, "read", read))
         if encoding is not None:
             self.set_encoding(encoding)
-        self._begin(emit_close, auto_destroy, destroy, construct)
+        self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 
     _construct = None

@@ -1,6 +1,7 @@
-"""Waiting until a writable takes more. Not here: what counts as full (_native.writable)."""
+"""Waiting until a writable takes more. Invariant: however many wait, the stream has one listener of each kind for them, and none
+when nobody waits. Not here: what counts as full (_native.writable)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from treadle.streams._writable import Writable
 
 __all__ = ["wait_until_ready"]
+
+_EVENTS: Final = ("drain", "finish", "close")
 
 
 async def wait_until_ready(stream: "Writable") -> None:
@@ -22,17 +25,41 @@ async def wait_until_ready(stream: "Writable") -> None:
             raise TreadleError("ERR_STREAM_WRITE_AFTER_END")
         if not stream.writable_need_drain:
             return
-        waiter = get_loop().create_future()
+        if stream._waiters is None:
+            stream._waiters = _Waiters(stream)
+        await stream._waiters.wait()
 
-        def wake(*_: object, waiter: "object" = waiter) -> None:
-            if not waiter.done():  # type: ignore[attr-defined]
-                waiter.set_result(None)  # type: ignore[attr-defined]
 
-        events = ("drain", "finish", "close")
-        for event in events:
-            stream.on(event, wake)
+class _Waiters:
+    """Those who wait for one stream, woken together."""
+
+    def __init__(self, stream: "Writable") -> None:
+        self._stream = stream
+        self._futures: list[Any] = []
+        for event in _EVENTS:
+            stream.on(event, self._wake)
+
+    async def wait(self) -> None:
+        future = get_loop().create_future()
+        self._futures.append(future)
         try:
-            await waiter
-        finally:
-            for event in events:
-                stream.off(event, wake)
+            await future
+        except BaseException:
+            if future in self._futures:
+                self._futures.remove(future)
+                if not self._futures:
+                    self._forget()
+            raise
+
+    def _wake(self) -> None:
+        futures, self._futures = self._futures, []
+        self._forget()
+        for future in futures:
+            if not future.done():
+                future.set_result(None)
+
+    def _forget(self) -> None:
+        if self._stream._waiters is self:
+            self._stream._waiters = None
+            for event in _EVENTS:
+                self._stream.off(event, self._wake)

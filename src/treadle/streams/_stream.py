@@ -11,6 +11,8 @@ from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.loop.current import FACES
 from treadle.streams import _text
+from treadle.streams._destroyer import is_abort
+from treadle.streams._hooks import adapt_methods
 
 if TYPE_CHECKING:
     from treadle._native.faces import Faces
@@ -39,6 +41,20 @@ class Stream(EventEmitter):
         if isinstance(data, memoryview):
             return data if data.ndim == 1 and data.itemsize == 1 and data.contiguous else memoryview(bytes(data))
         return bytes(data)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        adapt_methods(cls)
+
+    def _cancel_hooks(self) -> None:
+        tasks: Any = self._hook_tasks  # type: ignore[attr-defined]
+        for task in tuple(tasks):
+            task.cancel()
+
+    def _end_read(self, error: BaseException | None = None) -> None:
+        # A read hook that is a coroutine function is through.
+        if error is not None and not is_abort(error):
+            self.destroy(error)  # type: ignore[attr-defined]
 
     def _heed(self, signal: "AbortSignal | None") -> None:
         if signal is not None:

@@ -10,6 +10,7 @@ from treadle._native.readable import ReadableCore
 from treadle._native.transform import TransformCore
 from treadle._native.writable import WritableCore
 from treadle.streams._duplex import Duplex
+from treadle.streams._hooks import adapted
 
 __all__ = ["PassThrough", "Transform"]
 
@@ -32,7 +33,7 @@ class Transform(TransformCore, Duplex):
             options = {**options, "high_water_mark": None, "readable_high_water_mark": 0, "writable_high_water_mark": 0}
         self._has_read_option = options.get("read") is not None
         super().__init__(**options)
-        self._set_transform(transform, flush)
+        self._set_transform(adapted(self, "transform", transform), adapted(self, "flush", flush))
 
     def _new_readable_state(self) -> Any:
         if self._has_read_option or type(self)._read is not ReadableCore._read:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from treadle._base.errors import TreadleError
 from treadle._native.writable import WritableCore
 from treadle.events import AbortSignal
+from treadle.streams._hooks import adapted
 from treadle.streams._marks import mark_of
 from treadle.streams._ready import wait_until_ready
 from treadle.streams._statistics import WritableStatistics, bar
@@ -47,11 +48,13 @@ class Writable(WritableCore, Stream):
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
         mark = mark_of(high_water_mark, object_mode)
-        self._make_writable(mark, object_mode, known_encoding(default_encoding), decode_strings, write, writev, final)
-        self._begin(emit_close, auto_destroy, destroy, construct)
+        hooks = adapted(self, "write", write), adapted(self, "writev", writev), adapted(self, "final", final)
+        self._make_writable(mark, object_mode, known_encoding(default_encoding), decode_strings, *hooks)
+        self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 
     _construct = None
+    _waiters: Any = None  # those in ready()
 
     def set_default_encoding(self, encoding: str) -> Self:
         """How str chunks are encoded for which no encoding is given. Raises TreadleError: ERR_UNKNOWN_ENCODING."""

@@ -107,9 +107,7 @@ async def test_a_tls_handshake_of_a_client(loop, contexts) -> None:
     """The peer says nothing."""
     ours, theirs = pair()
     with theirs:
-        await cancel_half_way(
-            loop.create_connection(asyncio.Protocol, sock=ours, ssl=contexts[1], server_hostname="localhost")
-        )
+        await cancel_half_way(loop.create_connection(asyncio.Protocol, sock=ours, ssl=contexts[1], server_hostname="localhost"))
         await turns()
         assert ours.fileno() == -1
 

@@ -40,9 +40,7 @@ def test_an_answer_that_was_begun_is_cut(program: Program) -> None:
     program.stderr.wait_line("GET /begin-only: the handler returned without an answer")
 
 
-@pytest.mark.parametrize(
-    ("target", "body"), [("/leave-to-a-timer", b"from a timer"), ("/leave-to-a-task", b"from a task")]
-)
+@pytest.mark.parametrize(("target", "body"), [("/leave-to-a-timer", b"from a timer"), ("/leave-to-a-task", b"from a task")])
 def test_whoever_holds_the_response_answers(program: Program, target: str, body: bytes) -> None:
     response = program.get(target)
     assert (response.status, response.body) == (200, body)

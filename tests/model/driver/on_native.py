@@ -1,23 +1,17 @@
-"""The native loop in a process of its own, under a clock that stands still; a program that crashes or hangs it takes nothing else
-along."""
+"""The native loop in a process of its own, and the clock that stands still there."""
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import shlex
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from types import TracebackType
 
-from tests.model.driver.interpreter import Program
+from tests.model.driver.worker import Worker
 
-ROOT = Path(__file__).resolve().parents[3]
 SOURCE = Path(__file__).with_name("frozen_clock.c")
-DEADLINE_S = 20.0  # for a program that takes ms; two busy cores are slow at times
 
 
 def build_clock(folder: Path) -> Path:
@@ -28,51 +22,8 @@ def build_clock(folder: Path) -> Path:
     return library
 
 
-class NativeLoop:
-    """Runs programs one after another, all in one process until one of them ends it."""
+class NativeLoop(Worker):
+    """See native_worker.py."""
 
     def __init__(self, clock: Path) -> None:
-        self._clock = clock
-        self._process: subprocess.Popen[str] | None = None
-
-    def run(self, program: Program) -> list[str]:
-        """The log of a program. A crash or a hang is a log of one line."""
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(program) + "\n")
-        process.stdin.flush()
-        if not select.select([process.stdout], [], [], DEADLINE_S)[0]:
-            self.close()
-            return [f"no answer within {DEADLINE_S} s"]
-        line = process.stdout.readline()
-        if not line:
-            self.close()
-            return [f"the process ended with status {process.returncode}"]
-        log: list[str] = json.loads(line)
-        return log
-
-    def close(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def __enter__(self) -> NativeLoop:
-        self._started()  # now, where it is its user's: not in the first test, which would leave it behind
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.model.driver.native_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {self._clock}"},  # a sanitizer comes first
-            )
-        return self._process
+        super().__init__([sys.executable, "-m", "tests.model.driver.native_worker"], clock)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.gen_phase_diagram import diagram
+from tools.gen_state_diagrams import diagram
 from treadle._native.http1_phases import EVENTS, PHASES, TRANSITIONS, phase_after
 
 
@@ -33,4 +33,4 @@ def test_only_lingering_has_no_way_out() -> None:
 
 
 def test_the_diagram_in_the_docs_is_the_table(repository: Path) -> None:
-    assert diagram() in (repository / "docs" / "design" / "http.md").read_text(), "run tools/gen_phase_diagram.py"
+    assert diagram("connection") in (repository / "docs" / "design" / "http.md").read_text(), "run tools/gen_state_diagrams.py"

@@ -1,6 +1,5 @@
 """Big answers on a server with a short keep-alive, and one that is asked to close meanwhile."""
 
-
 from treadle import http
 
 SIZE = 6_000_000

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.results import FOREIGN_TOLERANCE_PCT
+from .results import FOREIGN_TOLERANCE_PCT
+from .table import number
 
 
 class Figures:
@@ -43,6 +44,10 @@ class Figures:
         """Highest minus lowest, relative to the median; nan without a value."""
         values = self.of(figure, peer)
         return 100 * (max(values) - min(values)) / statistics.median(values) if values else math.nan
+
+    def cell(self, figure: str, peer: str) -> str:
+        """Median and spread as a table shows them; empty without a value."""
+        return f"{number(self.median(figure, peer))} ±{self.spread_pct(figure, peer):.0f}" if self.of(figure, peer) else ""
 
     def ratio(self, ours: tuple[str, str], theirs: Sequence[tuple[str, str]]) -> float:
         """Ours to the best of theirs, each a (figure, peer); nan where a round in which all were measured is missing."""

@@ -1,0 +1,85 @@
+"""Hooks that are coroutine functions: `async def` instead of a callback.
+
+    hook                              instead of                                    what it returns
+    read(size)                        the same; it pushes                           nothing
+    write(chunk, encoding)            write(chunk, encoding, callback)              nothing
+    writev(requests)                  writev(requests, callback)                    nothing
+    final(), construct()              final(callback), construct(callback)          nothing
+    destroy(error)                    destroy(error, callback)                      nothing
+    transform(chunk, encoding)        transform(chunk, encoding, callback)          data to push, or None
+    flush()                           flush(callback)                               data to push, or None
+
+What it raises is what the callback would get. Invariant: destroying the stream cancels those that are at work, but for destroy
+itself. Not here: when a hook is called (_native).
+"""
+
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+from treadle._base.errors import TreadleError
+from treadle.loop.current import get_loop
+
+__all__ = ["adapt_methods", "adapted"]
+
+_WITH_DATA: Final = ("transform", "flush")
+_HOOKS: Final = ("read", "write", "writev", "final", "construct", "destroy", *_WITH_DATA)
+
+
+def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable[..., object] | None:
+    """The hook of an option as the native core calls it."""
+    if hook is None or not iscoroutinefunction(hook):
+        return hook
+    if name == "read":
+        return lambda size: _run(stream, name, hook(size), stream._end_read)
+    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), arguments[-1])
+
+
+def adapt_methods(cls: type) -> None:
+    """The same for the methods of a subclass."""
+    for name in _HOOKS:
+        method = cls.__dict__.get(f"_{name}")
+        if method is not None and iscoroutinefunction(method):
+            setattr(cls, f"_{name}", _adapted_method(name, method))
+
+
+def _adapted_method(name: str, method: Callable[..., Any]) -> Callable[..., object]:
+    if name == "read":
+
+        @wraps(method)
+        def read(self: Any, size: int) -> None:
+            _run(self, name, method(self, size), self._end_read)
+
+        return read
+
+    @wraps(method)
+    def call(self: Any, *arguments: Any) -> None:
+        _run(self, name, method(self, *arguments[:-1]), arguments[-1])
+
+    return call
+
+
+def _run(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:
+    task = get_loop().begin_task(_await(coroutine, callback, name in _WITH_DATA))
+    if name != "destroy" and not task.done():
+        if stream._hook_tasks is None:
+            stream._hook_tasks = set()
+        stream._hook_tasks.add(task)
+        task.add_done_callback(stream._hook_tasks.discard)
+
+
+async def _await(coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object], has_data: bool) -> None:
+    try:
+        data = await coroutine
+    except CancelledError:
+        callback(TreadleError("ABORT_ERR", reason=None))
+        raise
+    except Exception as error:
+        callback(error)
+    else:
+        if has_data:
+            callback(None, data)
+        else:
+            callback()
