@@ -66,7 +66,7 @@ class ReadableIterator(IteratorCore):
         watcher, has_waited = self._watcher, False
         while True:
             if not has_read and not stream.destroyed:
-                chunk = stream.read()
+                chunk = stream._read_buffered()
                 if chunk is not None:
                     if has_waited:
                         await _one_microtask()
