@@ -1,7 +1,8 @@
 """Streams of what is not a stream: asyncio's readers and writers, file objects; and the other way round.
 
     into streams   Readable.from_(reader | file), Writable.from_(writer | file)
-    out of them    readable.to_stream_reader(), writable.to_stream_writer(), readable.to_file(), writable.to_file()
+    out of them    readable.to_stream_reader(), writable.to_stream_writer(), readable.to_file(),
+                   writable.to_writable_file()
 
 Invariants: back-pressure crosses in both directions; a file is read and written by threads of lane 2, one call at a time, and
 closed with its stream. Not here: iterables (_from.py), sockets (treadle.net).
