@@ -109,6 +109,37 @@ async def test_a_reader_that_fails() -> None:
         assert trace == [("error", boom), ("close",)]
 
 
+@pytest.mark.parametrize("error", [None, Boom()], ids=["no error", "an error"])
+@pytest.mark.parametrize("is_duplex", [False, True], ids=["reader", "both"])
+async def test_destroyed_while_it_waits_for_bytes(is_duplex: bool, error: BaseException | None) -> None:
+    async with connected() as (reader, writer, peer):
+        stream = Duplex.from_({"readable": reader, "writable": writer}) if is_duplex else Readable.from_(reader)
+        stream.on("error", lambda error: None)
+        stream.read(0)
+        await turns(2)
+        stream.destroy(error)
+        await settle()  # no task waits any more
+        assert stream.closed
+        if not is_duplex:  # the reader is its owner's: what comes is not lost
+            peer.send(b"x")
+            assert await reader.readexactly(1) == b"x"
+
+
+@pytest.mark.parametrize("error", [None, Boom()], ids=["no error", "an error"])
+@pytest.mark.parametrize("is_duplex", [False, True], ids=["writer", "both"])
+async def test_destroyed_while_it_waits_for_room(is_duplex: bool, error: BaseException | None) -> None:
+    async with connected() as (reader, writer, peer):
+        stream = Duplex.from_({"readable": reader, "writable": writer}) if is_duplex else Writable.from_(writer)
+        stream.on("error", lambda error: None)
+        told: list[Any] = []
+        stream.write(BIG * 2, callback=told.append)
+        await turns(5)
+        assert told == []
+        stream.destroy(error)
+        await settle()
+        assert stream.closed and len(told) == 1 and writer.transport.get_write_buffer_size() == 0
+
+
 async def test_a_writer_is_written_and_ended() -> None:
     async with connected() as (_, writer, peer):
         stream = Writable.from_(writer)
@@ -429,6 +460,31 @@ async def test_the_loops_own_thread_may_not_wait() -> None:
     caught = None
     stream.on("error", lambda error: None).destroy()
     sink.destroy()
+    await settle()
+
+
+async def test_a_file_that_is_dropped_lets_go_of_the_stream(recwarn: pytest.WarningsRecorder) -> None:
+    stream, sink = source_of([b"x"]), Sink(is_open=True)
+    stream.on("error", lambda error: None)
+    files = [stream.to_file(), sink.to_writable_file()]
+    files.clear()
+    await settle()
+    assert stream.destroyed and sink.writable_finished
+
+
+@pytest.mark.parametrize("after", [0, 5])
+async def test_a_stream_that_fails_is_an_error_of_the_thread_that_writes(after: int) -> None:
+    boom = Boom()
+    sink = Sink(is_open=True, high_water_mark=1)
+    file = sink.to_writable_file()
+    await asyncio.to_thread(file.write, bytes(after * 10_000))
+    sink.on("error", lambda error: None).destroy(boom)
+    with pytest.raises(Boom) as caught:
+        await asyncio.to_thread(lambda: (file.write(bytes(100_000)), file.flush()))
+    assert caught.value is boom
+    with pytest.raises(Boom):
+        await asyncio.to_thread(file.close)
+    assert file.closed
     await settle()
 
 
