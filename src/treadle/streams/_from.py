@@ -14,7 +14,7 @@ from typing import Any
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
-from treadle.streams._tasks import cancel_begun
+from treadle.streams._tasks import IN_A_ROW, cancel_begun, let_turn
 
 __all__ = ["ItemSource", "make_from"]
 
@@ -80,7 +80,7 @@ class ItemSource:
 
     async def _read_async(self, first: Awaitable[Any] | None) -> None:
         # first: an item of a sync iterator, to be awaited; the others are taken from it here, too.
-        stream, iterator = self.stream, self._iterator
+        stream, iterator, in_a_row = self.stream, self._iterator, 0
         try:
             while True:
                 if first is not None:
@@ -94,6 +94,10 @@ class ItemSource:
                 if not _push(stream, item):
                     self._is_reading = False
                     return
+                in_a_row += 1
+                if in_a_row == IN_A_ROW:
+                    in_a_row = 0
+                    await let_turn()
         except (StopIteration, StopAsyncIteration):
             stream.push(None)
         except CancelledError:

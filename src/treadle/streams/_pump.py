@@ -8,7 +8,7 @@ from typing import Any
 
 from treadle.loop.current import get_loop
 from treadle.streams._finished import watch
-from treadle.streams._tasks import cancel_begun
+from treadle.streams._tasks import IN_A_ROW, cancel_begun, let_turn
 
 __all__ = ["Pump", "close_iterator"]
 
@@ -45,9 +45,15 @@ class Pump:
             try:
                 if stream.writable_need_drain:
                     await self._wait()
+                in_a_row = 0
                 async for chunk in iterator:
+                    in_a_row += 1
                     if not stream.write(chunk):
+                        in_a_row = 0
                         await self._wait()
+                    elif in_a_row >= IN_A_ROW:
+                        in_a_row = 0
+                        await let_turn()
                 if self._ends:
                     stream.end()
                     await self._wait()
