@@ -5,7 +5,7 @@
     write(chunk, encoding)            write(chunk, encoding, callback)              nothing
     writev(requests)                  writev(requests, callback)                    nothing
     final(), construct()              final(callback), construct(callback)          nothing
-    destroy(error)                    destroy(error, callback)                      nothing
+    destroy(error)                    destroy(error, callback)                      nothing; `error` is emitted after it
     transform(chunk, encoding)        transform(chunk, encoding, callback)          data to push, or None
     flush()                           flush(callback)                               data to push, or None
 
@@ -35,7 +35,7 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
         return hook
     if name == "read":
         return lambda size: _run(stream, name, hook(size), stream._end_read)
-    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), arguments[-1])
+    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), _told(name, arguments))
 
 
 def adapt_methods(cls: type) -> None:
@@ -57,9 +57,17 @@ def _adapted_method(name: str, method: Callable[..., Any]) -> Callable[..., obje
 
     @wraps(method)
     def call(self: Any, *arguments: Any) -> None:
-        _run(self, name, method(self, *arguments[:-1]), arguments[-1])
+        _run(self, name, method(self, *arguments[:-1]), _told(name, arguments))
 
     return call
+
+
+def _told(name: str, arguments: tuple[Any, ...]) -> Callable[..., object]:
+    # The callback. What a stream is destroyed with remains its error, unless the hook fails with another.
+    callback: Callable[..., object] = arguments[-1]
+    if name != "destroy":
+        return callback
+    return lambda failure=None: callback(arguments[0] if failure is None else failure)
 
 
 def _run(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:

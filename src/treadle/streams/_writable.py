@@ -90,6 +90,14 @@ class Writable(WritableCore, Stream):
 
         return to_writer(self)
 
+    def to_writable_file(self) -> Any:
+        """A binary file object that writes to the stream, for code that runs in another thread: it waits there while the stream is
+        full. Closing it ends the stream, and waits until all is written.
+        """
+        from treadle.streams._bridges import to_writable_file
+
+        return to_writable_file(self)
+
     def writable_statistics(self) -> WritableStatistics:
         """How the writable side stands."""
         return WritableStatistics(

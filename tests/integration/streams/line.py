@@ -114,7 +114,10 @@ class Line:
                     raise
                 callback(error)
             else:
-                callback(None, data) if has_data else callback()
+                if has_data:
+                    callback(None, data)
+                else:
+                    callback(*(rest if place.endswith(".destroy") else ()))  # what it is destroyed with
 
         return self._in_flavour(run, step)
 

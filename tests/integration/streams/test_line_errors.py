@@ -44,5 +44,6 @@ async def test_an_error(mode: str, mark: int, fault: Fault, tmp_path: Path) -> N
     with pytest.raises(Boom) as caught:
         await pipeline(*line.stages)
     assert caught.value is line.boom
-    await line.check_end()
+    # As in Node: the stream that a generator iterates hears that it is left. Who awaits the pipeline does not.
+    await line.check_end(*(["ABORT_ERR"] if fault.place.startswith(("relay.", "sink.")) else []))
     assert (DATA.upper() + b"END").startswith(line.written if (tmp_path / "out").exists() else b"")

@@ -181,6 +181,23 @@ async def test_destroying_cancels_it(hook: str, after: int, is_method: bool) -> 
     assert after < 3 or trace != ["close"]
 
 
+@as_method
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "later"])
+async def test_what_it_is_destroyed_with_is_emitted_after_destroy(is_late: bool, is_method: bool) -> None:
+    boom, seen = Boom(), []
+
+    async def destroy(error: BaseException | None) -> None:
+        seen.append(error)
+        if is_late:
+            await turns()
+
+    stream = made_with("destroy", destroy, is_method=is_method)
+    trace = listen(stream, "error", "close")
+    stream.destroy(boom)
+    await settle()
+    assert (seen, trace) == ([boom], [("error", boom), ("close",)])
+
+
 async def test_destroying_does_not_cancel_destroy() -> None:
     trace: list[str] = []
 

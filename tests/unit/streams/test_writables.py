@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, turns
+from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, source_of, turns
 from treadle import TreadleError
-from treadle.streams import Writable, finished
+from treadle.streams import Writable, finished, pipeline
 
 
 class Batches(Writable):
@@ -363,6 +363,75 @@ async def test_a_write_hook_that_raises_raises_in_write() -> None:
     with pytest.raises(Boom):
         sink.write(b"x")
     sink.destroy()
+
+
+class FailsAt(Writable):
+    """Raises at its nth write, and calls back later for the others."""
+
+    def __init__(self, nth: int, boom: BaseException) -> None:
+        super().__init__()
+        self.left = nth
+        self.boom = boom
+
+    def _write(self, chunk: Any, encoding: str, callback: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise self.boom
+        later(callback)
+
+
+@pytest.mark.xfail(reason="native: what a hook raises for a chunk that had waited is nobody's, and the stream stands still")
+async def test_a_write_hook_that_raises_for_a_chunk_that_waited_fails_the_stream(errors: list[Any]) -> None:
+    # Node's process ends there (uncaughtException). Here the program goes on, and so must who waits for the stream.
+    boom, told = Boom(), []
+    sink = FailsAt(2, boom)
+    trace = listen(sink, "error", "close")
+    for _ in range(3):
+        sink.write(b"x", callback=told.append)
+    try:
+        await turns(5)
+        assert trace == [("error", boom), ("close",)]
+        assert told == [None, boom, boom]
+        assert errors == []
+    finally:
+        sink.on("error", lambda error: None).destroy()
+
+
+@pytest.mark.xfail(reason="native: the same, of a writev hook behind uncork() in a callback")
+async def test_a_writev_hook_that_raises_for_chunks_that_waited_fails_the_stream(errors: list[Any]) -> None:
+    boom, calls = Boom(), []
+
+    def writev(requests: list[Any], callback: Any) -> None:
+        calls.append(len(requests))
+        if len(calls) == 2:
+            raise boom
+        later(callback)
+
+    sink = Writable(writev=writev)
+    trace = listen(sink, "error", "close")
+    for _ in range(3):
+        sink.write(b"x")
+    try:
+        await turns(5)
+        assert calls == [1, 2]
+        assert trace == [("error", boom), ("close",)]
+        assert errors == []
+    finally:
+        sink.on("error", lambda error: None).destroy()
+
+
+@pytest.mark.xfail(reason="native: the same, which leaves a pipeline under way for ever")
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_write_hook_that_raises_for_a_chunk_that_waited_fails_the_pipeline(nth: int, errors: list[Any]) -> None:
+    boom = Boom()
+    outcome = pipeline(source_of([b"x"] * 5, object_mode=True), FailsAt(nth, boom))
+    await turns(20)
+    try:
+        assert outcome.done() and outcome.exception() is boom
+    finally:
+        if not outcome.done():
+            outcome.cancel()
+            await settle()
 
 
 # ---- ready()
