@@ -208,8 +208,18 @@ cdef class Connection(Wire):
 
     cdef int begin_message(self) except -1:
         cdef Site server = self.server
-        cdef RequestCore request = make(server.request_type, ())
-        cdef ResponseCore response = make(server.response_type, ())
+        cdef RequestCore request
+        cdef ResponseCore response
+        if server.spare_request is not None:
+            request = <RequestCore>server.spare_request
+            server.spare_request = None
+        else:
+            request = make(server.request_type, ())
+        if server.spare_response is not None:
+            response = <ResponseCore>server.spare_response
+            server.spare_response = None
+        else:
+            response = make(server.response_type, ())
         request.server = response.server = server
         request.connection = response.connection = self
         response.status_code = 200

@@ -18,6 +18,8 @@ cdef class RequestCore(ReadableCore):
     cdef readonly str http_version
     cdef readonly list raw_headers
     cdef list trailers              # raw; None: none came
+    cdef public object _headers     # both as mappings, once asked for
+    cdef public object _trailers
     cdef readonly bint complete     # all of it has arrived
     cdef readonly bint aborted      # the peer left before that
     cdef bint keeps_alive           # the peer wants the connection to go on
@@ -42,6 +44,7 @@ cdef class RequestCore(ReadableCore):
     cdef int message_complete(self) except -1
     cdef int abort(self, bint is_unanswered) except -1
     cdef int on_over(self) except -1
+    cdef bint renew(self) except -1
 
     # as a stream
     cdef int hand_over(self) except -1

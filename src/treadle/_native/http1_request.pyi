@@ -9,6 +9,8 @@ CONTINUE: bytes
 class RequestReadable(ReadableState): ...
 
 class RequestCore(ReadableCore):
+    _headers: dict[str, str] | None
+    _trailers: dict[str, str] | None
     @property
     def method(self) -> str: ...
     @property

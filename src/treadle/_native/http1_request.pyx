@@ -14,6 +14,7 @@ Source: Node, http.IncomingMessage; the order of events was seen in Node 24.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 
+from treadle._native.http1_exchange cimport Wire, is_bare
 from treadle._native.readable cimport ReadableCore, ReadableState, readable_of
 from treadle._native.stream_states cimport FLOWING
 
@@ -182,6 +183,23 @@ cdef class RequestCore(ReadableCore):
     cdef int on_over(self) except -1:
         # Nothing more comes of this exchange: the answer is complete, or the peer has ended its side, or the connection is gone.
         return 0
+
+    cdef bint renew(self) except -1:
+        # INVARIANT: nobody has it any more. It becomes as new; False: it cannot, and goes. PERF: bench/stages.py: to make both halves
+        # of an exchange, and to take them apart, is a tenth of a small request.
+        if self.is_heard() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections or not is_bare(self):
+            return False
+        self.server = None
+        self.connection = None
+        self.addresses = None
+        self.target = None
+        self.raw_headers = self.trailers = None
+        self._headers = self._trailers = None
+        self.body = None
+        self.readers = None
+        self.body_bytes = self.body_next = 0
+        self.complete = self.aborted = self.expects_continue = self.is_dropped = self.is_read = self.is_handler_over = False
+        return True
 
     # ---- as a stream
 

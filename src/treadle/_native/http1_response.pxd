@@ -58,6 +58,7 @@ cdef class ResponseCore(WritableCore):
     cdef int lose(self) except -1
     cdef int drained(self) except -1
     cdef int wake_writer(self) except -1
+    cdef bint renew(self) except -1
 
     # as a stream
     cdef bint takes_more(self) except -1

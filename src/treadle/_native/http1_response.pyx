@@ -14,7 +14,7 @@ Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.Ser
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
-from treadle._native.http1_exchange cimport Ready, Wire
+from treadle._native.http1_exchange cimport Ready, Wire, is_bare
 from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
     parse_length,
@@ -553,6 +553,21 @@ cdef class ResponseCore(WritableCore):
                         waiter.set_result(None)
         return 0
 
+    cdef bint renew(self) except -1:
+        # As RequestCore.renew().
+        if not self.is_plain() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections or not is_bare(self):
+            return False
+        self.server = None
+        self.connection = None
+        self.message = None
+        self.fields = None
+        self.writer = None
+        self.waiters = None
+        self.length = self.sent = 0
+        self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
+        self.keeps_alive = self.has_length = self.has_date = self.has_close = False
+        return True
+
     # ---- as a stream
 
     cdef int materialise(self) except -1:
@@ -577,7 +592,7 @@ cdef class ResponseCore(WritableCore):
         cdef bint fits
         state.is_direct = True
         try:
-            fits = state.write(data, None, callback) is True
+            fits = state.write(data, None, callback)
         finally:
             state.is_direct = False
         if fits and state.is_held:

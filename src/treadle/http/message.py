@@ -32,30 +32,22 @@ class IncomingMessage(RequestCore, Readable):
     (ERR_HTTP_REQUEST_ABORTED), but only where somebody listens for it, and 'close'.
     """
 
-    __slots__ = ("_headers", "_trailers")
-
-    _headers: dict[str, str]
-    _trailers: dict[str, str]
-
     @property
     def headers(self) -> dict[str, str]:
         """Lower-case names; repeated fields joined by ', ', cookies by '; ', or the first kept where only one may be."""
-        try:
-            return self._headers
-        except AttributeError:
+        if self._headers is None:
             self._headers = header_map(self.raw_headers)
-            return self._headers
+        return self._headers
 
     @property
     def trailers(self) -> dict[str, str]:
         """The fields behind a chunked body, like headers; empty until complete."""
-        try:
+        if self._trailers is not None:
             return self._trailers
-        except AttributeError:
-            trailers = header_map(self.raw_trailers)
-            if self.complete:
-                self._trailers = trailers
-            return trailers
+        trailers = header_map(self.raw_trailers)
+        if self.complete:
+            self._trailers = trailers
+        return trailers
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Readable.on. Where the exchange is over already, 'end' and 'close' are told in the next ticks."""
@@ -117,8 +109,6 @@ class ServerResponse(ResponseCore, Writable):
     Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it, was
     destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them apart.
     """
-
-    __slots__ = ()
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Writable.on. Where the answer is through already, 'finish' and 'close' are told in the next ticks."""
