@@ -28,6 +28,7 @@ cdef class ReadableState(Half):
     cdef bint hears_readable        # a 'readable' listener holds the flow; follows the listeners, with a tick's delay
     cdef bint hears_data            # there is a 'data' listener
     cdef NativeListener only_data   # the only 'data' listener, if it is native; follows the listeners
+    cdef bint is_unheard            # nobody listens for 'data'; noted when iteration begins, follows the listeners
     cdef bint has_paused            # pause() or resume() was called
     cdef bint is_paused             # ... the last one was pause()
     cdef bint did_read              # 'data' was emitted, or a chunk read
@@ -50,7 +51,6 @@ cdef class ReadableState(Half):
     cdef int note_empty(self, bint has_read_past) except -1
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
-    cdef object take(self, Py_ssize_t size)
     cdef object take_first(self)
     cdef object take_some(self, Py_ssize_t size)
     cdef int note_data_listeners(self) except -1

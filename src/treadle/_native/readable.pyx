@@ -65,11 +65,27 @@ cdef inline int add_chunk(ReadableState state, chunk, bint is_first) except -1:
     return 0
 
 
+cdef inline bint is_plain(ReadableState state, chunk) except -1:
+    # Whether the buffer keeps the chunk as it is, which is neither None nor empty.
+    if state.decoder is not None:
+        return False
+    return chunk is not None if state.object_mode else (type(chunk) is bytes and length_of(chunk) != 0)
+
+
+cdef inline bint push_plain(ReadableState state, chunk) except -1:
+    if not takes_more(state):
+        return False
+    state.is_reading = False
+    add_chunk(state, chunk, False)
+    return state.can_push_more()
+
+
 cdef inline int emit_data(ReadableState state, chunk) except -1:
     cdef NativeListener only
     state.did_read = True
     if state.only_data is None:
-        state.stream().emit_one("data", chunk)
+        if not state.is_unheard:
+            state.stream().emit_one("data", chunk)
     else:                       # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
         only = state.only_data
         only.hear(chunk)
@@ -89,6 +105,13 @@ cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except
     if size <= state.length:
         return size
     return state.length if state.supply != SUPPLYING else 0
+
+
+cdef inline object take(ReadableState state, Py_ssize_t count):
+    # Out of the buffer, which has that much; length is the caller's to correct.
+    if state.object_mode or (state.first_offset == 0 and length_of(state.buffer.first()) == count):
+        return state.buffer.pop()
+    return state.take_some(count)
 
 
 cdef int attempt_read(ReadableState state, void *argument) except -1:
@@ -119,13 +142,7 @@ cdef class ReadableState(Half):
             self.is_reading = False
             self.end_pushed()
             return False
-        if self.decoder is not None or not (self.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
-            return self.push_converted(chunk, encoding)
-        if takes_more(self):
-            self.is_reading = False
-            add_chunk(self, chunk, False)
-            return self.can_push_more()
-        return False
+        return push_plain(self, chunk) if is_plain(self, chunk) else self.push_converted(chunk, encoding)
 
     cdef bint push_converted(self, chunk, encoding) except -1:
         # Text, and bytes that are not `bytes`, or empty, or decoded.
@@ -255,7 +272,7 @@ cdef class ReadableState(Half):
                 count = readable_now(self, size)    # what the hook has pushed counts
         if count == 0 or self.length == 0:
             return self.found_nothing(size)
-        chunk = self.take(count)
+        chunk = take(self, count)
         self.length -= count
         data_moved(self)
         if self.has_pairs:
@@ -309,12 +326,6 @@ cdef class ReadableState(Half):
         self.mark = self.high_water_mark
         return 0
 
-    cdef object take(self, Py_ssize_t count):
-        # Out of the buffer, which has that much; length is the caller's to correct.
-        if self.object_mode or (self.first_offset == 0 and length_of(self.buffer.first()) == count):
-            return self.buffer.pop()
-        return self.take_some(count)
-
     cdef object take_first(self):
         # What is left of the first chunk.
         cdef object first = self.buffer.pop()
@@ -345,6 +356,7 @@ cdef class ReadableState(Half):
         cdef StreamCore stream = self.stream()
         cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
         self.only_data = entry if isinstance(entry, NativeListener) else None
+        self.is_unheard = not stream.hears("data") and not stream.has_own_emit
         return 0
 
     cdef int set_decoder(self, decoder, str encoding) except -1:
@@ -618,6 +630,7 @@ cdef class ReadableCore(StreamCore):
     def _note_iteration(self):
         cdef ReadableState state = readable_of(self)
         state.is_iterated = True
+        state.note_data_listeners()
 
     def _set_decoder(self, decoder, encoding):
         readable_of(self).set_decoder(decoder, encoding)
@@ -677,13 +690,18 @@ cdef class ReadableCore(StreamCore):
         return not state.is_disabled and self.is_failed() and state.supply != END_EMITTED
 
 
-cdef Method thorough_push
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_push;
+    """
+    Method thorough_push "treadle_thorough_push"
 
 
 cdef object quick_push(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count != 1 or names != NULL or (<StreamCore>stream).readable_half is None:
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).readable_half
+    if count != 1 or names != NULL or <object>state is None or not is_plain(<ReadableState>state, <object>arguments[0]):
         return thorough_push(stream, arguments, count, names)
-    return (<ReadableState>(<StreamCore>stream).readable_half).push(<object>arguments[0], None)
+    return push_plain(<ReadableState>state, <object>arguments[0])
 
 
 hasten(ReadableCore, "push", quick_push, &thorough_push)

@@ -43,22 +43,6 @@ cdef class TransformWritable(WritableState):
             return 0
         return call_hook_3(<PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
 
-    cdef int transform_done(self, error, data) except -1:
-        # The hook calls back.
-        cdef ReadableState readable = <ReadableState>(<StreamCore>self.owner).readable_half
-        cdef StreamCore stream
-        if error is not None:
-            return self.written(error)
-        if data is not None:
-            push_on(readable, data)
-        if readable.supply != SUPPLYING:
-            stream = self.stream()
-            return stream.tick(stream._written, ())     # ORDER: the end that the hook has pushed is told first
-        if self.has_end_returned or readable.length == self.length_before or readable.length < readable.high_water_mark:
-            return written_well(self)
-        self.waits_for_read = True
-        return 0
-
     # ---- ending: flush is the final hook, or comes after that of a subclass
 
     cdef bint has_final(self) except -1:
@@ -137,17 +121,40 @@ cdef class TransformCore(StreamCore):
         raise self._make_error("ERR_METHOD_NOT_IMPLEMENTED", method="_transform()")
 
     def _transformed(self, error=None, data=None):      # positional arguments: quick_transformed()
-        (<TransformWritable>self.writable_half).transform_done(error, data)
+        cdef PyObject *arguments[2]
+        arguments[0] = <PyObject *>error
+        arguments[1] = <PyObject *>data
+        quick_transformed(<PyObject *>self, arguments, 2, NULL)
 
 
-cdef Method thorough_transformed
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_transformed;
+    """
+    Method thorough_transformed "treadle_thorough_transformed"
 
 
 cdef object quick_transformed(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count > 2 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *writable = <PyObject *>(<StreamCore>stream).writable_half
+    if count > 2 or names != NULL:
         return thorough_transformed(stream, arguments, count, names)
-    (<TransformWritable>(<StreamCore>stream).writable_half).transform_done(
-        <object>arguments[0] if count > 0 else None, <object>arguments[1] if count > 1 else None)
+    if count != 0 and <object>arguments[0] is not None:
+        (<TransformWritable>writable).written(<object>arguments[0])
+    else:
+        transformed_well(<TransformWritable>writable, stream, arguments[1] if count == 2 else <PyObject *>None)
+
+
+cdef inline int transformed_well(TransformWritable writable, PyObject *stream, PyObject *data) except -1:
+    cdef PyObject *readable = <PyObject *>(<StreamCore>stream).readable_half
+    if <object>data is not None:
+        push_on(<ReadableState>readable, <object>data)
+    if (<ReadableState>readable).supply != SUPPLYING:
+        return (<StreamCore>stream).tick((<StreamCore>stream)._written, ())     # ORDER: the end that the hook has pushed is told first
+    if writable.has_end_returned or (<ReadableState>readable).length == writable.length_before \
+            or (<ReadableState>readable).length < (<ReadableState>readable).high_water_mark:
+        return written_well(writable)
+    writable.waits_for_read = True
+    return 0
 
 
 hasten(TransformCore, "_transformed", quick_transformed, &thorough_transformed)

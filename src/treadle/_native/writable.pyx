@@ -561,22 +561,30 @@ cdef class WritableCore(StreamCore):
         return not state.is_disabled and self.is_failed() and state.intake != FINISHED
 
 
-cdef Method thorough_write, thorough_written
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_write;
+    static treadle_method treadle_thorough_written;
+    """
+    Method thorough_write "treadle_thorough_write"
+    Method thorough_written "treadle_thorough_written"
 
 
 cdef object quick_write(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count != 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
+    if count != 1 or names != NULL or <object>state is None:
         return thorough_write(stream, arguments, count, names)
-    return (<WritableState>(<StreamCore>stream).writable_half).write(<object>arguments[0], None, None)
+    return (<WritableState>state).write(<object>arguments[0], None, None)
 
 
 cdef object quick_written(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count > 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
+    if count > 1 or names != NULL:
         return thorough_written(stream, arguments, count, names)
     if count == 0 or <object>arguments[0] is None:
-        written_well(<WritableState>(<StreamCore>stream).writable_half)
+        written_well(<WritableState>state)
     else:
-        (<WritableState>(<StreamCore>stream).writable_half).written(<object>arguments[0])
+        (<WritableState>state).written(<object>arguments[0])
 
 
 hasten(WritableCore, "write", quick_write, &thorough_write)

@@ -3,14 +3,14 @@
 Invariant: the iterable is closed when the pump ends, however it ends. Not here: what is iterated (_adapters.py).
 """
 
-from asyncio import CancelledError, sleep
+from asyncio import CancelledError
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
-from treadle.streams._fairness import IN_A_ROW
 from treadle.streams._finished import watch
+from treadle.streams._tasks import IN_A_ROW, cancel_begun, let_turn
 
 __all__ = ["Pump", "close_iterator"]
 
@@ -39,7 +39,7 @@ class Pump:
         """Let it go no further; what it iterates is closed."""
         self._is_stopped = True
         if self._task is not None:
-            self._task.cancel()
+            cancel_begun(self._task)
 
     async def _run(self, iterable: AsyncIterable[Any]) -> None:
         stream, iterator = self._stream, aiter(iterable)
@@ -49,16 +49,15 @@ class Pump:
             try:
                 if stream.writable_need_drain:
                     await self._wait()
-                left = IN_A_ROW
+                in_a_row = 0
                 async for chunk in iterator:
-                    left -= 1
+                    in_a_row += 1
                     if not stream.write(chunk):
+                        in_a_row = 0
                         await self._wait()
-                    elif left <= 0:
-                        await sleep(0)
-                    else:
-                        continue
-                    left = IN_A_ROW
+                    elif in_a_row >= IN_A_ROW:
+                        in_a_row = 0
+                        await let_turn()
                 if self._ends:
                     stream.end()
                     await self._wait()
