@@ -28,7 +28,7 @@ def test_a_file_goes_in_and_comes_back(program: Program, tmp_path: Path) -> None
     sent = os.urandom(3 * MIB) + bytes(3 * MIB)
     answer = program.get("/photo.raw", method="PUT", body=sent)
     stored = (tmp_path / "photo.raw.gz").read_bytes()
-    assert (answer.status, answer.body) == (200, b"%d bytes on disk\n" % len(stored))
+    assert (answer.status, answer.body) == (200, b"stored\n")
     assert gzip.decompress(stored) == sent
     back = program.get("/photo.raw")
     assert (back.get("content-encoding"), back.body) == ("gzip", stored)
