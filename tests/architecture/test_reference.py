@@ -55,6 +55,9 @@ def public_members(kind: type) -> set[str]:
     known: set[str] = set()
     if kind is not events.EventEmitter and issubclass(kind, events.EventEmitter):
         known = set(dir(events.EventEmitter))
+    for base in (streams.Readable, streams.Writable):  # what another package's streams add to them is in its page
+        if issubclass(kind, base) and not kind.__module__.startswith("treadle.streams"):
+            known |= set(dir(base))
     if kind is loop.EventLoop:
         import asyncio
 
