@@ -7,7 +7,7 @@ PERF: bench/streams, `iterate`: a coroutine for each chunk costs three times as 
 cimport cython
 from cpython.object cimport PyObject
 
-from treadle._native.readable cimport READ_ALL, readable_of
+from treadle._native.readable cimport READ_ALL, ReadableState
 from treadle._native.stream_core cimport StreamCore
 
 cdef enum:
@@ -85,6 +85,7 @@ cdef class IteratorCore:
         return self
 
     def __anext__(self):
+        cdef PyObject *state = <PyObject *>self.stream.readable_half
         cdef object chunk
         if not self.has_begun or self.is_over or self.stream.is_destroyed():
             return self._next(False)
@@ -95,7 +96,7 @@ cdef class IteratorCore:
                 carry(<PyObject *>self.ready.stop, <PyObject *>None)
         else:
             self.ready = Ready.__new__(Ready)
-        chunk = readable_of(self.stream).read(READ_ALL)
+        chunk = (<ReadableState>state).read(READ_ALL)
         if chunk is None:
             self.in_a_row = 0
             return self._next(True)
