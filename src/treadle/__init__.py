@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import context, diagnostics_channel, events, fs, http, perf, process, timers
+    from treadle import context, diagnostics_channel, events, fs, http, net, perf, process, timers
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -28,7 +28,7 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "perf", "process", "streams", "timers")
+_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "process", "streams", "timers")
 
 __all__ = [
     "AbortController",
@@ -43,6 +43,7 @@ __all__ = [
     "fs",
     "http",
     "install",
+    "net",
     "new_event_loop",
     "perf",
     "process",

@@ -164,6 +164,29 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Call close() first, or make a second server",
         NODE,
     ),
+    "ERR_SERVER_NOT_RUNNING": ErrorSpec(
+        "The server is not running",
+        "Call listen() first, and close() once",
+        NODE,
+    ),
+    "ERR_SOCKET_CLOSED": ErrorSpec(
+        "The socket is closed",
+        "Look at socket.errored for the reason, and connect a new socket",
+        NODE,
+        ConnectionError,
+    ),
+    "ERR_SOCKET_CLOSED_BEFORE_CONNECTION": ErrorSpec(
+        "The socket was closed before it was connected",
+        "Look for who destroyed it, or allow it more time to connect",
+        NODE,
+        ConnectionError,
+    ),
+    "ERR_SOCKET_CONNECTED": ErrorSpec(
+        "The socket is connected, connecting, or destroyed",
+        "Make a new socket for each connection",
+        TREADLE,
+        RuntimeError,
+    ),
     "ERR_STREAM_ALREADY_FINISHED": ErrorSpec(
         "Cannot call {operation}() after a stream was finished",
         "Call end() once, and look for a second owner of the stream",

@@ -40,6 +40,7 @@ cdef class Wire(Stream):
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
+    cdef int tell_when_flushed(self, response) except -1
     cdef tuple address_pair(self)
 
 

@@ -29,6 +29,7 @@ cdef class IoPhases(CheckPhase):
 
     cdef int complete(self, Handle handle) except -1    # run a finished request's callback, in the poll phase
     cdef int defer(self, PollHandle handle) except -1   # to the pending phase
+    cdef int put_behind(self, PollHandle handle) except -1  # on_batch() behind the events of this poll; else on_pending()
     cdef int end(self, PollHandle handle) except -1     # to the close phase
     cdef bint join_batch(self, PollHandle handle) except -1     # False: no events are handed out, so there is no batch
 

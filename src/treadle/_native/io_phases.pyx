@@ -98,6 +98,14 @@ cdef class IoPhases(CheckPhase):
     cdef int defer(self, PollHandle handle) except -1:
         return self.pending.push(handle)
 
+    cdef int put_behind(self, PollHandle handle) except -1:
+        # COMPAT(node): what a callback of the poll phase has completed comes before the check phase; libuv, uv_run
+        if not self.is_taking:
+            return self.pending.push(handle)
+        if self.batch.size == 0:
+            self.batch_since_ns = clock_ns()
+        return self.batch.push(handle)
+
     cdef int end(self, PollHandle handle) except -1:
         return self.closing.push(handle)
 

@@ -68,6 +68,7 @@ cdef class LoopCore(Tasks):
                 is_first = False
                 if self.pending.size:
                     self.run_pending()
+                    is_over = is_over or (while_alive and not self.is_alive())      # what ran may have been the last: no wait
                 self.poll(not is_over)
                 if self.immediates.size:
                     self.run_check()

@@ -28,7 +28,8 @@ cdef class Pool(PollHandle):
     cdef uint64_t completed     # requests whose callback had its turn
     cdef Py_ssize_t queue_max
 
-    cdef int submit(self, Request request, Job *job) except -1
+    cdef int submit(self, Request request, Job *job, bint is_admitted=*) except -1
+    cdef bint withdraw(self, Request request) except -1
     cdef int finish(self, Job *job) except -1
     cdef bint drop(self, Request request) except -1
     cdef int forget(self, Request request) except -1

@@ -15,6 +15,7 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.pool_threads cimport (
     QUEUE_FULL, Job, ThreadFigures, close_shared, discard_all, enqueue, forsake, look, new_shared, take_finished, take_first,
+    take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -170,8 +171,9 @@ cdef class Pool(PollHandle):
 
     # ---- inside
 
-    cdef int submit(self, Request request, Job *job) except -1:
+    cdef int submit(self, Request request, Job *job, bint is_admitted=False) except -1:
         # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, RuntimeError, OSError.
+        # is_admitted: it goes on with what the pool has taken on before, whatever waits now.
         cdef int error
         try:
             self.renew_if_forked()
@@ -185,7 +187,7 @@ cdef class Pool(PollHandle):
         request.job = job
         request.pool = <PyObject *>self
         (<LoopCore>self.loop).request_refs += 1
-        error = enqueue(self.shared, job, self.size, self.queue_max)
+        error = enqueue(self.shared, job, self.size, PY_SSIZE_T_MAX if is_admitted else self.queue_max)
         if error:
             self.forget(request)
             job.discard(job)
@@ -235,6 +237,18 @@ cdef class Pool(PollHandle):
         if has_waited:
             job.discard(job)
         return has_waited
+
+    cdef bint withdraw(self, Request request) except -1:
+        # True: its job still waited for a thread, and is gone. False: nothing has changed, it will be settled.
+        cdef Job *job
+        self.renew_if_forked()
+        job = request.job
+        if job is not NULL:
+            if not take_queued(self.shared, job):
+                return False
+            self.forget(request)
+            job.discard(job)
+        return True
 
     cdef int forget(self, Request request) except -1:
         request.job = NULL

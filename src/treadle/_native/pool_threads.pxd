@@ -77,6 +77,7 @@ cdef struct ThreadFigures:
 cdef Shared *new_shared(int event_fd) noexcept nogil    # NULL: no memory
 cdef void close_shared(Shared *shared) noexcept nogil
 cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil
+cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
 cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil

@@ -253,6 +253,17 @@ cdef int start_thread(Shared *shared) noexcept nogil:
     return error
 
 
+cdef bint take_queued(Shared *shared, Job *job) noexcept nogil:
+    # True: it was still queued, and is the caller's to discard. Else nothing has changed.
+    cdef bint was_queued
+    pthread_mutex_lock(&shared.lock)
+    was_queued = job.place == QUEUED
+    if was_queued:
+        unlink(&shared.queued, job)
+    pthread_mutex_unlock(&shared.lock)
+    return was_queued
+
+
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil:
     # Nobody waits for it any more. True: it was still queued, and is the caller's to discard. Else it runs to its end,
     # and comes back as finished with no request.

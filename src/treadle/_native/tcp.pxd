@@ -2,6 +2,7 @@
 from libc.stdint cimport uint16_t, uint32_t
 
 from treadle._native.loop cimport LoopCore
+from treadle._native.movers cimport Mover
 from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.queues cimport Ring
 
@@ -23,7 +24,7 @@ cdef enum:
     MARK_DEFAULT = 64 * 1024        # bytes unsent before on_full(); asyncio and Node alike
 
 
-cdef void set_nodelay(int fd) noexcept
+cdef void set_nodelay(int fd, int is_on=*) noexcept
 
 
 cdef class Stream(PollHandle):
@@ -38,6 +39,9 @@ cdef class Stream(PollHandle):
     cdef Py_ssize_t high_water_mark
     cdef Py_ssize_t low_water_mark
     cdef bint reading               # wants to read; set by resume(), cleared by pause(), at the end of input, at close
+    cdef Mover sender               # sends in its place, and what is written meanwhile stands behind; None: nobody does
+    cdef Py_ssize_t ahead           # so many of `unsent` go before what the sender sends
+    cdef Mover taker                # receives in its place; None: nobody does
     cdef bint is_corked             # writes are gathered until uncork()
     cdef bint is_over_mark          # on_full() was called, on_drained() is due
     cdef bint is_shutting           # write side: shut down once everything is sent
@@ -56,6 +60,13 @@ cdef class Stream(PollHandle):
     cdef int flush(self) except -1
     cdef Py_ssize_t flush_queue(self) except -1
     cdef int note_level(self) except -1
+    cdef int all_sent(self) except -1
+    cdef int lend_sink(self, Mover sender) except -1
+    cdef int take_back_sink(self, Mover sender) except -1
+    cdef int lend_source(self, Mover taker) except -1
+    cdef int take_back_source(self, Mover taker) except -1
+    cdef int lose_taker(self) except -1
+    cdef int lose_movers(self) except -1
     cdef int shut_down(self) except -1
     cdef int close_after_flush(self) except -1
     cdef int end_now(self, error) except -1

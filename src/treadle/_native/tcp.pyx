@@ -2,7 +2,8 @@
 
 `Stream` is the mechanism, for TCP and Unix sockets alike: it sends at once what the kernel takes, keeps the rest in order, and
 tells its subclass when its buffer passes the marks. Subclasses: asyncio's face (transport.pyx), and HTTP's connections
-(http1_connection.pyx), with no Protocol in between. Invariants: unsent_bytes is the sum of what `unsent` holds; the fd is closed
+(http1_connection.pyx), with no Protocol in between. It may lend its socket, each way, to what moves bytes without looking at them
+(movers.pyx). Invariants: unsent_bytes is the sum of what `unsent` holds; the fd is closed
 exactly once, in the close phase, and on_closed() is the last call a subclass gets.
 Not here: connecting, resolving, TLS (asyncio's own code, over transport.pyx), and how a server is set up.
 """
@@ -14,6 +15,7 @@ from libc.string cimport memset
 from posix.unistd cimport close
 
 from treadle._native.loop cimport LoopCore
+from treadle._native.movers cimport Mover
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle
 from treadle._native.queues cimport Ring
 
@@ -53,10 +55,9 @@ cdef enum:
     ACCEPTS_PER_EVENT = 64          # connections taken per turn and listener, so that a flood of them starves nobody
 
 
-cdef void set_nodelay(int fd) noexcept:
+cdef void set_nodelay(int fd, int is_on=1) noexcept:
     # Small writes leave at once. Fails where it makes no sense (Unix sockets), which is no matter.
-    cdef int one = 1
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &is_on, sizeof(is_on))
 
 
 cdef class Stream(PollHandle):
@@ -72,7 +73,10 @@ cdef class Stream(PollHandle):
             if ready & READABLE:
                 self.loop.drain_if_any()    # ORDER: between any two callbacks
         if ready & READABLE and self.reading:
-            self.read_some()
+            if self.taker is None:
+                self.read_some()
+            else:
+                self.taker.on_source()
         return 0
 
     cdef int read_some(self) except -1:
@@ -104,9 +108,12 @@ cdef class Stream(PollHandle):
 
     cdef int rewatch(self) except -1:
         cdef int interest = 0
-        if self.reading:
+        if self.reading and (self.taker is None or self.taker.wants_source):
             interest |= READABLE
-        if self.unsent_bytes and not self.is_corked:
+        if self.sender is not None and not self.ahead:
+            if self.sender.wants_sink:
+                interest |= WRITABLE
+        elif self.unsent_bytes and not self.is_corked:
             interest |= WRITABLE
         if interest == self.interest:
             return 0
@@ -126,7 +133,7 @@ cdef class Stream(PollHandle):
         cdef Py_ssize_t sent
         if self.closing or self.is_shutting or size == 0:
             return 0
-        if self.unsent_bytes or self.is_corked:
+        if self.unsent_bytes or self.is_corked or self.sender is not None:
             self.queue_bytes(data)
             return self.note_level()
         sent = send(self.fd, PyBytes_AS_STRING(data), size, MSG_NOSIGNAL)
@@ -160,7 +167,10 @@ cdef class Stream(PollHandle):
 
     cdef int flush(self) except -1:
         # Send what waits, as far as the kernel takes it, and go on with what waited for that.
-        cdef Py_ssize_t sent = self.flush_queue()
+        cdef Py_ssize_t sent
+        if self.sender is not None and not self.ahead:
+            return self.sender.on_sink() if self.sender.wants_sink else 0
+        sent = self.flush_queue()
         if self.is_ended:
             return 0
         self.rewatch()
@@ -169,19 +179,29 @@ cdef class Stream(PollHandle):
         if self.unsent_bytes:
             self.on_backlog(sent)
         self.note_level()
-        if self.unsent_bytes == 0 and not self.is_ended:
-            self.on_flushed()
-            if self.is_shutting and not self.is_ended:
-                shutdown(self.fd, SHUT_WR)
-            if self.closing:
-                self.finish()
+        if self.is_ended:
+            return 0
+        if self.sender is not None:
+            if not self.ahead:
+                self.sender.on_turn()
+        elif self.unsent_bytes == 0:
+            self.all_sent()
+        return 0
+
+    cdef int all_sent(self) except -1:
+        # Nothing waits any more, and nobody sends in its place: what waited for that.
+        self.on_flushed()
+        if self.is_shutting and not self.is_ended:
+            shutdown(self.fd, SHUT_WR)
+        if self.closing:
+            self.finish()
         return 0
 
     cdef Py_ssize_t flush_queue(self) except -1:
         # One system call; whatever the kernel leaves stays queued. How many bytes it took.
         cdef iovec pieces[IOV_MAX_HERE]
         cdef msghdr message
-        cdef Py_ssize_t count = min(self.unsent.size, IOV_MAX_HERE)
+        cdef Py_ssize_t count = min(self.unsent.size if self.sender is None else self.ahead, IOV_MAX_HERE)
         cdef Py_ssize_t i, sent, total, rest
         cdef Py_ssize_t offset = self.unsent_offset
         cdef bytes piece
@@ -212,6 +232,8 @@ cdef class Stream(PollHandle):
             sent -= rest
             self.unsent_offset = 0
             self.unsent.pop()
+            if self.ahead:
+                self.ahead -= 1
         return total
 
     cdef int note_level(self) except -1:
@@ -224,13 +246,69 @@ cdef class Stream(PollHandle):
             self.on_drained()
         return 0
 
+    # ---- lending the socket
+
+    cdef int lend_sink(self, Mover sender) except -1:
+        # `sender` sends from its on_turn() on, which comes at once if nothing waits; until it is taken back. Raises RuntimeError.
+        if self.sender is not None and self.sender.is_over:
+            self.take_back_sink(self.sender)        # its callback is what starts this one
+        if self.sender is not None or self.is_shutting or self.closing:
+            raise RuntimeError("the stream is closed, or somebody else sends on it")
+        self.sender = sender
+        self.ahead = self.unsent.size if self.unsent_bytes else 0
+        if self.ahead:
+            return self.rewatch()
+        return sender.on_turn()
+
+    cdef int take_back_sink(self, Mover sender) except -1:
+        # What was written meanwhile is sent. No effect where the stream has ended, or let go of it.
+        if self.sender is not sender:
+            return 0
+        self.sender = None
+        self.ahead = 0
+        if self.unsent_bytes == 0:
+            self.rewatch()
+            return 0 if self.is_ended else self.all_sent()
+        return self.rewatch() if self.is_corked else self.flush()
+
+    cdef int lend_source(self, Mover taker) except -1:
+        # `taker` is told when there is something to receive, as long as it wants to know. Raises RuntimeError.
+        if self.taker is not None and self.taker.is_over:
+            self.take_back_source(self.taker)
+        if self.taker is not None or self.closing:
+            raise RuntimeError("the stream is closed, or somebody else receives from it")
+        self.taker = taker
+        self.reading = True
+        return self.rewatch()
+
+    cdef int take_back_source(self, Mover taker) except -1:
+        # It pauses. No effect where the stream has ended, or let go of it.
+        if self.taker is taker:
+            self.taker = None
+            self.pause()
+        return 0
+
+    cdef int lose_taker(self) except -1:
+        cdef Mover taker = self.taker
+        self.taker = None
+        return taker.on_lost(self, self.error)
+
+    cdef int lose_movers(self) except -1:
+        cdef Mover sender = self.sender
+        if self.taker is not None:
+            self.lose_taker()
+        if sender is not None:
+            self.sender = None
+            sender.on_lost(self, self.error)
+        return 0
+
     # ---- ending
 
     cdef int shut_down(self) except -1:
         # End our side, once everything is sent; reading goes on.
         if not self.is_shutting:
             self.is_shutting = True
-            if self.unsent_bytes == 0 and not self.is_ended:
+            if self.unsent_bytes == 0 and self.sender is None and not self.is_ended:
                 shutdown(self.fd, SHUT_WR)
         return 0
 
@@ -239,7 +317,9 @@ cdef class Stream(PollHandle):
         if not self.closing:
             self.closing = True
             self.pause()
-            if self.unsent_bytes == 0:
+            if self.taker is not None:
+                self.lose_taker()
+            if self.unsent_bytes == 0 and self.sender is None:
                 self.finish()
         return 0
 
@@ -252,7 +332,8 @@ cdef class Stream(PollHandle):
                 self.error = error
             if self.unsent is not None:
                 self.unsent.clear()
-            self.unsent_bytes = self.unsent_offset = 0
+            self.unsent_bytes = self.unsent_offset = self.ahead = 0
+            self.lose_movers()
             self.finish()
         return 0
 
@@ -276,7 +357,8 @@ cdef class Stream(PollHandle):
         self.reading = False
         if self.unsent is not None:
             self.unsent.clear()
-        self.unsent_bytes = self.unsent_offset = 0
+        self.unsent_bytes = self.unsent_offset = self.ahead = 0
+        self.sender = self.taker = None     # the loop abandons them
         self.loop.poller.unwatch(self)
         return self.release_fd()
 

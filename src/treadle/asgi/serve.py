@@ -23,8 +23,8 @@ from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
-from treadle.http.accepting import pause_accepting
-from treadle.http.binding import bind_tcp, bind_unix
+from treadle.loop.accepting import pause_accepting
+from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.server import BACKLOG
 from treadle.loop.current import get_loop

@@ -15,6 +15,7 @@ from typing import Any
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 from treadle.streams._fairness import IN_A_ROW
+from treadle.streams._tasks import cancel_begun
 
 __all__ = ["ItemSource", "make_from"]
 
@@ -145,7 +146,7 @@ class ItemSource:
     async def _close_iterator(self, error: BaseException | None) -> None:
         iterator, task = self._iterator, self._task
         if task is not None:  # it is at work: an iterator that runs cannot be closed
-            task.cancel()
+            cancel_begun(task)
             await _ended(task)
         if self._is_async:
             if error is not None and not _is_over(iterator) and hasattr(iterator, "athrow"):

@@ -11,6 +11,7 @@ from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 from treadle.streams._fairness import IN_A_ROW
 from treadle.streams._finished import watch
+from treadle.streams._tasks import cancel_begun
 
 __all__ = ["Pump", "close_iterator"]
 
@@ -39,7 +40,7 @@ class Pump:
         """Let it go no further; what it iterates is closed."""
         self._is_stopped = True
         if self._task is not None:
-            self._task.cancel()
+            cancel_begun(self._task)
 
     async def _run(self, iterable: AsyncIterable[Any]) -> None:
         stream, iterator = self._stream, aiter(iterable)

@@ -12,7 +12,7 @@ from treadle._native.writable import WritableCore
 from treadle.events import AbortSignal
 from treadle.streams._hooks import adapted
 from treadle.streams._marks import mark_of
-from treadle.streams._ready import wait_until_ready
+from treadle.streams._ready import Waiters, wait_until_ready
 from treadle.streams._statistics import WritableStatistics, bar
 from treadle.streams._stream import Stream
 from treadle.streams._text import known_encoding
@@ -54,7 +54,7 @@ class Writable(WritableCore, Stream):
         self._heed(signal)
 
     _construct = None
-    _waiters: Any = None  # those in ready()
+    _waiters: Waiters | None = None  # those in ready()
 
     def set_default_encoding(self, encoding: str) -> Self:
         """How str chunks are encoded for which no encoding is given. Raises TreadleError: ERR_UNKNOWN_ENCODING."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.native.support import Door, Room, eventually, open_fds, pool_threads
+from tests.unit.native.yard import Yard
 
 
 @pytest.fixture
@@ -36,3 +37,25 @@ def door(tmp_path: Path) -> Iterator[Door]:
     door = Door(tmp_path / "door")
     yield door
     door.let_all_through()
+
+
+@pytest.fixture
+def make_yard() -> Iterator[Callable[..., Yard]]:
+    """Yard(pool_size, queue_max). Leaks of threads and descriptors fail the test."""
+    fds = open_fds()
+    yards: list[Yard] = []
+
+    def make(pool_size: int = 2, queue_max: int = 65_536) -> Yard:
+        yards.append(Yard(pool_size, queue_max))
+        return yards[-1]
+
+    yield make
+    for yard in yards:
+        yard.close()
+    eventually(lambda: not pool_threads(), "the threads of closed pools end")
+    assert open_fds() == fds
+
+
+@pytest.fixture
+def yard(make_yard: Callable[..., Yard]) -> Yard:
+    return make_yard()

@@ -1,0 +1,226 @@
+"""One connect(): from a name to a connected socket, or to an error.
+
+    a path ───────────────────────────────┐
+    an IP address ──(next tick)───────────┼──► attempt ──► connected
+    a name ──(lookup)──► its addresses ───┘       │ failed, or 250 ms: the next address; the last one may take its time
+                                                  └──► failed: the first error
+
+Invariants: one attempt at a time, and its descriptor is closed before the next begins; cancel() leaves none. Not here: what the
+socket does with the outcome (_socket.py).
+"""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+from treadle._native.socket_stream import SocketStream
+from treadle.net._addresses import is_ip
+
+if TYPE_CHECKING:
+    from treadle.net._socket import Socket
+
+__all__ = ["ATTEMPT_TIMEOUT_MS", "Connecting", "Target"]
+
+ATTEMPT_TIMEOUT_MS: Final = 250  # for each address of several but the last; Node, and RFC 8305 section 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to, and from where."""
+
+    port: int
+    host: str
+    path: str | None
+    family: int  # 0: any, 4 or 6
+    local_address: str | None
+    local_port: int
+    attempt_timeout_ms: float
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return self.path
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Connecting:
+    """A connect() under way. connected(handle) or failed(error) is called, once, unless it is cancelled before."""
+
+    def __init__(
+        self, owner: "Socket", target: Target, connected: Callable[[SocketStream], object], failed: Callable[[OSError], object]
+    ) -> None:
+        self._owner = owner
+        self._loop = owner._loop
+        self._target = target
+        self._connected = connected
+        self._failed = failed
+        self._is_over = False
+        self._addresses: list[tuple[int, Any]] = []
+        self._next = 0
+        self._errors: list[OSError] = []
+        self._handle: SocketStream | None = None
+        self._timer: Any = None
+        self._lookup: Any = None
+        self.is_refed = True
+
+    def begin(self) -> None:
+        """Start."""
+        target = self._target
+        if target.path is not None:
+            self._try([(socket.AF_UNIX, target.path)])
+        elif version := is_ip(target.host):
+            self._loop.next_tick(self._try, [_of_ip(target.host, target.port, version)])
+        else:
+            self._lookup = self._loop.begin_task(self._look_up())
+
+    def set_ref(self, is_refed: bool) -> None:
+        """Say whether it holds the program."""
+        self.is_refed = is_refed
+        if self._handle is not None:
+            self._handle.set_ref(is_refed)
+
+    def cancel(self) -> None:
+        """Go no further, and call nobody."""
+        self._is_over = True
+        self._stop_timer()
+        if self._lookup is not None:
+            self._lookup.cancel()
+        if self._handle is not None:
+            self._handle.close(None)
+            self._handle = None
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    async def _look_up(self) -> None:
+        target = self._target
+        family = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[target.family]
+        try:
+            found = await self._loop.getaddrinfo(target.host, target.port, family=family, type=socket.SOCK_STREAM)
+        except OSError as error:
+            self._lookup = None
+            if not self._is_over:
+                self._owner.emit("lookup", error, None, None, target.host)
+                self._fail(error)
+            return
+        self._lookup = None
+        addresses: list[tuple[int, Any]] = []
+        for kind, _, _, _, name in found:
+            if kind in (socket.AF_INET, socket.AF_INET6) and (kind, name) not in addresses:
+                self._owner.emit("lookup", None, name[0], 6 if kind == socket.AF_INET6 else 4, target.host)
+                if self._is_over:
+                    return
+                addresses.append((kind, name))
+        self._try(_alternating(addresses))
+
+    # -- attempts --------------------------------------------------------------------------------------------------
+
+    def _try(self, addresses: list[tuple[int, Any]]) -> None:
+        self._addresses = addresses
+        if not self._is_over:
+            self._attempt()
+
+    def _attempt(self) -> None:
+        if self._next == len(self._addresses):
+            self._fail(self._errors[0] if self._errors else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)))
+            return
+        family, name = self._addresses[self._next]
+        self._next += 1
+        shown = (name[0], name[1], 6 if family == socket.AF_INET6 else 4) if isinstance(name, tuple) else (name, None, None)
+        self._owner.emit("connection_attempt", *shown)
+        if self._is_over:
+            return
+        try:
+            handle = self._handle = SocketStream(self._loop, self._begin_connect(family, name))
+        except OSError as error:
+            self._failed_attempt(error, shown)
+            return
+        handle.set_ref(self.is_refed)
+        if self._next < len(self._addresses):
+            self._timer = self._loop.set_timeout(self._timed_out, self._target.attempt_timeout_ms, shown)
+        try:
+            handle.wait_connected(lambda error: self._settle(error, shown))
+        except OSError as error:  # no room for a watch
+            self._settle(error, shown)
+
+    def _begin_connect(self, family: int, name: Any) -> int:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            target = self._target
+            if target.local_address or target.local_port:
+                default = "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104  # Node's: any of ours
+                sock.bind((target.local_address or default, target.local_port))
+            error = sock.connect_ex(name)
+            if error and error != errno.EINPROGRESS:
+                raise OSError(error, os.strerror(error))
+            return sock.detach()
+        except BaseException:
+            sock.close()
+            raise
+
+    def _settle(self, error: OSError | None, shown: tuple[Any, ...]) -> None:
+        self._stop_timer()
+        handle, self._handle = self._handle, None
+        assert handle is not None
+        if error is None:
+            self._is_over = True
+            self._connected(handle)
+            return
+        handle.close(None)
+        self._failed_attempt(error, shown)
+
+    def _timed_out(self, shown: tuple[Any, ...]) -> None:
+        self._timer = None
+        if self._handle is not None:
+            self._handle.close(None)
+            self._handle = None
+        self._owner.emit("connection_attempt_timeout", *shown)
+        self._errors.append(OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+        if not self._is_over:
+            self._attempt()
+
+    def _failed_attempt(self, error: OSError, shown: tuple[Any, ...]) -> None:
+        self._errors.append(error)
+        self._owner.emit("connection_attempt_failed", *shown, error)
+        if not self._is_over:
+            self._attempt()
+
+    def _fail(self, error: OSError) -> None:
+        self._is_over = True
+        failure = error
+        with contextlib.suppress(TypeError):  # an error of the user's resolver, of a class with another constructor
+            failure = type(error)(error.errno, f"{error.strerror}: cannot connect to {self._target}")
+        if len(self._errors) > 1:
+            failure.add_note("tried: " + "; ".join(f"{name[0]}: {one.strerror}" for (_, name), one in self._tried()))
+        self._failed(failure)
+
+    def _tried(self) -> Any:
+        return zip(self._addresses, self._errors, strict=False)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
+
+
+def _of_ip(host: str, port: int, version: int) -> tuple[int, Any]:
+    if version == 4:
+        return socket.AF_INET, (host, port)
+    address, _, zone = host.partition("%")
+    try:
+        scope = int(zone) if zone.isdigit() else socket.if_nametoindex(zone) if zone else 0
+    except OSError:
+        scope = 0  # no such interface: connecting says so
+    return socket.AF_INET6, (address, port, 0, scope)
+
+
+def _alternating(addresses: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    # The families take turns, that of the first address first: RFC 8305 section 4.
+    if not addresses:
+        return []
+    first = [one for one in addresses if one[0] == addresses[0][0]]
+    second = [one for one in addresses if one[0] != addresses[0][0]]
+    return [one for pair in zip_longest(first, second) for one in pair if one is not None]

@@ -1,0 +1,289 @@
+"""Server: accepts connections. Source: https://nodejs.org/api/net.html#class-netserver
+
+Invariants: the listening descriptor is closed once, by close() or with the loop; 'close' follows when the last connection has
+ended. Not here: connections (_socket.py), binding (treadle.loop.binding).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket as sockets
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from treadle._base.arguments import require_callable
+from treadle._base.errors import TreadleError
+from treadle._native.socket_stream import SocketListener, SocketStream
+from treadle._native.tcp import Listener
+from treadle.events import AbortSignal, EventEmitter
+from treadle.loop.accepting import pause_accepting
+from treadle.loop.binding import bind_tcp, bind_unix
+from treadle.loop.current import get_loop
+from treadle.net._addresses import Address, address_of, require_port
+from treadle.net._socket import Socket
+
+__all__ = ["BACKLOG", "Server", "ServerStatistics", "create_server"]
+
+logger = logging.getLogger("treadle.net")
+
+BACKLOG: Final = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
+
+
+@dataclass(frozen=True)
+class ServerStatistics:
+    """A server at one moment."""
+
+    is_listening: bool
+    connections: int  # open ones
+    accepted: int  # so far
+    dropped: int  # so far, by max_connections
+
+
+def create_server(
+    listener: Callable[[Socket], object] | None = None,
+    *,
+    allow_half_open: bool = False,
+    pause_on_connect: bool = False,
+    no_delay: bool = True,
+    keep_alive: bool = False,
+    keep_alive_initial_delay: float = 0,
+    high_water_mark: int | None = None,
+) -> "Server":
+    """A server that calls listener(socket), a function or a coroutine function, for each connection. Call listen() on the result.
+
+    The options count for the connections: allow_half_open, no_delay, keep_alive and high_water_mark are those of Socket;
+    pause_on_connect lets nothing be read of a connection before it is resumed.
+
+    Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE.
+    """
+    server = Server(
+        allow_half_open=allow_half_open,
+        pause_on_connect=pause_on_connect,
+        no_delay=no_delay,
+        keep_alive=keep_alive,
+        keep_alive_initial_delay=keep_alive_initial_delay,
+        high_water_mark=high_water_mark,
+    )
+    if listener is not None:
+        require_callable(listener, "listener")
+        server.on("connection", listener)
+    return server
+
+
+class Server(EventEmitter):
+    """Accepts connections on a TCP port or a Unix socket. While it listens it holds the program, see unref().
+
+    Events: 'listening', 'connection' (socket), 'drop' (a mapping of the addresses of a connection too many), 'error', 'close'.
+    max_connections: more are accepted and closed at once; None: no limit.
+    """
+
+    max_connections: int | None = None
+
+    def __init__(self, *, allow_half_open: bool = False, pause_on_connect: bool = False, **options: Any) -> None:
+        super().__init__()
+        self.allow_half_open = allow_half_open  # of the connections to come
+        self.pause_on_connect = pause_on_connect  # likewise
+        self._loop = get_loop()
+        self._options = options
+        self._listener: SocketListener | None = None
+        self._path: str | None = None
+        self._is_refed = True
+        self._sockets: set[Socket] = set()
+        self._accepted = 0
+        self._dropped = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._listener is None else f"listening on {self.address()}"
+        return f"<{type(self).__name__} {state} connections={len(self._sockets)}>"
+
+    # -- listening -------------------------------------------------------------------------------------------------
+
+    def listen(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        callback: Callable[[], object] | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        backlog: int = BACKLOG,
+        sock: sockets.socket | None = None,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Bind and listen, at once: on a TCP port (0: any free one), on a Unix socket at `path`, or on a bound `sock`.
+
+        'listening' follows on the next tick, and calls `callback`; or 'error', an OSError. Aborting `signal` closes the server.
+
+        Raises TreadleError: ERR_SERVER_ALREADY_LISTEN, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
+        """
+        if self._listener is not None:
+            raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
+        require_port(port)
+        if callback is not None:
+            require_callable(callback, "callback")
+            self.once("listening", callback)
+        if signal is not None:
+            signal.add_event_listener("abort", lambda _: self.close(), once=True)
+            if signal.aborted:
+                self._loop.next_tick(self.close)
+        try:
+            if sock is None:
+                sock = bind_unix(os.fspath(path)) if path is not None else bind_tcp(host, port)
+                self._path = os.fspath(path) if path is not None else None
+            self._start(sock, backlog)
+        except OSError as error:
+            self._loop.next_tick(self.emit, "error", error)
+        else:
+            self._loop.next_tick(self._tell_listening)
+        return self
+
+    def _start(self, sock: sockets.socket, backlog: int) -> None:
+        try:
+            sock.setblocking(False)
+            sock.listen(backlog)
+            listener = SocketListener(self._loop, sock, self._connected, self._pause_accepting)
+            listener.set_ref(self._is_refed)
+            listener.start()
+        except BaseException:
+            sock.close()
+            raise
+        self._listener = listener
+
+    def _tell_listening(self) -> None:
+        if self._listener is not None:
+            self.emit("listening")
+
+    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
+        pause_accepting(self._loop, logger, listener, error, is_refed=self._is_refed)
+
+    def _connected(self, handle: SocketStream) -> None:
+        if self.max_connections is not None and len(self._sockets) >= self.max_connections:
+            self._dropped += 1
+            ours, theirs = address_of(handle.own_name()), address_of(handle.remote_name())
+            handle.close(None)
+            self.emit("drop", _ends(ours, theirs))
+            return
+        socket = Socket(
+            handle=handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
+        )
+        self._accepted += 1
+        self._sockets.add(socket)
+        socket._server = self
+        self.emit("connection", socket)
+
+    def _emit_rejection(self, error: Exception) -> None:
+        self.emit("error", error)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def address(self) -> Address | str | None:
+        """Where it listens: (address, port, family), the path of a Unix socket, or None while it does not."""
+        if self._listener is None:
+            return None
+        name = self._listener.sock.getsockname()
+        return name if isinstance(name, str) else address_of(name)
+
+    @property
+    def listening(self) -> bool:
+        """True from listen() to close()."""
+        return self._listener is not None
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self._sockets)
+
+    def get_connections(self, callback: Callable[[None, int], object]) -> Self:
+        """callback(None, count) on the next tick: how many connections are open."""
+        require_callable(callback, "callback")
+        self._loop.next_tick(callback, None, len(self._sockets))
+        return self
+
+    def statistics(self) -> ServerStatistics:
+        """How it stands: a frozen snapshot."""
+        return ServerStatistics(self.listening, len(self._sockets), self._accepted, self._dropped)
+
+    def ref(self) -> Self:
+        """Let it hold the program while it listens (the default)."""
+        return self._set_ref(True)
+
+    def unref(self) -> Self:
+        """Let the program end although it listens."""
+        return self._set_ref(False)
+
+    def _set_ref(self, is_refed: bool) -> Self:
+        self._is_refed = is_refed
+        if self._listener is not None:
+            self._listener.set_ref(is_refed)
+        return self
+
+    # -- ending ----------------------------------------------------------------------------------------------------
+
+    def close(self, callback: Callable[..., object] | None = None) -> Self:
+        """Stop accepting. 'close' follows when the last connection has ended; none is ended by this.
+
+        callback() is called with 'close'; with ERR_SERVER_NOT_RUNNING where it did not listen.
+        """
+        if callback is not None:
+            require_callable(callback, "callback")
+            if self._listener is None:
+                self.once("close", lambda: callback(TreadleError("ERR_SERVER_NOT_RUNNING")))
+            else:
+                self.once("close", callback)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            if self._path is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._path)
+                self._path = None
+        self._close_if_drained()
+        return self
+
+    def _forget(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if self._listener is None and not self._sockets:
+            self._loop.next_tick(self.emit, "close")
+
+    async def wait_closed(self) -> None:
+        """Wait until it does not listen and its last connection has ended."""
+        if self._listener is None and not self._sockets:
+            return
+        closed: asyncio.Future[None] = self._loop.create_future()
+
+        def on_close() -> None:
+            if not closed.done():
+                closed.set_result(None)
+
+        self.once("close", on_close)
+        try:
+            await closed
+        finally:
+            self.off("close", on_close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it, and wait until its last connection has ended; where the block has failed, these are destroyed."""
+        if self._listener is not None:
+            self.close()
+        if error is not None:
+            for socket in list(self._sockets):
+                socket.destroy()
+        await self.wait_closed()
+
+
+def _ends(ours: Address | None, theirs: Address | None) -> dict[str, object]:
+    ends: dict[str, object] = {}
+    for side, address in (("local", ours), ("remote", theirs)):
+        if address is not None:
+            ends |= {f"{side}_address": address.address, f"{side}_port": address.port, f"{side}_family": address.family}
+    return ends
