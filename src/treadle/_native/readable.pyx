@@ -272,7 +272,8 @@ cdef class ReadableState(Half):
                 self.end_if_read()
             return None
         if (self.needs_readable or self.length == 0 or self.length - count < self.high_water_mark) and not self.is_reading \
-                and self.supply == SUPPLYING and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
+                and self.supply == SUPPLYING \
+                and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
             self.ask()
             if not self.is_reading:
                 count = readable_now(self, size)    # what the hook has pushed counts

@@ -1,7 +1,8 @@
 """`async for chunk in readable`: the step that finds a chunk buffered, which suspends nothing.
 
-Invariants: a chunk is given out once; a loop over what is always buffered lets the event loop turn once in IN_A_ROW chunks. Not here: waiting, ending, and what becomes of
-a stream whose iteration is left (treadle.streams).
+Invariants: a chunk is given out once, and is not held any longer when the next one is asked for; a loop over what is always buffered
+lets the event loop turn once in IN_A_ROW chunks. Not here: waiting, ending, and what becomes of a stream whose iteration is left
+(treadle.streams).
 PERF: bench/streams, `iterate`: a coroutine for each chunk costs three times as much as an object that is done already.
 """
 cimport cython
@@ -15,8 +16,8 @@ cdef enum:
 
 cdef extern from *:
     """
-    /* The result of what is awaited travels in a StopIteration, of which only the value is looked at. PERF: bench/streams, `iterate`:
-       one that nobody else has kept, and that has passed no frame, serves again, which saves 700 instructions. */
+    /* The result of what is awaited travels in a StopIteration, of which only the value is looked at.
+       PERF: bench/streams, `iterate`: one that nobody else has kept, and that has passed no frame, serves again: 700 instructions. */
     static inline int treadle_is_blank(PyObject *stop) {
         PyBaseExceptionObject *parts = (PyBaseExceptionObject *)stop;
         return stop != Py_None && Py_REFCNT(stop) == 1
@@ -77,7 +78,7 @@ cdef class IteratorCore:
 
     def __init__(self, StreamCore stream):
         self.stream = stream
-        # PERF: bench/streams, `iterate`: the interpreter calls the step itself, not a slot that looks the method up, 180 instructions.
+        # PERF: bench/streams, `iterate`: the interpreter calls the step itself, no slot that looks the method up: 180 instructions.
         if type(self).__anext__ is IteratorCore.__anext__:
             step_as(type(self), IteratorCore)
 

@@ -38,12 +38,13 @@ cdef class TransformWritable(WritableState):
         if self.transformed is None:
             self.begin()
         self.length_before = (<StreamCore>self.owner).readable_half.length
-        if self.passes_on:      # PERF: bench/streams, `objects`: no call of Python
+        if self.passes_on:      # no call of Python
             return transformed_well(self, <PyObject *>self.owner, <PyObject *>chunk)
         if self.transform_option is None:
             self.stream()._transform(chunk, encoding, self.transformed)
             return 0
-        return call_hook_3(<PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
+        return call_hook_3(
+            <PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
 
     cdef int begin(self) except -1:
         # The first chunk is written: by now it is clear who the hook is.
@@ -159,11 +160,13 @@ cdef object quick_transformed(PyObject *stream, PyObject **arguments, Py_ssize_t
 
 
 cdef inline int transformed_well(TransformWritable writable, PyObject *stream, PyObject *data) except -1:
+    # The hook calls back without an error.
     cdef PyObject *readable = <PyObject *>(<StreamCore>stream).readable_half
     if <object>data is not None:
         push_on(<ReadableState>readable, <object>data)
     if (<ReadableState>readable).supply != SUPPLYING:
-        return (<StreamCore>stream).tick((<StreamCore>stream)._written, ())     # ORDER: the end that the hook has pushed is told first
+        # ORDER: the end that the hook has pushed is told first.
+        return (<StreamCore>stream).tick((<StreamCore>stream)._written, ())
     if writable.has_end_returned or (<ReadableState>readable).length == writable.length_before \
             or (<ReadableState>readable).length < (<ReadableState>readable).high_water_mark:
         return written_well(writable)
