@@ -92,6 +92,12 @@ cdef inline int emit_data(ReadableState state, chunk) except -1:
     return 0
 
 
+cdef inline Py_ssize_t first_length(ReadableState state) except -1:
+    # What is left of the first chunk, which there is.
+    cdef PyObject *first = state.buffer.slots[state.buffer.head]
+    return length_of(<object>first) - state.first_offset
+
+
 cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except -1:
     # How much of what is buffered a read() of that size gets.
     if size == 0 or size == READ_NEGATIVE or (state.length == 0 and state.supply != SUPPLYING):
@@ -100,7 +106,7 @@ cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except
         return 1
     if size == READ_ALL:
         if state.flow == FLOWING and state.length:
-            return length_of(state.buffer.first()) - state.first_offset     # chunk by chunk, as they came
+            return first_length(state)      # chunk by chunk, as they came
         return state.length
     if size <= state.length:
         return size
@@ -109,7 +115,7 @@ cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except
 
 cdef inline object take(ReadableState state, Py_ssize_t count):
     # Out of the buffer, which has that much; length is the caller's to correct.
-    if state.object_mode or (state.first_offset == 0 and length_of(state.buffer.first()) == count):
+    if state.object_mode or (state.first_offset == 0 and first_length(state) == count):
         return state.buffer.pop()
     return state.take_some(count)
 
@@ -266,7 +272,8 @@ cdef class ReadableState(Half):
                 self.end_if_read()
             return None
         if (self.needs_readable or self.length == 0 or self.length - count < self.high_water_mark) and not self.is_reading \
-                and self.supply == SUPPLYING and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
+                and self.supply == SUPPLYING \
+                and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
             self.ask()
             if not self.is_reading:
                 count = readable_now(self, size)    # what the hook has pushed counts
@@ -699,9 +706,12 @@ cdef extern from *:
 
 cdef object quick_push(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
     cdef PyObject *state = <PyObject *>(<StreamCore>stream).readable_half
-    if count != 1 or names != NULL or <object>state is None or not is_plain(<ReadableState>state, <object>arguments[0]):
-        return thorough_push(stream, arguments, count, names)
-    return push_plain(<ReadableState>state, <object>arguments[0])
+    cdef PyObject *chunk
+    if count == 1 and names == NULL and <object>state is not None:
+        chunk = arguments[0]
+        if is_plain(<ReadableState>state, <object>chunk):
+            return push_plain(<ReadableState>state, <object>chunk)
+    return thorough_push(stream, arguments, count, names)
 
 
 hasten(ReadableCore, "push", quick_push, &thorough_push)
