@@ -67,7 +67,12 @@ def meets_known_issue(program: Program) -> bool:
     """Whether a program may come across one of those below."""
     text = json.dumps(program["script"])
     has_encoding = "set_encoding" in text or any("encoding" in made["opts"] for made in program["streams"])
-    return ('"unshift"' in text and has_encoding) or any(map(buffers_nothing_read, program["streams"]))
+    fails_behind_end = any({"fail", "throws"} & set(made.get("destroy", ())) for made in program["streams"])
+    return (
+        ('"unshift"' in text and has_encoding)
+        or ('"pipeline"' in text and fails_behind_end)
+        or any(map(buffers_nothing_read, program["streams"]))
+    )
 
 
 def buffers_nothing_read(made: dict[str, Any]) -> bool:
@@ -90,6 +95,16 @@ KNOWN_ISSUES = {
             {"name": "a", "kind": "passthrough", "opts": {"highWaterMark": 0, "writableHighWaterMark": 3}, "listen": []},
         ],
         "script": [{"op": "facts", "s": "a"}],
+    },
+    "a pipeline does not end what follows a source that has ended and failed": {
+        "streams": [
+            {**readable(), "src": {"via": "sync", "items": [], "end": "end"}, "destroy": {"fail": True}, "listen": ["error"]},
+            {"name": "b", "kind": "writable", "opts": {}, "listen": ["error", "finish"], "sink": {"via": "sync"}},
+        ],
+        "script": [
+            {"op": "resume", "s": "a"},
+            {"op": "after", "via": 1, "do": [{"op": "pipeline", "stages": ["a", "b"]}]},
+        ],
     },
 }
 
