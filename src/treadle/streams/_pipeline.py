@@ -212,8 +212,8 @@ class Pipeline:
         self._settle(TreadleError("ABORT_ERR", reason=reason), is_last=False)
 
     def _on_abort(self, _: AbortEvent | None = None) -> None:
-        assert self._outer is not None
-        self.abort(self._outer.reason)
+        # Also where a stage failed before the last one was connected, which is to be destroyed, too: that error stays.
+        self.abort(None if self._outer is None else self._outer.reason)
 
     def _on_late_error(self, error: BaseException) -> None:
         if not is_abort(error) and getattr(error, "code", None) != "ERR_STREAM_PREMATURE_CLOSE":

@@ -29,6 +29,8 @@ def has_begun(coroutine: Any) -> bool:
 
 def cancel_begun(task: Any) -> None:
     """Cancel a task at its first suspension, or where it is by now."""
+    if task.done():
+        return
     if has_begun(task.get_coro()):
         task.cancel()
     else:
