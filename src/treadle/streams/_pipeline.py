@@ -188,7 +188,7 @@ class Pipeline:
         stream.on("close", on_close)
         source.pipe(stream, end=False)
         if ends:
-            if source.readable_ended:
+            if source.readable_ended and source.errored is None:
                 get_loop().next_tick(end_stream)
             else:
                 source.once("end", end_stream)

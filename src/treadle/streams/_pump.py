@@ -88,8 +88,11 @@ class Pump:
     def _wake(self, error: BaseException | None = None) -> None:
         if error is not None:
             self._error = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+        elif error is not None:
+            self.stop()  # COMPAT(node): there what is iterated is not told, and may wait for ever for a reader that is gone
 
 
 async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[..., None], ends: bool) -> None:
