@@ -26,6 +26,7 @@ from treadle.streams._finished import watch
 from treadle.streams._pump import Pump
 from treadle.streams._stream import Stream
 from treadle.streams._transform import PassThrough
+from treadle.streams._zero_copy import begin_move
 
 __all__ = ["pipeline"]
 
@@ -176,7 +177,7 @@ class Pipeline:
     def _pipe(self, source: Any, stream: Any, *, ends: bool) -> Callable[[], None]:
         has_ended = False
 
-        def on_close() -> None:
+        def on_close(*_: object) -> None:  # a socket says whether it had an error
             if not has_ended:
                 self._fail(TreadleError("ERR_STREAM_PREMATURE_CLOSE"))
 
@@ -186,7 +187,8 @@ class Pipeline:
             stream.end()
 
         stream.on("close", on_close)
-        source.pipe(stream, end=False)
+        if not begin_move(source, stream):
+            source.pipe(stream, end=False)
         if ends:
             if source.readable_ended and source.errored is None:
                 get_loop().next_tick(end_stream)
@@ -264,7 +266,7 @@ class _Stage:
         self._stream.on("close", self._on_close)
         self.forget = watch(self._stream, self._on_finished, readable=reads, writable=writes)
 
-    def _on_close(self) -> None:
+    def _on_close(self, *_: object) -> None:
         self._is_through = True
 
     def _on_finished(self, error: BaseException | None) -> None:
