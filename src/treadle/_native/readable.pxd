@@ -52,6 +52,7 @@ cdef class ReadableState(Half):
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
     cdef object take_first(self)
+    cdef str joined_text(self, list pieces)
     cdef object take_some(self, Py_ssize_t size)
     cdef int note_data_listeners(self) except -1
     cdef int arrange_readable(self) except -1

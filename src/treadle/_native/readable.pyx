@@ -194,6 +194,7 @@ cdef class ReadableState(Half):
 
     cdef object checked(self, chunk, str encoding, bint is_text_wanted):
         # A chunk of a byte stream as the buffer keeps it: bytes, a flat memoryview, or text that needs no decoding. None: refused.
+        # is_text_wanted: a str stays one where text is given out.
         cdef StreamCore stream = self.stream()
         if isinstance(chunk, str):
             if not encoding:
@@ -201,6 +202,8 @@ cdef class ReadableState(Half):
             if self.encoding == encoding:
                 return chunk
             chunk = stream._encode(chunk, encoding)
+            if is_text_wanted and self.decoder is not None:
+                return stream._decode(chunk, self.encoding)
         elif isinstance(chunk, (bytes, bytearray, memoryview)):
             chunk = stream._flat(chunk)
         else:
@@ -208,8 +211,6 @@ cdef class ReadableState(Half):
                 "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__),
                 False)
             return None
-        if is_text_wanted and self.decoder is not None:
-            return stream._decode(chunk, self.encoding)
         return chunk
 
     cdef object in_units(self, text):
@@ -220,7 +221,8 @@ cdef class ReadableState(Half):
         return self.stream()._split_pairs(text)
 
     cdef int keep_text(self, text, bint is_first) except -1:
-        text = self.in_units(text)
+        if isinstance(text, str):       # COMPAT(node): bytes that are put back stay bytes, though text is given out
+            text = self.in_units(text)
         self.length += length_of(text)
         return self.keep(text, is_first)
 
@@ -282,7 +284,7 @@ cdef class ReadableState(Half):
         chunk = take(self, count)
         self.length -= count
         data_moved(self)
-        if self.has_pairs:
+        if self.has_pairs and isinstance(chunk, str):
             chunk = self.stream()._join_pairs(chunk)
         if self.length == 0:
             self.note_empty(size != count)
@@ -357,7 +359,11 @@ cdef class ReadableState(Half):
             count -= rest
         if len(pieces) == 1:
             return pieces[0]
-        return "".join(pieces) if self.decoder is not None else b"".join(pieces)
+        return b"".join(pieces) if self.decoder is None else self.joined_text(pieces)
+
+    cdef str joined_text(self, list pieces):
+        cdef StreamCore stream = self.stream()
+        return "".join([piece if isinstance(piece, str) else stream._decode(piece, "utf8") for piece in pieces])
 
     cdef int note_data_listeners(self) except -1:
         cdef StreamCore stream = self.stream()
