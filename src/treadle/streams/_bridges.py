@@ -188,7 +188,7 @@ class ReaderWriter(Duplex):
         super().__init__(**options)
         self._reader, self._writer = reader, writer
 
-    async def _read(self, size: int) -> None:  # type: ignore[override]
+    async def _read(self, size: int) -> None:
         self.push(await self._reader.read(max(size, 1)) or None)
 
     def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:

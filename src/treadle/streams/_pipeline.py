@@ -133,6 +133,14 @@ class Pipeline:
             if stage.forget is not None:
                 self._clean_ups.append(stage.forget)
             self._clean_ups.append(lambda: stream.off("error", self._on_late_error))
+        elif is_last and not self._ends:
+            self._clean_ups.append(lambda: self._hand_back(stream))
+
+    def _hand_back(self, stream: Any) -> None:
+        # COMPAT(node): a late error of a last stage that goes on is heard. Once, however many pipelines end there.
+        if _hear not in stream.listeners("error"):
+            stream.on("error", _hear)
+        stream.off("error", self._on_late_error)
 
     def _begin_source(self, source: Any) -> Any:
         if callable(source):
@@ -196,6 +204,7 @@ class Pipeline:
                 source.once("end", end_stream)
         else:
             self._finish(None)
+            self._clean_ups.append(lambda: stream.off("close", on_close))
 
         def on_source(error: BaseException | None) -> None:
             is_early = getattr(error, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"
@@ -250,6 +259,9 @@ class Pipeline:
                 for clean_up in self._clean_ups:
                     clean_up()
             get_loop().next_tick(self._callback, self._error, self._value)
+
+
+def _hear(_: BaseException) -> None: ...
 
 
 class _Stage:

@@ -127,7 +127,9 @@ async def test_calling_back_twice_fails_the_stream() -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize(("chunk", "code"), [(None, "ERR_STREAM_NULL_VALUES"), (1, "ERR_INVALID_ARG_TYPE"), ([], "ERR_INVALID_ARG_TYPE")])
+@pytest.mark.parametrize(
+    ("chunk", "code"), [(None, "ERR_STREAM_NULL_VALUES"), (1, "ERR_INVALID_ARG_TYPE"), ([], "ERR_INVALID_ARG_TYPE")]
+)
 async def test_what_cannot_be_written_is_raised(chunk: Any, code: str) -> None:
     sink = Sink(is_open=True)
     with pytest.raises(TreadleError) as caught:
