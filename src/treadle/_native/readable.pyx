@@ -20,7 +20,7 @@ from treadle._native.stream_core cimport (
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
 from treadle._native.timers cimport NS_PER_MS, clock_ns
-from treadle._native.stream_states import SUPPLIES as NAMES
+from treadle._native.stream_states import SUPPLIES
 
 cdef extern from "Python.h":
     int width_of "PyUnicode_KIND"(object text) noexcept     # bytes a character takes; 4: some are beyond U+FFFF
@@ -164,7 +164,7 @@ cdef class ReadableState(Half):
         if not takes_more(self):
             return False
         self.is_reading = False
-        if self.decoder is not None and type(chunk) is not str and not encoding:
+        if self.decoder is not None and type(chunk) is not str and not (encoding and self.object_mode):
             chunk = self.decoder.decode(chunk)
             if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
@@ -650,7 +650,7 @@ cdef class ReadableCore(StreamCore):
 
     def _supply(self):
         """The state of the readable side, by name."""
-        return NAMES[<int>readable_of(self).supply]
+        return SUPPLIES[<int>readable_of(self).supply]
 
     # ---- looking
 

@@ -68,8 +68,12 @@ cdef class TransformWritable(WritableState):
         return self.call_flush(done)
 
     cdef int emit_prefinish(self) except -1:
+        cdef StreamCore stream = self.stream()
         if self.has_own_final():
-            self.call_flush(None)
+            try:
+                self.call_flush(None)
+            except Exception as error:
+                stream.destroy(error)
         return WritableState.emit_prefinish(self)
 
     cdef int call_flush(self, done) except -1:

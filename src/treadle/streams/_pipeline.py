@@ -164,7 +164,7 @@ class Pipeline:
             made = as_iterable(
                 made, "ERR_INVALID_RETURN_VALUE", name="destination", expected="an async iterable or an awaitable", is_async=True
             )
-            self._pumps.append(Pump(made, proxy, self._finish, ends=self._ends))
+            self._pumps.append(Pump.of_iterable(made, proxy, self._finish, ends=self._ends))
         stage = _Stage(proxy)
         stage.watch(reads=False, writes=True)
         self._stages.append(stage)
@@ -180,7 +180,7 @@ class Pipeline:
                 self._clean_ups.append(forget)
         else:
             self._waits_for += 1
-            self._pumps.append(Pump(source, stream, self._finish, ends=ends))
+            self._pumps.append(Pump.of_iterable(source, stream, self._finish, ends=ends))
 
     def _pipe(self, source: Any, stream: Any, *, ends: bool) -> Callable[[], None]:
         has_ended = False

@@ -126,7 +126,6 @@ async def test_text_of_the_streams_own_encoding_is_not_decoded_again() -> None:
     stream.destroy()
 
 
-@pytest.mark.xfail(reason="native: what is pushed with another encoding is not decoded", raises=TypeError)
 @pytest.mark.parametrize(("chunk", "encoding"), [("c3a9", "hex"), ("é".encode(), "utf8"), ("é".encode(), "hex")])
 async def test_what_comes_with_another_encoding_is_decoded(chunk: Any, encoding: str) -> None:
     stream = Readable(read=lambda size: None, encoding="utf8")
