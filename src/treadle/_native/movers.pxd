@@ -11,6 +11,8 @@ cdef class Mover(PollHandle):
     cdef bint wants_source          # it waits for the source to have bytes. Who changes it calls rewatch() of the stream
     cdef bint wants_sink            # it waits for the sink to take bytes; likewise
     cdef readonly bint is_over      # nothing is moved any more; set by end_move() and let_go(), never cleared
+    cdef readonly bint is_complete  # the source has ended, or its range: all of it was moved. Set with is_over
+    cdef bint is_stopping           # it ends where it stands; set by stop(), never cleared
     cdef Kind kind
     cdef object callback            # None once it has run, or never will
     cdef object context
@@ -23,6 +25,7 @@ cdef class Mover(PollHandle):
     cdef int let_go(self) except -1
     cdef int let_go_descriptors(self) except -1
     cdef int give_back(self) except -1
+    cdef int stop_move(self) except -1
 
     # What streams tell it. None of these may raise.
     cdef int on_turn(self) except -1                    # all that stood before it in the sink is sent

@@ -72,6 +72,12 @@ cdef class Mover(PollHandle):
         else:
             self.callback = None    # where it waits to be called
 
+    def stop(self):
+        """Move nothing more than what is on its way, then call back without an error; is_complete tells whether that was all."""
+        if not self.is_over and not self.is_stopping:
+            self.is_stopping = True
+            self.stop_move()
+
     def statistics(self):
         """How far it has come: bytes that the sink has taken, system calls so far, and what it waits for now."""
         return {"bytes_moved": self.bytes_moved, "system_calls": self.system_calls, "is_over": self.is_over,
@@ -85,6 +91,10 @@ cdef class Mover(PollHandle):
 
     cdef int let_go_descriptors(self) except -1:
         # Close what it has open; nothing the second time.
+        return 0
+
+    cdef int stop_move(self) except -1:
+        # End it, now or where it may end.
         return 0
 
     cdef int give_back(self) except -1:

@@ -52,6 +52,7 @@ cdef class ReadableState(Half):
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
     cdef object take_first(self)
+    cdef str joined_text(self, list pieces)
     cdef object take_some(self, Py_ssize_t size)
     cdef int note_data_listeners(self) except -1
     cdef int arrange_readable(self) except -1
@@ -81,8 +82,8 @@ cdef class ReadableState(Half):
 cdef inline bint push_on(ReadableState state, chunk) except -1:
     # As push(), of a chunk and not the end.
     cdef NativeListener only
-    if state.flow == FLOWING and state.only_data is not None and not state.is_sync and state.length == 0 and state.supply == SUPPLYING \
-            and state.decoder is None and not (<StreamCore>state.owner).is_failed() \
+    if state.flow == FLOWING and state.only_data is not None and not state.is_sync and state.length == 0 \
+            and state.supply == SUPPLYING and state.decoder is None and not (<StreamCore>state.owner).is_failed() \
             and (state.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
         # PERF: bench/streams, `objects`: whoever it is piped to gets it at once; what push() does, in short.
         only = state.only_data

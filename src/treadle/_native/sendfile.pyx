@@ -162,7 +162,17 @@ cdef class FileSend(Mover):
             self.is_cancelled = True
             self.callback = None
 
+    cdef int stop_move(self) except -1:
+        if self.slice is None:
+            return self.end_move(None)
+        if self.pool.withdraw(self.slice):
+            self.slice = None
+            return self.end_move(None)
+        return 0    # take_job() ends it
+
     cdef int on_turn(self) except -1:
+        if self.is_over:
+            return 0
         try:
             return self.submit_slice()
         except Exception as error:
@@ -184,6 +194,7 @@ cdef class FileSend(Mover):
         cdef SendJob *job
         cdef FileSlice request
         if self.left == 0:
+            self.is_complete = True
             return self.end_move(None)
         request = FileSlice.__new__(FileSlice)
         request.kind = self.kind
@@ -218,7 +229,7 @@ cdef class FileSend(Mover):
         self.left -= job.sent
         self.offset = job.offset
         is_through = self.left == 0 or job.is_at_end
-        if not (is_through or error or self.is_cancelled):
+        if not (is_through or error or self.is_cancelled or self.is_stopping):
             job.size = min(self.left, self.slice_bytes)
             job.sent = job.calls = 0
             return False
@@ -227,7 +238,8 @@ cdef class FileSend(Mover):
         job.file_fd = job.socket_fd = -1
         if self.is_cancelled:
             self.let_go()
-        elif is_through:
+        elif is_through or (self.is_stopping and (error == 0 or error == EAGAIN)):
+            self.is_complete = is_through
             self.end_move(None)
         elif error == EAGAIN:
             self.wants_sink = True

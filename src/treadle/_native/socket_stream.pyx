@@ -92,6 +92,8 @@ cdef class SocketStream(Stream):
 
     def start_reading(self):
         """Push what arrives, until a push is answered with False."""
+        if self.taker is not None and self.taker.is_over:
+            self.take_back_source(self.taker)       # its callback is what asks
         self.resume()
 
     def stop_reading(self):

@@ -148,22 +148,30 @@ cdef class Splice(Mover):
     cdef int on_sink(self) except -1:
         return self.pump(False)
 
+    cdef int stop_move(self) except -1:
+        return self.end_move(None) if self.held == 0 and self.rest is None else 0     # else pump() ends it
+
     cdef int on_lost(self, PollHandle stream, error) except -1:
         if stream is self.source and self.is_at_end:
             return 0        # all of it is here, and goes on its way
         return self.end_move(os_error(ECONNABORTED, None) if error is None else error)
 
     cdef int pump(self, bint may_fill) except -1:
+        if self.is_over:
+            return 0
         if may_fill and not self.is_at_end:
             self.fill()
         if self.is_over or not self.drain():
             return 0
-        if self.is_at_end:
+        if self.is_at_end or self.is_stopping:
+            self.is_complete = self.is_at_end
             return self.end_move(None)
         return self.watch_both(True, False)
 
     cdef int watch_both(self, bint source, bint sink) except -1:
         # What it waits for from here on.
+        if self.is_over:
+            return 0
         if self.wants_source != source:
             self.wants_source = source
             self.source.rewatch()

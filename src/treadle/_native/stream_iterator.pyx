@@ -1,13 +1,14 @@
 """`async for chunk in readable`: the step that finds a chunk buffered, which suspends nothing.
 
-Invariants: a chunk is given out once; a loop over what is always buffered lets the event loop turn once in IN_A_ROW chunks. Not here: waiting, ending, and what becomes of
-a stream whose iteration is left (treadle.streams).
+Invariants: a chunk is given out once, and is not held any longer when the next one is asked for; a loop over what is always buffered
+lets the event loop turn once in IN_A_ROW chunks. Not here: waiting, ending, and what becomes of a stream whose iteration is left
+(treadle.streams).
 PERF: bench/streams, `iterate`: a coroutine for each chunk costs three times as much as an object that is done already.
 """
 cimport cython
 from cpython.object cimport PyObject
 
-from treadle._native.readable cimport READ_ALL, readable_of
+from treadle._native.readable cimport READ_ALL, ReadableState
 from treadle._native.stream_core cimport StreamCore
 
 cdef enum:
@@ -15,8 +16,8 @@ cdef enum:
 
 cdef extern from *:
     """
-    /* The result of what is awaited travels in a StopIteration, of which only the value is looked at. PERF: bench/streams, `iterate`:
-       one that nobody else has kept, and that has passed no frame, serves again, which saves 700 instructions. */
+    /* The result of what is awaited travels in a StopIteration, of which only the value is looked at.
+       PERF: bench/streams, `iterate`: one that nobody else has kept, and that has passed no frame, serves again: 700 instructions. */
     static inline int treadle_is_blank(PyObject *stop) {
         PyBaseExceptionObject *parts = (PyBaseExceptionObject *)stop;
         return stop != Py_None && Py_REFCNT(stop) == 1
@@ -77,7 +78,7 @@ cdef class IteratorCore:
 
     def __init__(self, StreamCore stream):
         self.stream = stream
-        # PERF: bench/streams, `iterate`: the interpreter calls the step itself, not a slot that looks the method up, 180 instructions.
+        # PERF: bench/streams, `iterate`: the interpreter calls the step itself, no slot that looks the method up: 180 instructions.
         if type(self).__anext__ is IteratorCore.__anext__:
             step_as(type(self), IteratorCore)
 
@@ -85,6 +86,7 @@ cdef class IteratorCore:
         return self
 
     def __anext__(self):
+        cdef PyObject *state = <PyObject *>self.stream.readable_half
         cdef object chunk
         if not self.has_begun or self.is_over or self.stream.is_destroyed():
             return self._next(False)
@@ -95,7 +97,7 @@ cdef class IteratorCore:
                 carry(<PyObject *>self.ready.stop, <PyObject *>None)
         else:
             self.ready = Ready.__new__(Ready)
-        chunk = readable_of(self.stream).read(READ_ALL)
+        chunk = (<ReadableState>state).read(READ_ALL)
         if chunk is None:
             self.in_a_row = 0
             return self._next(True)

@@ -114,7 +114,7 @@ cdef class Pipe(NativeListener):
             else:
                 destination.emit("error", error)
 
-    def on_close(self):
+    def on_close(self, *_):
         self.destination.off("finish", self.on_finish)
         self.unpipe()
 

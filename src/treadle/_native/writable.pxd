@@ -66,7 +66,8 @@ cdef inline bint accept(WritableState state, chunk, encoding, callback, Py_ssize
     # INVARIANT: the chunk is as the hook gets it, and the side is not refusing. False: at or past the mark.
     state.pending += 1
     state.length += length
-    if state.is_writing or state.corked or (<StreamCore>state.owner).errored is not None or (<StreamCore>state.owner).life == CONSTRUCTING:
+    if state.is_writing or state.corked \
+            or (<StreamCore>state.owner).errored is not None or (<StreamCore>state.owner).life == CONSTRUCTING:
         state.keep(chunk, encoding, callback)
     else:
         state.write_length = length

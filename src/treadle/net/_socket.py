@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import socket as sockets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._native.socket_stream import SocketStream
+from treadle._native.splice import Splice, splice_streams
 from treadle.events import AbortSignal, once
 from treadle.loop.current import get_loop
 from treadle.net._addresses import Address, address_of, is_ip, require_port
@@ -24,6 +25,7 @@ from treadle.streams import Duplex, DuplexStatistics, ReadableStatistics, Writab
 
 if TYPE_CHECKING:
     from treadle.net._server import Server
+    from treadle.streams._zero_copy import Move
 
 __all__ = ["Socket", "SocketStatistics", "connect", "create_connection"]
 
@@ -115,6 +117,8 @@ class Socket(Duplex):
         self._keep_alive = (keep_alive, keep_alive_initial_delay)
         self._is_refed = True
         self._progress = 0
+        self._move_in: Move | None = None  # what moves bytes from it unseen
+        self._move_out: Move | None = None  # ... to it
         self._last: dict[str, Any] = {}  # what was asked of the handle, once that is gone
         self.connecting = False
         self.timeout: float = 0
@@ -230,22 +234,28 @@ class Socket(Duplex):
     # -- hooks of the stream ---------------------------------------------------------------------------------------
 
     def _read(self, size: int) -> None:
+        if self._move_in is not None:
+            return  # the kernel reads
         if self._handle is not None:
             self._handle.start_reading()
         else:  # also of a socket that nobody has told to connect
             self.once("connect", self._read_on)
 
     def _read_on(self) -> None:
-        if self._handle is not None:
+        if self._handle is not None and self._move_in is None:
             self._handle.start_reading()
 
     def _write(self, chunk: Any, encoding: str, callback: _Callback) -> None:
+        if self._move_out is not None:
+            self._move_out.interrupt_sink()
         if self._handle is not None:
             self._handle.write(chunk, callback)
         else:
             self._once_open(lambda handle: handle.write(chunk, callback), callback)
 
     def _writev(self, requests: list[dict[str, Any]], callback: _Callback) -> None:
+        if self._move_out is not None:
+            self._move_out.interrupt_sink()
         if self._handle is not None:
             self._handle.writev(requests, callback)
         else:
@@ -270,6 +280,8 @@ class Socket(Duplex):
         self.once("close", on_close)
 
     def _final(self, callback: _Callback) -> None:
+        if self._move_out is not None:
+            self._move_out.interrupt_sink()
         if self.connecting:
             self.once("connect", partial(self._final, callback))
         elif self._handle is None:
@@ -320,6 +332,67 @@ class Socket(Duplex):
             self._loop.next_tick(callback, error)
         self.destroy(error)
         return False
+
+    # -- zero copy: see treadle.streams._zero_copy ------------------------------------------------------------------
+
+    def _zero_copy_source(self) -> bool:
+        return (
+            type(self)._looks_at_nothing()
+            and self.readable
+            and self._supply() == "SUPPLYING"
+            and self.readable_encoding is None
+            and (self._handle is not None or self.connecting)
+            and not any(map(self.listener_count, ("data", "readable", "pause", "resume")))
+            and not self.readable_statistics().pipes
+        )
+
+    def _zero_copy_sink(self) -> bool:
+        return (
+            type(self)._looks_at_nothing()
+            and "write" not in self.__dict__
+            and self.writable
+            and not self.writable_corked
+            and not self.listener_count("drain")
+            and (self._handle is not None or self.connecting)
+            and (self._handle is None or "out" not in self._handle.moves())
+        )
+
+    @classmethod
+    def _looks_at_nothing(cls) -> bool:
+        # Not a class of the user's that has a hook or a method of its own in the way of the bytes.
+        return cls is Socket or all(
+            getattr(cls, name) is getattr(Socket, name) for name in ("_read", "_write", "_writev", "push", "write", "emit")
+        )
+
+    def _zero_copy_stream(self) -> SocketStream:
+        assert self._handle is not None
+        return self._handle
+
+    def _await_zero_copy(self) -> None:
+        if self._handle is not None:
+            self._handle.stop_reading()
+
+    def _begin_zero_copy(self, stream: SocketStream, callback: Callable[[OSError | None, int], object]) -> Splice:
+        assert self._handle is not None
+        return splice_streams(self._handle, stream, callback)
+
+    def _end_zero_copy(self, moved: int, *, is_complete: bool) -> None:
+        if is_complete:
+            self.push(None)
+            self.read(0)
+        elif self._handle is not None:
+            self._handle.start_reading()
+
+    def _heard(self, event: Hashable) -> None:
+        if self._move_in is not None:
+            self._move_in.interrupt()
+        super()._heard(event)
+
+    def set_encoding(self, encoding: str) -> Self:
+        """As Readable.set_encoding."""
+        if self._move_in is not None:
+            self._move_in.interrupt()
+        return super().set_encoding(encoding)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,15 @@ closed with its stream. Not here: iterables (_from.py), sockets (treadle.net).
 
 import asyncio
 import io
+import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
 from treadle._base.errors import TreadleError
+from treadle._native.sendfile import send_file
 from treadle.loop.current import get_loop
+from treadle.loop.pool import pool_of
 from treadle.streams._duplex import Duplex
 from treadle.streams._finished import watch
 from treadle.streams._readable import Readable
@@ -69,8 +73,11 @@ class _FileSource(Readable):
         super().__init__(**options)
         self._file = file
         self._step: Any = None
+        self._move_in: Any = None
 
     def _read(self, size: int) -> None:
+        if self._move_in is not None:
+            return  # the kernel reads
         self._step = get_loop().run_in_executor(None, self._file.read, max(size, 1))
         self._step.add_done_callback(self._on_read)
 
@@ -83,8 +90,46 @@ class _FileSource(Readable):
         else:
             self.push(step.result() or None, "utf8" if isinstance(step.result(), str) else None)
 
+    # -- zero copy: see _zero_copy.py
+
+    def _zero_copy_source(self) -> bool:
+        return (
+            self._step is None
+            and self._supply() == "SUPPLYING"
+            and self.readable
+            and self.readable_encoding is None
+            and not any(map(self.listener_count, ("data", "readable", "pause", "resume")))
+            and _is_regular(self._file)
+        )
+
+    def _await_zero_copy(self) -> None:
+        pass  # see _read()
+
+    def _begin_zero_copy(self, stream: Any, callback: Callable[..., object]) -> Any:
+        return send_file(pool_of(get_loop()), stream, self._file.fileno(), callback, offset=self._file.tell())
+
+    def _end_zero_copy(self, moved: int, *, is_complete: bool) -> None:
+        self._file.seek(moved, os.SEEK_CUR)
+        if is_complete:
+            self.push(None)
+        else:
+            self._read(self.readable_high_water_mark)
+
+    def _heard(self, event: Any) -> None:
+        if self._move_in is not None:
+            self._move_in.interrupt()
+        super()._heard(event)
+
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         _call(_close_file(self._file, self._step), lambda failure=None: callback(error if failure is None else failure))
+
+
+def _is_regular(file: Any) -> bool:
+    # A file of open(..., "rb"), whose bytes are those of its descriptor.
+    try:
+        return isinstance(file, io.BufferedReader | io.FileIO) and not file.closed and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 async def _close_file(file: Any, step: Any) -> None:
@@ -143,7 +188,7 @@ class ReaderWriter(Duplex):
         super().__init__(**options)
         self._reader, self._writer = reader, writer
 
-    async def _read(self, size: int) -> None:  # type: ignore[override]
+    async def _read(self, size: int) -> None:
         self.push(await self._reader.read(max(size, 1)) or None)
 
     def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:

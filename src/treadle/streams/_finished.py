@@ -165,7 +165,7 @@ class _Watch:
         if not self._readable or self._is_read:
             self._call()
 
-    def _on_close(self) -> None:
+    def _on_close(self, *_: object) -> None:
         stream = self._stream
         if stream.errored is not None:
             self._call(stream.errored)

@@ -7,8 +7,8 @@
                           └── wait for 'readable' or the end, and look again
 
 Invariants: leaving the iteration early, by break, return, an exception or cancellation, destroys the stream with ABORT_ERR, at
-once, since nothing refers to the iterator any more; a stream that stays open has none of its listeners left. Not here: finished(),
-which tells of the end. Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
+once, since nothing refers to the iterator any more; a stream that stays open has none of its listeners left. Not here:
+finished(), which tells of the end. Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
 """
 
 import sys

@@ -18,7 +18,7 @@ __all__ = ["Pump", "close_iterator"]
 class Pump:
     """A task that pumps, or one that waits for a result."""
 
-    def __init__(self, iterable: AsyncIterable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
+    def __init__(self, stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
         self._stream = stream
         self._finish = finish
         self._ends = ends
@@ -26,14 +26,20 @@ class Pump:
         self._waiter: Any = None
         self._task: Any = None
         self._is_stopped = False  # set by stop(), never cleared
-        self._task = get_loop().begin_task(self._run(iterable))
+
+    @classmethod
+    def of_iterable(cls, iterable: AsyncIterable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> "Pump":
+        """Writes what it gives. finish(error)."""
+        pump = cls(stream, finish, ends=ends)
+        pump._task = get_loop().begin_task(pump._run(iterable))
+        return pump
 
     @classmethod
     def of_result(cls, result: Awaitable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> "Pump":
         """Writes one thing, that an async function returns, unless it is None. finish(error, value)."""
-        self = cls.__new__(cls)
-        self._task = get_loop().begin_task(_run_result(result, stream, finish, ends))
-        return self
+        pump = cls(stream, finish, ends=ends)
+        pump._task = get_loop().begin_task(pump._run_result(result))
+        return pump
 
     def stop(self) -> None:
         """Let it go no further; what it iterates is closed."""
@@ -70,9 +76,29 @@ class Pump:
             forget()
             stream.off("drain", self._wake)
         self._task = None
-        if isinstance(error, CancelledError):
-            error = self._error if self._is_stopped else TreadleError("ABORT_ERR", reason=None)
-        self._finish(error)
+        self._finish(self._told(error))
+
+    async def _run_result(self, result: Awaitable[Any]) -> None:
+        stream, soon = self._stream, get_loop().next_tick
+        try:
+            value = await result
+        except BaseException as failure:
+            error = self._told(failure)
+            stream.destroy(error)
+            soon(self._finish, error)
+            return
+        if not stream.destroyed:
+            if value is not None:
+                stream.write(value)
+            if self._ends:
+                stream.end()
+        soon(self._finish, None, value)
+
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        # What the pipeline hears of it: nothing, where it is the one who has cancelled.
+        if not isinstance(error, CancelledError):
+            return error
+        return self._error if self._is_stopped else TreadleError("ABORT_ERR", reason=None)
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -93,23 +119,6 @@ class Pump:
                 self._waiter.set_result(None)
         elif error is not None:
             self.stop()  # COMPAT(node): there what is iterated is not told, and may wait for ever for a reader that is gone
-
-
-async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[..., None], ends: bool) -> None:
-    soon = get_loop().next_tick
-    try:
-        value = await result
-    except BaseException as error:
-        failure = TreadleError("ABORT_ERR", reason=None) if isinstance(error, CancelledError) else error
-        stream.destroy(failure)
-        soon(finish, failure)
-        return
-    if not stream.destroyed:
-        if value is not None:
-            stream.write(value)
-        if ends:
-            stream.end()
-    soon(finish, None, value)
 
 
 async def close_iterator(iterator: Any) -> None:

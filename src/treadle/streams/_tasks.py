@@ -28,7 +28,7 @@ def has_begun(coroutine: Any) -> bool:
 
 
 def cancel_begun(task: Any) -> None:
-    """Cancel a task at its first suspension, or where it is by now; nothing where it is through."""
+    """Cancel a task at its first suspension, or where it is by now."""
     if task.done():
         return
     if has_begun(task.get_coro()):

@@ -50,8 +50,7 @@ class Transform(TransformCore, Duplex):
 class PassThrough(Transform):
     """Gives out what is written to it."""
 
-    def _transform(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        callback(None, chunk)
+    _transform = TransformCore._pass_on
 
 
 def _read_mark(options: dict[str, Any]) -> int | None:

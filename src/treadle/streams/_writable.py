@@ -91,8 +91,8 @@ class Writable(WritableCore, Stream):
         return to_writer(self)
 
     def to_writable_file(self) -> Any:
-        """A binary file object that writes to the stream, for code that runs in another thread: it waits there while the stream is
-        full. Closing it ends the stream, and waits until all is written.
+        """A binary file object that writes to the stream, for code that runs in another thread: it waits there while the stream
+        is full. Closing it ends the stream, and waits until all is written.
         """
         from treadle.streams._bridges import to_writable_file
 

@@ -2,8 +2,8 @@
 
     file ──► Readable ──► Transform ──► async generator ──► Writable ──► file
 
-Invariants: every call of a hook is a visit, and so is every end of a wait in one; a descriptor is opened by the construct hook and
-closed by the destroy hook, in the generator before and after its loop. Not here: what has to come of it (test_line_*.py).
+Invariants: every call of a hook is a visit, and so is every end of a wait in one; a descriptor is opened by the construct hook
+and closed by the destroy hook, in the generator before and after its loop. Not here: what has to come of it (test_line_*.py).
 """
 
 from __future__ import annotations
@@ -203,7 +203,9 @@ class Line:
     def _sink(self) -> Writable:
         return Writable(
             high_water_mark=self.mark,
-            construct=self.hook("sink.construct", lambda: self.open("sink", "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) and None),
+            construct=self.hook(
+                "sink.construct", lambda: self.open("sink", "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) and None
+            ),
             write=self.hook("sink.write", self._write),
             final=self.hook("sink.final", self._sync),
             destroy=self.destroyer("sink"),

@@ -19,9 +19,7 @@ class Table:
     last: set[str]
 
 
-LIFE = Table(
-    tables.LIVES, tables.LIFE_EVENTS, tables.LIFE_TRANSITIONS, tables.life_after, {"CONSTRUCTING", "ALIVE"}, {"GONE"}
-)
+LIFE = Table(tables.LIVES, tables.LIFE_EVENTS, tables.LIFE_TRANSITIONS, tables.life_after, {"CONSTRUCTING", "ALIVE"}, {"GONE"})
 SUPPLY = Table(
     tables.SUPPLIES, tables.SUPPLY_EVENTS, tables.SUPPLY_TRANSITIONS, tables.supply_after, {"SUPPLYING"}, {"END_EMITTED"}
 )

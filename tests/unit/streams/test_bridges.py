@@ -128,7 +128,7 @@ async def test_destroyed_while_it_waits_for_bytes(is_duplex: bool, error: BaseEx
 @pytest.mark.parametrize("error", [None, Boom()], ids=["no error", "an error"])
 @pytest.mark.parametrize("is_duplex", [False, True], ids=["writer", "both"])
 async def test_destroyed_while_it_waits_for_room(is_duplex: bool, error: BaseException | None) -> None:
-    async with connected() as (reader, writer, peer):
+    async with connected() as (reader, writer, _):
         stream = Duplex.from_({"readable": reader, "writable": writer}) if is_duplex else Writable.from_(writer)
         stream.on("error", lambda error: None)
         told: list[Any] = []

@@ -380,7 +380,9 @@ def test_default_marks(default_marks: tuple[int, int]) -> None:
     assert [stream.readable_high_water_mark, stream.writable_high_water_mark] == [0, 7]
 
 
-@pytest.mark.parametrize(("value", "code"), [(-1, "ERR_OUT_OF_RANGE"), ("1", "ERR_INVALID_ARG_TYPE"), (1.5, "ERR_INVALID_ARG_TYPE")])
+@pytest.mark.parametrize(
+    ("value", "code"), [(-1, "ERR_OUT_OF_RANGE"), ("1", "ERR_INVALID_ARG_TYPE"), (1.5, "ERR_INVALID_ARG_TYPE")]
+)
 def test_defaults_that_are_refused(value: Any, code: str, default_marks: tuple[int, int]) -> None:
     with pytest.raises(TreadleError) as caught:
         set_default_high_water_mark(False, value)

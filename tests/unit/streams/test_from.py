@@ -57,15 +57,15 @@ each_kind = pytest.mark.parametrize("kind", ["sync", "later"])
 @pytest.mark.parametrize(
     ("made", "chunks"),
     [
-        ([1, 2], [1, 2]), ((), []), ({"a": 1}, ["a"]), (range(3), [0, 1, 2]), (iter("ab"), ["a", "b"]), ("ab", ["ab"]), ("", [""]),
-        (b"ab", [b"ab"]), (bytearray(b"ab"), [b"ab"]), ([b"", "", 0], [b"", "", 0]),
+        ([1, 2], [1, 2]), ((), []), ({"a": 1}, ["a"]), (range(3), [0, 1, 2]), (iter("ab"), ["a", "b"]), ("ab", ["ab"]),
+        ("", [""]), (b"ab", [b"ab"]), (bytearray(b"ab"), [b"ab"]), ([b"", "", 0], [b"", "", 0]),
     ],
 )  # fmt: skip
 async def test_of_what(made: Any, chunks: list[Any]) -> None:
     assert await Readable.from_(made).to_list() == chunks
 
 
-@pytest.mark.parametrize("made", [None, 1, object(), lambda: []])
+@pytest.mark.parametrize("made", [None, 1, object(), list])
 async def test_of_what_not(made: Any) -> None:
     with pytest.raises(TreadleError) as caught:
         Readable.from_(made)
@@ -304,9 +304,12 @@ async def test_an_iterator_of_ones_own() -> None:
 
 async def test_options() -> None:
     destroyed: list[Any] = []
-    stream = Readable.from_(
-        [b"a", b"bc"], object_mode=False, high_water_mark=2, encoding="utf8", destroy=lambda error, callback: (destroyed.append(error), callback(error))
-    )  # fmt: skip
+
+    def destroy(error: BaseException | None, callback: Any) -> None:
+        destroyed.append(error)
+        callback(error)
+
+    stream = Readable.from_([b"a", b"bc"], object_mode=False, high_water_mark=2, encoding="utf8", destroy=destroy)
     assert (stream.readable_object_mode, stream.readable_high_water_mark, stream.readable_encoding) == (False, 2, "utf8")
     assert "".join(await stream.to_list()) == "abc"
     await settle()

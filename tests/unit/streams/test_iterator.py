@@ -73,6 +73,7 @@ async def test_return(is_late: bool) -> None:
     async def first() -> Any:
         async for chunk in watched.stream:
             return chunk
+        return None
 
     assert await first() == 0
     assert watched.stream.destroyed
@@ -263,7 +264,9 @@ async def test_over_what_has_ended_already() -> None:
 
 async def test_a_duplex_whose_reading_ends_stays_open_for_writing() -> None:
     written: list[Any] = []
-    stream = Duplex(read=lambda size: stream.push(None), write=lambda chunk, encoding, callback: (written.append(chunk), callback()))
+    stream = Duplex(
+        read=lambda size: stream.push(None), write=lambda chunk, encoding, callback: (written.append(chunk), callback())
+    )
     assert [chunk async for chunk in stream] == []
     assert stream.writable and not stream.destroyed
     stream.end(b"x")

@@ -292,7 +292,7 @@ async def test_abort_while_calls_are_under_way(method: str, concurrency: int) ->
     controller.abort("enough")
     for chunk in list(calls.waiting):
         if chunk in calls.waiting and not calls.waiting[chunk].done():
-            calls.waiting[chunk].set_result(True if method != "some" and method != "find" else False)
+            calls.waiting[chunk].set_result(method not in ("some", "find"))
     with pytest.raises(TreadleError) as caught:
         await task
     assert caught.value.code == "ABORT_ERR" and caught.value.data["reason"] == "enough"
@@ -314,7 +314,9 @@ async def test_abort_of_those_that_count(method: str) -> None:
     assert source.destroyed
 
 
-@pytest.mark.parametrize("method", ["map", "filter", "flat_map", "take", "drop", "for_each", "some", "every", "find", "reduce", "to_list"])
+@pytest.mark.parametrize(
+    "method", ["map", "filter", "flat_map", "take", "drop", "for_each", "some", "every", "find", "reduce", "to_list"]
+)
 async def test_aborted_before_it_begins(method: str) -> None:
     source, controller = numbers(), AbortController()
     controller.abort("enough")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, drain, later, listen, settle, source_of, turns
+from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, source_of, turns
 from treadle import TreadleError
 from treadle.streams import Readable
 

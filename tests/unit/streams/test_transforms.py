@@ -132,10 +132,7 @@ async def test_final_of_a_subclass_comes_before_flush() -> None:
     assert trace == ["final", "flush"]
 
 
-NOBODYS = pytest.mark.xfail(reason="native: what flush raises behind final is nobody's, and the stream stands still")
-
-
-@pytest.mark.parametrize("way", [pytest.param("raises", marks=NOBODYS), "at once", "later"])
+@pytest.mark.parametrize("way", ["raises", "at once", "later"])
 async def test_an_error_of_flush_behind_final(way: str, errors: list[Any]) -> None:
     boom = Boom()
 

@@ -127,7 +127,9 @@ async def test_calling_back_twice_fails_the_stream() -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize(("chunk", "code"), [(None, "ERR_STREAM_NULL_VALUES"), (1, "ERR_INVALID_ARG_TYPE"), ([], "ERR_INVALID_ARG_TYPE")])
+@pytest.mark.parametrize(
+    ("chunk", "code"), [(None, "ERR_STREAM_NULL_VALUES"), (1, "ERR_INVALID_ARG_TYPE"), ([], "ERR_INVALID_ARG_TYPE")]
+)
 async def test_what_cannot_be_written_is_raised(chunk: Any, code: str) -> None:
     sink = Sink(is_open=True)
     with pytest.raises(TreadleError) as caught:
@@ -380,7 +382,6 @@ class FailsAt(Writable):
         later(callback)
 
 
-@pytest.mark.xfail(reason="native: what a hook raises for a chunk that had waited is nobody's, and the stream stands still")
 async def test_a_write_hook_that_raises_for_a_chunk_that_waited_fails_the_stream(errors: list[Any]) -> None:
     # Node's process ends there (uncaughtException). Here the program goes on, and so must who waits for the stream.
     boom, told = Boom(), []
@@ -397,7 +398,6 @@ async def test_a_write_hook_that_raises_for_a_chunk_that_waited_fails_the_stream
         sink.on("error", lambda error: None).destroy()
 
 
-@pytest.mark.xfail(reason="native: the same, of a writev hook behind uncork() in a callback")
 async def test_a_writev_hook_that_raises_for_chunks_that_waited_fails_the_stream(errors: list[Any]) -> None:
     boom, calls = Boom(), []
 
@@ -420,7 +420,6 @@ async def test_a_writev_hook_that_raises_for_chunks_that_waited_fails_the_stream
         sink.on("error", lambda error: None).destroy()
 
 
-@pytest.mark.xfail(reason="native: the same, which leaves a pipeline under way for ever")
 @pytest.mark.parametrize("nth", [2, 3])
 async def test_a_write_hook_that_raises_for_a_chunk_that_waited_fails_the_pipeline(nth: int, errors: list[Any]) -> None:
     boom = Boom()
