@@ -58,7 +58,7 @@ class IncomingMessage(RequestCore, Readable):
     add_listener = on
 
     def __aiter__(self) -> Any:
-        """Chunk by chunk, as they arrive. Leaving the loop early destroys nothing: the rest is for others, or dropped in the end."""
+        """Chunk by chunk, as they arrive. Leaving the loop early destroys nothing: others may read the rest."""
         return self
 
     def __anext__(self) -> Awaitable[Any]:
@@ -107,7 +107,8 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
     ``write()`` returns False past the mark; ``await res.ready()`` then waits until the peer has read, or 'drain' is listened for.
 
     Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it,
-    was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them apart.
+    was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them
+    apart.
     """
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:

@@ -19,7 +19,7 @@ import pytest
 
 import treadle
 from treadle import TreadleError, http
-from treadle.streams import Readable, Transform, Writable, pipeline
+from treadle.streams import Readable, Transform, Writable, finished, pipeline
 from treadle.timers import promises
 
 REQUESTS = {
@@ -207,6 +207,76 @@ def test_at_every_byte_of_an_answer(kind: str) -> None:
             assert one.outcome == ("well" if has_ended else "ERR_STREAM_PREMATURE_CLOSE"), size
             assert one.counts == {"res close": 1, "source closed": 1}, size
         assert descriptors() == before
+        server.close()
+
+    bounded(main)
+
+
+def test_behind_an_end_that_the_kernel_has_not_taken() -> None:
+    """end() was called, and most of it still waits: the answer is not finished, and whoever waits for that is told."""
+
+    async def main() -> None:
+        one = Handled()
+
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            one.hear("res", res)
+            res.on("finish", lambda: one.count("finish"))
+            await promises.immediate()
+            res.end(bytes(64 << 20), callback=lambda error: one.count("end", error))
+            try:
+                await finished(res)
+            except TreadleError as error:
+                one.outcome = error.code
+
+        server = http.create_server(handler).listen(0)
+        client = connect(server)
+        client.send(GET)
+        while True:
+            try:
+                assert client.recv(1)
+                break
+            except BlockingIOError:
+                await promises.immediate()
+        leave(client, resets=True)
+        await until(lambda: server.connections == 0 and one.outcome)
+        assert one.outcome == "ERR_STREAM_PREMATURE_CLOSE"
+        assert one.counts == {"res close": 1, "end": 1}
+        server.close()
+
+    bounded(main)
+
+
+def test_while_the_socket_is_paused() -> None:
+    """A sink is slow, the socket is not read meanwhile, and the client has left when it is."""
+
+    async def main() -> None:
+        one = Handled()
+        waiting: list[Callable[[], None]] = []
+
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            sink = Writable(write=lambda chunk, _, done: waiting.append(done), high_water_mark=1, destroy=one.destroy("sink"))
+            one.hear("req", req)
+            one.hear("res", res)
+            await one.run(req, sink)
+
+        server = http.create_server(handler).listen(0)
+        client = connect(server)
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+        idle = 0
+        while idle < 50:
+            try:
+                client.send(bytes(1 << 16))
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+            await promises.immediate()
+        leave(client, resets=True)
+        while server.connections or server.statistics().handlers:
+            if waiting:
+                waiting.pop()()
+            await promises.immediate()
+        assert one.outcome == "ERR_HTTP_REQUEST_ABORTED"
+        assert one.counts == {"req error": 1, "req close": 1, "res close": 1, "sink destroyed": 1}
         server.close()
 
     bounded(main)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import sys
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 import treadle
-from treadle import TreadleError, http
+from treadle import TreadleError, http, process
 from treadle.streams import Readable, Stream, Transform, Writable, finished, pipeline
 from treadle.timers import promises
 
@@ -606,7 +607,76 @@ def test_a_handler_that_fails_behind_a_listener_is_answered_for() -> None:
     assert log == ["finish", "close"]
 
 
+def test_what_a_listener_raises_is_uncaught() -> None:
+    def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        req.on("data", fail)
+        req.on("end", res.end)
+
+    def fail(chunk: bytes) -> None:
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        exchange(handler, post(b"hello"))
+
+
+def test_a_listener_that_fails_once_gets_the_rest() -> None:
+    seen: list[object] = []
+
+    async def main() -> None:
+        def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            req.on("data", hear)
+            req.on("end", lambda: res.end("all"))
+
+        def hear(chunk: bytes) -> None:
+            seen.append(chunk)
+            if len(seen) == 1:
+                raise ValueError("boom")
+
+        process.on("uncaught_exception", caught)
+        try:
+            async with serving(handler) as peer:
+                peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                peer.send(b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n")
+                assert (await peer.answer())[2] == b"all"
+        finally:
+            process.off("uncaught_exception", caught)
+
+    def caught(error: BaseException, *_: object) -> None:
+        seen.append(repr(error))
+
+    bounded(main)
+    assert seen == [b"a", "ValueError('boom')", b"b", b"c"]
+
+
 # ---- both halves serve the next exchange, unless somebody keeps them
+
+
+def alive() -> list[type]:
+    return sorted(
+        (type(one) for one in gc.get_objects() if type(one) in (http.IncomingMessage, http.ServerResponse)),
+        key=lambda kind: kind.__name__,
+    )
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_one_of_each_serves_the_next(is_async: bool) -> None:
+    async def main() -> None:
+        def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            res.end(req.headers["host"])
+
+        async def async_handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            handler(req, res)
+
+        async with serving(async_handler if is_async else handler) as peer:
+            for _ in range(3):
+                peer.send(GET)
+                assert (await peer.answer())[2] == b"a"
+                if not is_async or sys.version_info >= (3, 12):  # before, a task begins later
+                    assert alive() == [http.IncomingMessage, http.ServerResponse]
+
+    bounded(main)
+    gc.collect()
+    assert alive() == []
 
 
 def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
