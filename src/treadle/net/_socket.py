@@ -1,7 +1,7 @@
 """Socket: one stream connection. Source: https://nodejs.org/api/net.html#class-netsocket
 
-Invariants: 'close' is the last event, in the close phase, when the descriptor is closed; while the buffer is full the kernel keeps
-what comes. Not here: the descriptor (_native.socket_stream), how a connection comes about (_connecting.py).
+Invariants: 'close' is the last event, in the close phase, when the descriptor is closed; while the buffer is full the kernel
+keeps what comes. Not here: the descriptor (_native.socket_stream), how a connection comes about (_connecting.py).
 """
 
 import contextlib
@@ -81,9 +81,9 @@ create_connection = connect
 class Socket(Duplex):
     """A connection over TCP or a Unix socket.
 
-    Events: those of Duplex, and 'lookup' (error, address, family, host), 'connect', 'ready', 'timeout', 'close' (had_error). Errors of
-    the connection are OSErrors. allow_half_open: False ends our side when the peer has ended its own. `sock` or `fd`: a connected
-    socket, which is this one's from then on.
+    Events: those of Duplex, and 'lookup' (error, address, family, host), 'connect', 'ready', 'timeout', 'close' (had_error).
+    Errors of the connection are OSErrors. allow_half_open: False ends our side when the peer has ended its own. `sock` or `fd`:
+    a connected socket, which is this one's from then on.
 
     Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_VALUE; OSError, for an `fd` that is no stream socket.
     """
@@ -161,11 +161,12 @@ class Socket(Duplex):
     ) -> Self:
         """Connect to a TCP port, or to a Unix socket at `path`. 'connect' follows, and calls `callback`; else 'error', an OSError.
 
-        A name is looked up, and its addresses are tried in turn, IPv6 and IPv4 alternating, each for attempt_timeout ms but the last.
-        `family`: 4 or 6 tries only those. connect_timeout: ms for all of it (TimeoutError). What is written before is sent once it
-        is connected. Destroying the socket ends the attempt.
+        A name is looked up, and its addresses are tried in turn, IPv6 and IPv4 alternating, each for attempt_timeout ms but the
+        last. `family`: 4 or 6 tries only those. connect_timeout: ms for all of it (TimeoutError). What is written before is
+        sent once it is connected. Destroying the socket ends the attempt.
 
-        Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_CONNECTED.
+        Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
+        ERR_SOCKET_CONNECTED.
         """
         target = _target(port, host, path, family, local_address, local_port, attempt_timeout)
         if self.connecting or self._handle is not None or self.destroyed:
