@@ -17,7 +17,7 @@ from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._native.socket_stream import SocketStream
 from treadle._native.splice import Splice, splice_streams
-from treadle.events import AbortSignal, once
+from treadle.events import AbortSignal
 from treadle.loop.current import get_loop
 from treadle.net._addresses import Address, address_of, is_ip, require_port
 from treadle.net._connecting import ATTEMPT_TIMEOUT_MS, Connecting, Target
@@ -220,11 +220,28 @@ class Socket(Duplex):
             self._deadline = None
 
     async def wait_connected(self) -> Self:
-        """Wait until it is connected. Raises what connecting failed with."""
-        if self.connecting:
-            await once(self, "connect")
-        elif self.errored is not None:
+        """Wait until it is connected. Raises what connecting failed with, or TreadleError: ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
+        if self.connecting or (self.errored is not None and not self._has_emitted_error()):
+            waiter = self._loop.create_future()
+
+            def settle(error: Any = None) -> None:
+                if not waiter.done():
+                    if isinstance(error, BaseException):
+                        waiter.set_exception(error)
+                    else:
+                        waiter.set_result(None)
+
+            for event in ("connect", "error", "close"):
+                self.on(event, settle)
+            try:
+                await waiter
+            finally:
+                for event in ("connect", "error", "close"):
+                    self.off(event, settle)
+        if self.errored is not None:
             raise self.errored
+        if self.pending:
+            raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")
         return self
 
     async def __aenter__(self) -> Self:
