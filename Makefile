@@ -15,7 +15,7 @@ IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 .PHONY: help setup run test model ordering streams-oracle suites bench lint format types stubtest docs fuzz sanitize dist check-dist clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "PYTHON=python3.13 picks another interpreter; ARGS='...' is passed on."
 
 setup: ## environment, dependencies, native core; nothing else
@@ -27,13 +27,13 @@ run: ## the example gateway, and a FastAPI application beside it
 test: ## all tests
 	$(IN_ENVIRONMENT) -m pytest $(ARGS)
 
-model: ## random programs on the model of the loop's order and on the loop (tests/model)
+model: ## random programs on the models of the loop's order and of streams, and on the loop and the streams (tests/model)
 	$(IN_ENVIRONMENT) -m pytest -q -o faulthandler_timeout=0 tests/model $(ARGS)
 
 ordering: ## fresh programs recorded with real Node, and run on treadle (some 25 minutes); ARGS='--seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.ordering.fresh $(ARGS)
 
-streams-oracle: ## fresh programs of streams recorded with real Node 24, and run on the model and on treadle; ARGS='--node NODE24 --seed 5'
+streams-oracle: ## fresh programs of streams recorded with real Node 24 (some 10 minutes); ARGS='--node NODE24 --seed 5 --count 100'
 	$(IN_ENVIRONMENT) -m tests.conformance.streams.fresh $(ARGS)
 
 suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)

@@ -11,6 +11,7 @@ import pytest
 from tests.model.driver.on_native import NativeLoop, build_clock
 
 EXAMPLES = 500  # of each test where none is asked for: some 5 s
+STREAM_EXAMPLES = 250  # likewise, of those of streams, which are longer
 
 # The slow parts are processes: no deadline, and no complaints.
 hypothesis.settings.register_profile(
@@ -25,7 +26,9 @@ hypothesis.settings.register_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("model", "random programs on the model of the loop")
-    group.addoption("--examples", type=int, help=f"programs for each test, others each time; default: the same {EXAMPLES}")
+    group.addoption(
+        "--examples", type=int, help=f"programs for each test, others each time; default: the same {EXAMPLES} at most"
+    )
     group.addoption("--node", action="append", default=[], help="a Node to compare the model with, several times")
 
 

@@ -1,5 +1,5 @@
 """Random programs of streams, on the model, on treadle.streams and on real Node: the same events in the same order, the same
-results.
+results; and in each log what must hold whoever has written it.
 
 The programs are the same each time. More of them, and others: `make model ARGS='--examples 20000 -k streams'`; beside real Node
 24: `--node NODE` (Node 20 has other lines in a few)."""
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
+from tests.model.conftest import STREAM_EXAMPLES
 from tests.model.driver.on_streams import on_module, on_node
 from tests.model.driver.stream_invariants import broken
 from tests.model.driver.stream_programs import Program, programs, programs_with_iteration
@@ -21,7 +22,8 @@ from tests.model.driver.worker import Worker
 
 pytestmark = pytest.mark.slow
 
-many = settings.get_profile("model")
+profile = settings.get_profile("model")
+many = profile if not profile.derandomize else settings(profile, max_examples=STREAM_EXAMPLES)
 
 Workers = dict[str, Worker]
 
@@ -29,10 +31,9 @@ Workers = dict[str, Worker]
 @pytest.fixture(scope="module")
 def workers(request: pytest.FixtureRequest, clock: Path) -> Iterator[Workers]:
     """The model is the first."""
-    workers = {"model": on_module("tests.model.streams", clock)}
-    if find_spec("treadle.streams"):
-        workers["treadle"] = on_module("treadle.streams", clock)
-    workers |= {node: on_node(node, clock) for node in request.config.getoption("--node", [])}
+    nodes: list[str] = request.config.getoption("--node", [])
+    workers = {"model": on_module("tests.model.streams", clock), "treadle": on_module("treadle.streams", clock)}
+    workers |= {node: on_node(node, clock) for node in nodes}
     with ExitStack() as stack:
         yield {name: stack.enter_context(worker) for name, worker in workers.items()}
 
@@ -54,3 +55,39 @@ def test_streams(workers: Workers, program: Program) -> None:
 @given(program=programs_with_iteration())
 def test_iterated_streams(workers: Workers, program: Program) -> None:
     check(workers, program)
+
+
+# ---- programs that random ones have found
+
+
+def readable(**opts: Any) -> dict[str, Any]:
+    return {"name": "a", "kind": "readable", "opts": opts, "listen": [], "src": {"via": "sync", "items": [], "end": "open"}}
+
+
+FOUND = {
+    "bytes that are put back where an encoding is set stay bytes": {
+        "streams": [readable(encoding="base64")],
+        "script": [{"op": "unshift", "s": "a", "chunk": {"hex": "595a61"}}, {"op": "sample", "s": "a"}],
+    },
+    "a transform that buffers nothing to be read has the mark for writing that it is given": {
+        "streams": [
+            {"name": "a", "kind": "passthrough", "opts": {"highWaterMark": 0, "writableHighWaterMark": 3}, "listen": []},
+        ],
+        "script": [{"op": "facts", "s": "a"}],
+    },
+    "a pipeline does not end what follows a source that has ended and failed": {
+        "streams": [
+            {**readable(), "src": {"via": "sync", "items": [], "end": "end"}, "destroy": {"fail": True}, "listen": ["error"]},
+            {"name": "b", "kind": "writable", "opts": {}, "listen": ["error", "finish"], "sink": {"via": "sync"}},
+        ],
+        "script": [
+            {"op": "resume", "s": "a"},
+            {"op": "after", "via": 1, "do": [{"op": "pipeline", "stages": ["a", "b"]}]},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found(workers: Workers, name: str) -> None:
+    check(workers, FOUND[name])

@@ -57,7 +57,7 @@ cdef class ASGICore(ServerCore):
         except BaseException as exception:
             self.let_go(request)
             self.asgi_fault(exception, request, response)
-        return 0
+        return self.keep_spares(request, response)
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The application has returned.
@@ -165,6 +165,12 @@ cdef class ASGIRequest(RequestCore):
             self.wake_readers()
         return 0
 
+    cdef bint renew(self) except -1:
+        if not RequestCore.renew(self):
+            return False
+        self.is_body_told = self.is_over = False
+        return True
+
 
 cdef class ASGIResponse(ResponseCore):
     """An answer; calling it sends an event."""
@@ -203,3 +209,10 @@ cdef class ASGIResponse(ResponseCore):
                 writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),
                 PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         return writer
+
+    cdef bint renew(self) except -1:
+        if not ResponseCore.renew(self):
+            return False
+        self.raw_fields = None
+        self.is_started = False
+        return True

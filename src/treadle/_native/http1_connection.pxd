@@ -36,6 +36,7 @@ cdef class Connection(Wire):
     cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response      # None between two, and while DRAINING
+    cdef list flushing              # complete answers that want to know when all was sent; None: none
     cdef bytes unparsed             # what came behind the current message; None: nothing
     cdef bytes head                 # the current head as far as it has come, for the parser and refuse(); None: it was plain
     cdef int head_tail              # see find_head_end
@@ -73,6 +74,7 @@ cdef class Connection(Wire):
     cdef int check_fields(self, bint is_1_0) except -1
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
+    cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
     cdef int drop_rest(self) except -1
     cdef int close_idle(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1

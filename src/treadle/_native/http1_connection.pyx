@@ -29,7 +29,7 @@ from treadle._native.http1_phases cimport (
 from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
-from treadle._native.http1_response cimport ResponseCore
+from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
@@ -208,8 +208,18 @@ cdef class Connection(Wire):
 
     cdef int begin_message(self) except -1:
         cdef Site server = self.server
-        cdef RequestCore request = make(server.request_type, ())
-        cdef ResponseCore response = make(server.response_type, ())
+        cdef RequestCore request
+        cdef ResponseCore response
+        if server.spare_request is not None:
+            request = <RequestCore>server.spare_request
+            server.spare_request = None
+        else:
+            request = make(server.request_type, ())
+        if server.spare_response is not None:
+            response = <ResponseCore>server.spare_response
+            server.spare_response = None
+        else:
+            response = make(server.response_type, ())
         request.server = response.server = server
         request.connection = response.connection = self
         response.status_code = 200
@@ -458,10 +468,9 @@ cdef class Connection(Wire):
 
     cdef int message_complete(self) except -1:
         cdef RequestCore request = self.request
-        request.complete = True
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
         self.release_parser(not self.is_parser_spent)
-        request.wake_readers()
+        request.message_complete()
         return self.next_message() if self.phase == IDLE else 0
 
     cdef int release_parser(self, bint is_clean) except -1:
@@ -486,12 +495,21 @@ cdef class Connection(Wire):
         cdef RequestCore request = self.request
         self.response = None
         request.on_over()
+        if request.is_heard():
+            self.request_answered(request, response)
         if not response.keeps_alive or self.server.is_closing or (self.has_peer_ended and self.unparsed is None and not self.is_consuming):
             return self.linger()
         self.advance(ANSWERED)
         if self.phase == IDLE:
             return self.next_message()
-        return 0 if request.is_read and not request.is_handler_over else self.drop_rest()
+        return 0 if (request.is_read and not request.is_handler_over) or request.has_reader() else self.drop_rest()
+
+    cdef int request_answered(self, RequestCore request, ResponseCore response) except -1:
+        # Somebody listens to the request: it ends by itself, behind 'finish' of its answer.
+        if response.writable_half is not None:
+            (<ResponseWritable>response.writable_half).unread = request
+            return 0
+        return request.tick(request._answered, ())
 
     cdef int drop_rest(self) except -1:
         # Nobody reads the rest of the body: throw it away as it comes, unless a new connection is cheaper.
@@ -502,7 +520,7 @@ cdef class Connection(Wire):
         return self.resume()
 
     cdef int handler_over(self, request) except -1:
-        if self.request is request and self.phase == DRAINING and not self.request.is_dropped:
+        if self.request is request and self.phase == DRAINING and not self.request.is_dropped and not self.request.has_reader():
             self.drop_rest()
         return 0
 
@@ -584,7 +602,7 @@ cdef class Connection(Wire):
         self.head = None
         self.is_dispatch_due = False
         if request is not None:
-            request.abort()
+            request.abort(response is not None)     # ORDER: the request hears of it first
             request.on_over()
         if response is not None:
             response.lose()
@@ -611,15 +629,13 @@ cdef class Connection(Wire):
             if self.request is not None:
                 self.request.on_over()
             return self.set_deadline(self.server.request_ms)
-        if self.phase == BODY and self.request is not None:
-            self.request.abort()
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
 
     cdef int on_drained(self) except -1:
         if self.response is not None:
-            self.response.wake_writer()
+            self.response.drained()
         if self.phase == IDLE and self.unparsed is not None and not self.is_deferred and not self.is_consuming:
             self.is_deferred = True
             self.loop.defer(self)
@@ -632,7 +648,18 @@ cdef class Connection(Wire):
             self.send_deadline.start(self.server.send_ms, clock_ns() // NS_PER_MS)
         return 0
 
+    cdef int tell_when_flushed(self, response) except -1:
+        if self.flushing is None:
+            self.flushing = []
+        self.flushing.append(response)
+        return 0
+
     cdef int on_flushed(self) except -1:
+        cdef ResponseCore response
+        if self.flushing is not None:
+            for response in self.flushing:
+                response.tick(response._flushed, ())
+            self.flushing = None
         if self.send_deadline is not None:
             self.send_deadline.stop()
             if self.phase == IDLE and not self.closing:
@@ -655,6 +682,10 @@ cdef class Connection(Wire):
             self.send_deadline.connection = None
         self.unparsed = None
         self.drop_message()
+        if self.flushing is not None:
+            for response in self.flushing:
+                response.destroy()
+            self.flushing = None
         self.release_parser(False)
         return self.server.drop_connection(self)
 

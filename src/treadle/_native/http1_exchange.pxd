@@ -13,6 +13,8 @@ cdef class Site:
     cdef set connections                # OWNER: every open connection
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
+    cdef object spare_request       # one that nobody has any more, as new; None: none
+    cdef object spare_response      # likewise
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max
@@ -40,6 +42,7 @@ cdef class Wire(Stream):
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
+    cdef int tell_when_flushed(self, response) except -1
     cdef tuple address_pair(self)
 
 
@@ -49,3 +52,17 @@ cdef class Ready:
 
 
 cdef Ready ready_with(object value)
+
+cdef extern from *:
+    """
+    /* Nobody refers to it weakly, nor has given it an attribute. False where that cannot be seen: before CPython 3.13. */
+    static inline int treadle_is_bare(PyObject *self) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject **attributes = _PyObject_GetDictPtr(self);
+        return *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL && (attributes == NULL || *attributes == NULL);
+    #else
+        return 0;
+    #endif
+    }
+    """
+    bint is_bare "treadle_is_bare"(object self) noexcept

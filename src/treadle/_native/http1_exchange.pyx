@@ -91,6 +91,10 @@ cdef class Wire(Stream):
         # True: the peer waits for 100 Continue, and has sent nothing of its body.
         return False
 
+    cdef int tell_when_flushed(self, response) except -1:
+        # The answer is complete, and the kernel has not taken all of it: it wants to know when it has.
+        raise NotImplementedError
+
     cdef tuple address_pair(self):
         # The names of both ends, as socket shows them; None for what is unknown.
         if self.addresses is None:

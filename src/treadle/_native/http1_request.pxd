@@ -1,8 +1,15 @@
 """Declarations of http1_request.pyx: what other native units may touch."""
 from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.readable cimport ReadableCore, ReadableState
 
 
-cdef class RequestCore:
+cdef class RequestReadable(ReadableState):
+    # Of a request that is used as a stream; there is none until then.
+    cdef bint is_pulled             # the read hook was called; never cleared
+    cdef bint is_handing_soon       # the tick of _hand_over is arranged; cleared in it
+
+
+cdef class RequestCore(ReadableCore):
     cdef Site server
     cdef Wire connection            # None once the message is over for the connection
     cdef readonly str method
@@ -11,6 +18,8 @@ cdef class RequestCore:
     cdef readonly str http_version
     cdef readonly list raw_headers
     cdef list trailers              # raw; None: none came
+    cdef public object _headers     # both as mappings, once asked for
+    cdef public object _trailers
     cdef readonly bint complete     # all of it has arrived
     cdef readonly bint aborted      # the peer left before that
     cdef bint keeps_alive           # the peer wants the connection to go on
@@ -22,9 +31,9 @@ cdef class RequestCore:
     cdef Py_ssize_t body_bytes
     cdef Py_ssize_t body_next       # index of the first of them
     cdef list readers               # futures of those who wait for news; None: nobody
-    cdef object __weakref__
 
     cdef int add_body(self, bytes chunk) except -1
+    cdef bytes pop_chunk(self)
     cdef bytes take_chunk(self)
     cdef int drop_body(self) except -1
     cdef object wait_among_others(self)
@@ -32,5 +41,16 @@ cdef class RequestCore:
     cdef int wake_readers(self) except -1
     cdef int ask_to_continue(self) except -1
     cdef int leave(self) except -1
-    cdef int abort(self) except -1
+    cdef int message_complete(self) except -1
+    cdef int abort(self, bint is_unanswered) except -1
     cdef int on_over(self) except -1
+    cdef bint renew(self) except -1
+
+    # as a stream
+    cdef int hand_over(self) except -1
+    cdef int hand_over_soon(self) except -1
+    cdef bint has_reader(self) noexcept
+
+    cdef inline bint is_heard(self) noexcept:
+        # Somebody uses it as a stream, or listens: there is somebody to tell.
+        return self.readable_half is not None or self._events is not None

@@ -2,9 +2,24 @@
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_grammar cimport Field
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.readable cimport ReadableCore
+from treadle._native.writable cimport WritableCore, WritableState
 
 
-cdef class ResponseCore:
+cdef class ResponseWritable(WritableState):
+    # Of an answer that is used as a stream; there is none until then.
+    cdef bytes last                 # what end() was given while writes waited: it leaves behind them. None: nothing
+    cdef object final_done          # what the final hook is to call back, once all was sent; None: it has not run, or has called back
+    cdef object torn_down           # what the destroy hook is to call back, once the connection is closed
+    cdef ReadableCore unread        # the request, if somebody listens: it ends behind 'finish'
+    cdef bint is_direct             # set while write() calls the hook: what that raises reaches who writes
+    cdef bint is_held               # the write hook calls back when the peer has read on; cleared then
+    cdef bint is_flushing           # complete, and the kernel has not taken all of it; cleared when it has
+
+    cdef int send_some(self, list chunks) except -1
+
+
+cdef class ResponseCore(WritableCore):
     cdef Site server
     cdef Wire connection            # None once complete or lost
     cdef public int status_code
@@ -25,12 +40,11 @@ cdef class ResponseCore:
     cdef long long sent             # body bytes so far
     cdef HeadWriter writer          # holds the head that is written, but not sent: it leaves with the first piece of the body
     cdef list waiters               # futures of those who wait in ready(); None: nobody
-    cdef object __weakref__
 
     cdef int check_status(self, int status) except -1
     cdef int check_name(self, name) except -1
     cdef int check_value(self, name, value) except -1
-    cdef bytes as_bytes(self, chunk)
+    cdef bytes as_bytes(self, chunk, encoding)
     cdef bytes latin_1(self, name, value)
     cdef HeadWriter begin_head(self)
     cdef int write_field(self, HeadWriter writer, name, value) except -1
@@ -42,4 +56,16 @@ cdef class ResponseCore:
     cdef int send_body(self, bytes chunk, bint is_last) except -1
     cdef int complete(self) except -1
     cdef int lose(self) except -1
+    cdef int drained(self) except -1
     cdef int wake_writer(self) except -1
+    cdef bint renew(self) except -1
+
+    # as a stream
+    cdef bint takes_more(self) except -1
+    cdef bint write_as_stream(self, bytes data, callback) except -1
+    cdef int end_as_stream(self, bytes data, callback) except -1
+    cdef int tell_finished(self) except -1
+
+    cdef inline bint is_plain(self) noexcept:
+        # Nobody uses it as a stream, and nobody listens: there is nobody to tell.
+        return self.writable_half is None and self._events is None

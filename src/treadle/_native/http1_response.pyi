@@ -1,9 +1,15 @@
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Self
+
+from treadle._native.writable import WritableCore, WritableState
 
 _Value = str | int | list[str] | tuple[str, ...]
 
-class ResponseCore:
+_Callback = Callable[[BaseException | None], object]
+
+class ResponseWritable(WritableState): ...
+
+class ResponseCore(WritableCore):
     status_code: int
     status_message: str | None
     send_date: bool
@@ -29,6 +35,19 @@ class ResponseCore:
         headers: Mapping[str, _Value] | Iterable[tuple[str | bytes, _Value | bytes]] | None = None,
     ) -> Self: ...
     def flush_headers(self) -> None: ...
-    def write(self, chunk: bytes | bytearray | memoryview | str) -> bool: ...
-    def end(self, chunk: bytes | bytearray | memoryview | str | None = None) -> Self: ...
+    def write(
+        self,
+        chunk: bytes | bytearray | memoryview | str,
+        encoding: str | None = None,
+        callback: _Callback | None = None,
+    ) -> bool: ...
+    def end(
+        self,
+        chunk: bytes | bytearray | memoryview | str | None = None,
+        encoding: str | None = None,
+        callback: _Callback | None = None,
+    ) -> Self: ...
     def ready(self) -> Awaitable[None]: ...
+    def _go_on(self) -> None: ...
+    def _flushed(self) -> None: ...
+    def _tell_late(self) -> None: ...

@@ -1,20 +1,29 @@
 # cython: nonecheck=True
 """An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
 
-Invariants: what leaves is framed as its head says, or the connection is cut; the head leaves with the first piece of the body, so
-that a small answer is one send; a head in the making is this answer's alone, whatever code of the user runs meanwhile.
+    write(), end() ─────────────────────────────────► send_body() ──► connection
+        │ somebody listens, or it is used as a stream     ▲
+        └──► ResponseWritable ──write hook, final hook────┘ called back while the connection is below its mark
+
+It is a stream whose writable side is made when it is first used as one. Invariants: what leaves is framed as its head says, or the
+connection is cut; the head leaves with the first piece of the body, so that a small answer is one send, whoever listens; a head in
+the making is this answer's alone, whatever code of the user runs meanwhile; user code runs in ticks, never inside the connection.
 Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
-Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names.
+Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names and the order of events.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
-from treadle._native.http1_exchange cimport Ready, Wire
+from treadle._native.http1_exchange cimport Ready, Wire, is_bare
 from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
     parse_length,
 )
 from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
+from treadle._native.stream_core cimport StreamCore
+from treadle._native.stream_states cimport FINISH, FINISHED, OPEN, next_intake
+from treadle._native.tcp cimport MARK_DEFAULT
+from treadle._native.writable cimport WritableCore, WritableState, writable_of
 
 cdef extern from "Python.h":
     bint PyObject_CheckBuffer(object candidate)
@@ -27,8 +36,82 @@ cdef enum:
 cdef long long LENGTH_MAX = 999_999_999_999_999_999     # what parse_length takes: 18 digits
 
 
-cdef class ResponseCore:
-    """An answer on its way. The subclass adds what is not hot."""
+cdef class ResponseWritable(WritableState):
+    cdef bint has_writev(self) except -1:
+        return True
+
+    cdef bint has_final(self) except -1:
+        return True
+
+    cdef bint is_all_but_done(self):
+        return self.intake == FINISHED or (not self.is_flushing and WritableState.is_all_but_done(self))
+
+    cdef int call_write(self, chunk, encoding) except -1:
+        return self.send_some([chunk])
+
+    cdef int call_writev(self, list requests) except -1:
+        return self.send_some([request["chunk"] for request in requests])
+
+    cdef int send_some(self, list chunks) except -1:
+        # All of them leave together. The hook is called back at once, or when the peer has read on.
+        cdef ResponseCore response = <ResponseCore>self.stream()
+        cdef Wire connection = response.connection
+        cdef bint is_corked_here = len(chunks) > 1 and connection is not None and not connection.is_corked
+        cdef bytes data
+        try:
+            if is_corked_here:
+                connection.is_corked = True
+            for chunk in chunks:
+                data = response.as_bytes(chunk, None)
+                if PyBytes_GET_SIZE(data):
+                    response.send_body(data, False)
+        except Exception as error:
+            self.written(error)
+            if self.is_direct:
+                raise
+            return 0
+        finally:
+            if is_corked_here:
+                connection.uncork()
+        if connection is not None and connection.is_over_mark:
+            self.is_held = True
+            return 0
+        return self.written(None)
+
+    cdef int call_final(self, done) except -1:
+        cdef ResponseCore response = <ResponseCore>self.stream()
+        cdef bytes last = self.last
+        if not response.finished:
+            self.last = None
+            response.send_body(b"" if last is None else last, True)
+        if self.is_flushing:
+            self.final_done = done
+        else:
+            done()
+        return 0
+
+    cdef int finish(self) except -1:
+        # ORDER, COMPAT(node): of an answer 'finish' comes before the callback of end(), and then the rest of its request goes.
+        cdef StreamCore stream = self.stream()
+        cdef object unread = self.unread
+        self.pending -= 1
+        self.intake = next_intake(self.intake, FINISH)
+        stream.emit_none("finish")
+        self.call_end_callbacks(None)
+        if unread is not None:
+            self.unread = None
+            unread._answered()
+        return stream.destroy_when_both_done(None)
+
+    cdef int on_gone(self) except -1:
+        self.last = None
+        self.unread = None
+        self.final_done = None
+        return WritableState.on_gone(self)
+
+
+cdef class ResponseCore(WritableCore):
+    """An answer on its way. The subclass adds what is not hot, and what is said of text and errors."""
 
     def __init__(self):
         raise TypeError("answers are made by the server")
@@ -56,6 +139,7 @@ cdef class ResponseCore:
             self.keeps_alive = False
             connection.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if self.is_head_only else answer)
             self.complete()
+            self.tell_finished()
 
     # ---- fields
 
@@ -142,28 +226,37 @@ cdef class ResponseCore:
         if self.is_unsent:
             self.send_body(b"", False)
 
-    def write(self, chunk):
-        """Send a piece of the body (bytes-like, or str as UTF-8). False: more than the mark waits to be sent, or the peer
-        has left; wait for ready().
+    def write(self, chunk, encoding=None, callback=None):
+        """Send a piece of the body (bytes-like, or str as UTF-8 or `encoding`). False: more than the mark waits to be sent, or the
+        peer has left; wait for ready(), or 'drain'. callback(error or None): it was handed over, or never will be.
 
-        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
-        cdef bytes data = self.as_bytes(chunk)
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE,
+        ERR_UNKNOWN_ENCODING."""
+        cdef bytes data = self.as_bytes(chunk, encoding)
         if self.writable_ended:
             self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
+        if callback is not None or not self.is_plain():
+            return self.write_as_stream(data, callback)
         if PyBytes_GET_SIZE(data):
             self.send_body(data, False)
-        return self.connection is not None and not self.connection.closing and not self.connection.is_over_mark
+        return self.takes_more()
 
-    def end(self, chunk=None):
-        """Send the last piece, if any, and complete the answer. A second call without a chunk is no harm.
+    def end(self, chunk=None, encoding=None, callback=None):
+        """Send the last piece, if any, and complete the answer. A second call without a chunk is no harm. Returns the answer.
+        callback(error or None): behind 'finish', or when that will never be.
 
-        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE."""
-        cdef bytes data = b"" if chunk is None else self.as_bytes(chunk)
+        Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE,
+        ERR_UNKNOWN_ENCODING."""
+        cdef bytes data = b"" if chunk is None else self.as_bytes(chunk, encoding)
         if self.writable_ended:
             if chunk is not None:
                 self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
-            return self
-        self.send_body(data, True)
+            if callback is not None:
+                writable_of(self).end(None, None, callback)
+        elif callback is None and self.is_plain():
+            self.send_body(data, True)
+        else:
+            self.end_as_stream(data, callback)
         return self
 
     def ready(self):
@@ -211,10 +304,14 @@ cdef class ResponseCore:
         except (UnicodeEncodeError, TypeError):
             self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
 
-    cdef bytes as_bytes(self, chunk):
+    cdef bytes as_bytes(self, chunk, encoding):
         if type(chunk) is bytes:
             return <bytes>chunk
         if isinstance(chunk, str):
+            if encoding is not None:
+                return self._encode(chunk, self._known_encoding(encoding))
+            if self.writable_half is not None:
+                return self._encode(chunk, self.writable_half.default_encoding)
             return (<str>chunk).encode()
         if not PyObject_CheckBuffer(chunk):
             self.server.fault(
@@ -372,7 +469,8 @@ cdef class ResponseCore:
                 connection.end_now(None)
             self.server.fault("ERR_HTTP_CONTENT_LENGTH_MISMATCH", {"sent": self.sent + size, "declared": self.length})
         self.sent += size
-        self.writable_ended = is_last
+        if is_last:
+            self.writable_ended = True
         if connection is None:                  # lost: what is written has nowhere to go
             return 0
         if self.is_head_only:
@@ -410,11 +508,34 @@ cdef class ResponseCore:
         if connection is not None and connection.has_response(self):
             self.connection = None
             self.wake_writer()
+            if self.writable_half is not None and (connection.is_over_mark or (connection.unsent_bytes and not connection.is_corked)):
+                (<ResponseWritable>self.writable_half).is_flushing = True   # ORDER: what a cork holds leaves before anybody is told
+                connection.tell_when_flushed(self)
             connection.response_complete()
         return 0
 
     cdef int lose(self) except -1:
+        # The connection is gone, or has refused the message: nobody gets the rest.
+        cdef ResponseWritable state
         self.connection = None
+        self.wake_writer()
+        if self.is_plain():
+            return 0
+        state = <ResponseWritable>writable_of(self)     # ORDER: making it now destroys it
+        if state.torn_down is not None:
+            torn_down, state.torn_down = state.torn_down, None
+            torn_down()
+        else:
+            self.destroy()
+        return 0
+
+    cdef int drained(self) except -1:
+        # The peer has read on.
+        if not self.is_plain():
+            if self.writable_half is None:
+                self.materialise()
+                (<ResponseWritable>self.writable_half).needs_drain = True      # the last write() was answered with False
+            self.tick(self._go_on, ())
         return self.wake_writer()
 
     cdef int wake_writer(self) except -1:
@@ -431,3 +552,157 @@ cdef class ResponseCore:
                     else:
                         waiter.set_result(None)
         return 0
+
+    cdef bint renew(self) except -1:
+        # As RequestCore.renew().
+        if not self.is_plain() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections or not is_bare(self):
+            return False
+        self.server = None
+        self.connection = None
+        self.message = None
+        self.fields = None
+        self.writer = None
+        self.waiters = None
+        self.length = self.sent = 0
+        self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
+        self.keeps_alive = self.has_length = self.has_date = self.has_close = False
+        return True
+
+    # ---- as a stream
+
+    cdef int materialise(self) except -1:
+        self._make_writable(MARK_DEFAULT, False, "utf8", True, None, None, None)
+        self._begin(True, True, None, None)
+        if self.finished:
+            return self.tell_finished()
+        if self.connection is None:
+            self.destroy()
+        else:
+            (<ResponseWritable>self.writable_half).needs_drain = self.connection.is_over_mark
+        return 0
+
+    def _new_writable_state(self, write):
+        return ResponseWritable.__new__(ResponseWritable)
+
+    cdef bint takes_more(self) except -1:
+        return self.connection is not None and not self.connection.closing and not self.connection.is_over_mark
+
+    cdef bint write_as_stream(self, bytes data, callback) except -1:
+        cdef ResponseWritable state = <ResponseWritable>writable_of(self)
+        cdef bint fits
+        state.is_direct = True
+        try:
+            fits = state.write(data, None, callback)
+        finally:
+            state.is_direct = False
+        if fits and state.is_held:
+            state.needs_drain = True
+        return fits and self.takes_more()
+
+    cdef int end_as_stream(self, bytes data, callback) except -1:
+        # ORDER: with nothing in front of it the last piece leaves now, so that what it raises reaches who ends.
+        cdef ResponseWritable state = <ResponseWritable>writable_of(self)
+        cdef Wire connection = self.connection
+        if not state.is_writing and not state.is_buffering():
+            self.send_body(data, True)
+            return state.end(None, None, callback)
+        self.writable_ended = True
+        state.last = data
+        if connection is None or connection.is_corked:
+            return state.end(None, None, callback)
+        connection.is_corked = True         # what cork() kept leaves with it
+        try:
+            state.end(None, None, callback)
+        finally:
+            connection.uncork()
+        return 0
+
+    cdef int tell_finished(self) except -1:
+        # It is complete, and was not ended as a stream.
+        cdef ResponseWritable state
+        if not self.is_plain():
+            state = <ResponseWritable>writable_of(self)
+            if state.intake == OPEN:
+                state.end(None, None, None)
+        return 0
+
+    def _go_on(self):
+        # The tick behind drained().
+        cdef ResponseWritable state = <ResponseWritable>self.writable_half
+        if self.connection is None or self.connection.is_over_mark:
+            return
+        if state.is_held:
+            state.is_held = False
+            state.written(None)
+        elif state.needs_drain and state.intake == OPEN and state.length == 0 and not self.is_destroyed():
+            state.needs_drain = False
+            self.emit_none("drain")
+
+    def _flushed(self):
+        """The kernel has taken all of it."""
+        cdef ResponseWritable state = <ResponseWritable>self.writable_half
+        state.is_flushing = False
+        if state.final_done is not None:
+            done, state.final_done = state.final_done, None
+            done()
+
+    def _tell_late(self):
+        """Somebody begins to listen. Where it was complete or lost before, they are told now."""
+        if self.connection is None:
+            writable_of(self)
+
+    def destroy(self, error=None):
+        """Give the answer up: the connection is cut, or ends behind what was answered before, if nothing of this was sent. Then 'close' is
+        emitted, without 'finish' before it; `error` is kept as `errored`, and not emitted. Returns the answer."""
+        writable_of(self)
+        return WritableCore.destroy(self, error)
+
+    def _destroy(self, error, callback):
+        cdef Wire connection = self.connection
+        if connection is None:
+            callback()
+        else:
+            (<ResponseWritable>self.writable_half).torn_down = callback
+            if self.is_unsent:
+                connection.close_after_flush()
+            else:
+                connection.end_now(None)
+
+    def _writes(self):
+        writable_of(self)
+        return True
+
+    def _is_through(self):
+        return writable_of(self).is_done()
+
+    @property
+    def destroyed(self):
+        """It was given up, or is through, or its connection has gone."""
+        return self.is_destroyed() or (self.writable_half is None and self.connection is None)
+
+    @property
+    def closed(self):
+        """Likewise, and what it held was released; 'close' may still be about to be emitted."""
+        return self.is_closed() or (self.writable_half is None and self.connection is None)
+
+    @property
+    def writable_finished(self):
+        """All of it was handed to the kernel, or leaves with the answers of this turn."""
+        return self.finished and (self.writable_half is None or not (<ResponseWritable>self.writable_half).is_flushing)
+
+    @property
+    def writable_length(self):
+        """Bytes that wait to be sent: on the connection, and behind it."""
+        cdef Py_ssize_t length = 0 if self.connection is None else self.connection.unsent_bytes
+        if self.writable_half is not None:
+            length += self.writable_half.length
+            if (<ResponseWritable>self.writable_half).is_held:
+                length -= (<ResponseWritable>self.writable_half).write_length   # the connection has that already
+        return length
+
+    @property
+    def writable_need_drain(self):
+        """write() was answered with False, and 'drain' is still to come."""
+        if self.writable_half is not None:
+            return WritableCore.writable_need_drain.__get__(self)
+        return not self.writable_ended and self.connection is not None and self.connection.is_over_mark

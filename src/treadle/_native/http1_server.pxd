@@ -12,6 +12,7 @@ cdef class ServerCore(Site):
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
     cdef int let_go(self, RequestCore request) except -1
+    cdef int keep_spares(self, RequestCore request, ResponseCore response) except -1
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
 

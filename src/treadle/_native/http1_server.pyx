@@ -123,6 +123,14 @@ cdef class ServerCore(Site):
         except BaseException as exception:
             self.let_go(request)
             self.handler_failed(exception, request, response)
+        return self.keep_spares(request, response)
+
+    cdef int keep_spares(self, RequestCore request, ResponseCore response) except -1:
+        # An exchange is over for whoever was called, at once. What nobody else has serves the next one.
+        if self.spare_request is None and Py_REFCNT(request) == 1 and type(request) is self.request_type and request.renew():
+            self.spare_request = request
+        if self.spare_response is None and Py_REFCNT(response) == 1 and type(response) is self.response_type and response.renew():
+            self.spare_response = response
         return 0
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:

@@ -28,6 +28,7 @@ cdef class ReadableState(Half):
     cdef bint hears_readable        # a 'readable' listener holds the flow; follows the listeners, with a tick's delay
     cdef bint hears_data            # there is a 'data' listener
     cdef NativeListener only_data   # the only 'data' listener, if it is native; follows the listeners
+    cdef bint is_unheard            # nobody listens for 'data'; noted when iteration begins, follows the listeners
     cdef bint has_paused            # pause() or resume() was called
     cdef bint is_paused             # ... the last one was pause()
     cdef bint did_read              # 'data' was emitted, or a chunk read
@@ -50,8 +51,8 @@ cdef class ReadableState(Half):
     cdef int note_empty(self, bint has_read_past) except -1
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
-    cdef object take(self, Py_ssize_t size)
     cdef object take_first(self)
+    cdef str joined_text(self, list pieces)
     cdef object take_some(self, Py_ssize_t size)
     cdef int note_data_listeners(self) except -1
     cdef int arrange_readable(self) except -1
@@ -81,8 +82,8 @@ cdef class ReadableState(Half):
 cdef inline bint push_on(ReadableState state, chunk) except -1:
     # As push(), of a chunk and not the end.
     cdef NativeListener only
-    if state.flow == FLOWING and state.only_data is not None and not state.is_sync and state.length == 0 and state.supply == SUPPLYING \
-            and state.decoder is None and not (<StreamCore>state.owner).is_failed() \
+    if state.flow == FLOWING and state.only_data is not None and not state.is_sync and state.length == 0 \
+            and state.supply == SUPPLYING and state.decoder is None and not (<StreamCore>state.owner).is_failed() \
             and (state.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
         # PERF: bench/streams, `objects`: whoever it is piped to gets it at once; what push() does, in short.
         only = state.only_data

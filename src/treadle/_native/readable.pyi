@@ -1,7 +1,9 @@
 from collections.abc import Hashable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from treadle._native.stream_core import Half, StreamCore
+
+SUPPLIES: Final[tuple[str, ...]]
 
 class ReadableState(Half): ...
 

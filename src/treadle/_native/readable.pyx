@@ -20,7 +20,7 @@ from treadle._native.stream_core cimport (
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
 from treadle._native.timers cimport NS_PER_MS, clock_ns
-from treadle._native.stream_states import SUPPLIES as NAMES
+from treadle._native.stream_states import SUPPLIES
 
 cdef extern from "Python.h":
     int width_of "PyUnicode_KIND"(object text) noexcept     # bytes a character takes; 4: some are beyond U+FFFF
@@ -65,15 +65,37 @@ cdef inline int add_chunk(ReadableState state, chunk, bint is_first) except -1:
     return 0
 
 
+cdef inline bint is_plain(ReadableState state, chunk) except -1:
+    # Whether the buffer keeps the chunk as it is, which is neither None nor empty.
+    if state.decoder is not None:
+        return False
+    return chunk is not None if state.object_mode else (type(chunk) is bytes and length_of(chunk) != 0)
+
+
+cdef inline bint push_plain(ReadableState state, chunk) except -1:
+    if not takes_more(state):
+        return False
+    state.is_reading = False
+    add_chunk(state, chunk, False)
+    return state.can_push_more()
+
+
 cdef inline int emit_data(ReadableState state, chunk) except -1:
     cdef NativeListener only
     state.did_read = True
     if state.only_data is None:
-        state.stream().emit_one("data", chunk)
+        if not state.is_unheard:
+            state.stream().emit_one("data", chunk)
     else:                       # PERF: bench/streams, `objects`: four look-ups a chunk otherwise
         only = state.only_data
         only.hear(chunk)
     return 0
+
+
+cdef inline Py_ssize_t first_length(ReadableState state) except -1:
+    # What is left of the first chunk, which there is.
+    cdef PyObject *first = state.buffer.slots[state.buffer.head]
+    return length_of(<object>first) - state.first_offset
 
 
 cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except -1:
@@ -84,11 +106,18 @@ cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except
         return 1
     if size == READ_ALL:
         if state.flow == FLOWING and state.length:
-            return length_of(state.buffer.first()) - state.first_offset     # chunk by chunk, as they came
+            return first_length(state)      # chunk by chunk, as they came
         return state.length
     if size <= state.length:
         return size
     return state.length if state.supply != SUPPLYING else 0
+
+
+cdef inline object take(ReadableState state, Py_ssize_t count):
+    # Out of the buffer, which has that much; length is the caller's to correct.
+    if state.object_mode or (state.first_offset == 0 and first_length(state) == count):
+        return state.buffer.pop()
+    return state.take_some(count)
 
 
 cdef int attempt_read(ReadableState state, void *argument) except -1:
@@ -119,13 +148,7 @@ cdef class ReadableState(Half):
             self.is_reading = False
             self.end_pushed()
             return False
-        if self.decoder is not None or not (self.object_mode or (type(chunk) is bytes and length_of(chunk) != 0)):
-            return self.push_converted(chunk, encoding)
-        if takes_more(self):
-            self.is_reading = False
-            add_chunk(self, chunk, False)
-            return self.can_push_more()
-        return False
+        return push_plain(self, chunk) if is_plain(self, chunk) else self.push_converted(chunk, encoding)
 
     cdef bint push_converted(self, chunk, encoding) except -1:
         # Text, and bytes that are not `bytes`, or empty, or decoded.
@@ -141,7 +164,7 @@ cdef class ReadableState(Half):
         if not takes_more(self):
             return False
         self.is_reading = False
-        if self.decoder is not None and type(chunk) is not str and not encoding:
+        if self.decoder is not None and type(chunk) is not str and not (encoding and self.object_mode):
             chunk = self.decoder.decode(chunk)
             if length_of(chunk) == 0 and not self.object_mode:
                 self.read_more_soon()
@@ -171,6 +194,7 @@ cdef class ReadableState(Half):
 
     cdef object checked(self, chunk, str encoding, bint is_text_wanted):
         # A chunk of a byte stream as the buffer keeps it: bytes, a flat memoryview, or text that needs no decoding. None: refused.
+        # is_text_wanted: a str stays one where text is given out.
         cdef StreamCore stream = self.stream()
         if isinstance(chunk, str):
             if not encoding:
@@ -178,6 +202,8 @@ cdef class ReadableState(Half):
             if self.encoding == encoding:
                 return chunk
             chunk = stream._encode(chunk, encoding)
+            if is_text_wanted and self.decoder is not None:
+                return stream._decode(chunk, self.encoding)
         elif isinstance(chunk, (bytes, bytearray, memoryview)):
             chunk = stream._flat(chunk)
         else:
@@ -185,8 +211,6 @@ cdef class ReadableState(Half):
                 "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__),
                 False)
             return None
-        if is_text_wanted and self.decoder is not None:
-            return stream._decode(chunk, self.encoding)
         return chunk
 
     cdef object in_units(self, text):
@@ -197,7 +221,8 @@ cdef class ReadableState(Half):
         return self.stream()._split_pairs(text)
 
     cdef int keep_text(self, text, bint is_first) except -1:
-        text = self.in_units(text)
+        if isinstance(text, str):       # COMPAT(node): bytes that are put back stay bytes, though text is given out
+            text = self.in_units(text)
         self.length += length_of(text)
         return self.keep(text, is_first)
 
@@ -249,16 +274,17 @@ cdef class ReadableState(Half):
                 self.end_if_read()
             return None
         if (self.needs_readable or self.length == 0 or self.length - count < self.high_water_mark) and not self.is_reading \
-                and self.supply == SUPPLYING and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
+                and self.supply == SUPPLYING \
+                and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
             self.ask()
             if not self.is_reading:
                 count = readable_now(self, size)    # what the hook has pushed counts
         if count == 0 or self.length == 0:
             return self.found_nothing(size)
-        chunk = self.take(count)
+        chunk = take(self, count)
         self.length -= count
         data_moved(self)
-        if self.has_pairs:
+        if self.has_pairs and isinstance(chunk, str):
             chunk = self.stream()._join_pairs(chunk)
         if self.length == 0:
             self.note_empty(size != count)
@@ -309,12 +335,6 @@ cdef class ReadableState(Half):
         self.mark = self.high_water_mark
         return 0
 
-    cdef object take(self, Py_ssize_t count):
-        # Out of the buffer, which has that much; length is the caller's to correct.
-        if self.object_mode or (self.first_offset == 0 and length_of(self.buffer.first()) == count):
-            return self.buffer.pop()
-        return self.take_some(count)
-
     cdef object take_first(self):
         # What is left of the first chunk.
         cdef object first = self.buffer.pop()
@@ -339,12 +359,17 @@ cdef class ReadableState(Half):
             count -= rest
         if len(pieces) == 1:
             return pieces[0]
-        return "".join(pieces) if self.decoder is not None else b"".join(pieces)
+        return b"".join(pieces) if self.decoder is None else self.joined_text(pieces)
+
+    cdef str joined_text(self, list pieces):
+        cdef StreamCore stream = self.stream()
+        return "".join([piece if isinstance(piece, str) else stream._decode(piece, "utf8") for piece in pieces])
 
     cdef int note_data_listeners(self) except -1:
         cdef StreamCore stream = self.stream()
         cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
         self.only_data = entry if isinstance(entry, NativeListener) else None
+        self.is_unheard = not stream.hears("data") and not stream.has_own_emit
         return 0
 
     cdef int set_decoder(self, decoder, str encoding) except -1:
@@ -618,13 +643,14 @@ cdef class ReadableCore(StreamCore):
     def _note_iteration(self):
         cdef ReadableState state = readable_of(self)
         state.is_iterated = True
+        state.note_data_listeners()
 
     def _set_decoder(self, decoder, encoding):
         readable_of(self).set_decoder(decoder, encoding)
 
     def _supply(self):
         """The state of the readable side, by name."""
-        return NAMES[<int>readable_of(self).supply]
+        return SUPPLIES[<int>readable_of(self).supply]
 
     # ---- looking
 
@@ -677,13 +703,21 @@ cdef class ReadableCore(StreamCore):
         return not state.is_disabled and self.is_failed() and state.supply != END_EMITTED
 
 
-cdef Method thorough_push
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_push;
+    """
+    Method thorough_push "treadle_thorough_push"
 
 
 cdef object quick_push(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count != 1 or names != NULL or (<StreamCore>stream).readable_half is None:
-        return thorough_push(stream, arguments, count, names)
-    return (<ReadableState>(<StreamCore>stream).readable_half).push(<object>arguments[0], None)
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).readable_half
+    cdef PyObject *chunk
+    if count == 1 and names == NULL and <object>state is not None:
+        chunk = arguments[0]
+        if is_plain(<ReadableState>state, <object>chunk):
+            return push_plain(<ReadableState>state, <object>chunk)
+    return thorough_push(stream, arguments, count, names)
 
 
 hasten(ReadableCore, "push", quick_push, &thorough_push)

@@ -1,9 +1,11 @@
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from typing_extensions import disjoint_base
 
 from treadle._native.emitter import EmitterCore
+
+LIVES: Final[tuple[str, ...]]
 
 class Half: ...
 

@@ -15,7 +15,7 @@ from treadle._native.emitter cimport EmitterCore
 from treadle._native.faces cimport Faces
 from treadle._native.stream_states cimport (
     ALIVE, ANNOUNCE, CONSTRUCTED, CONSTRUCTING, DESTROY, DESTROYED, DESTROYING, DOOMED, next_life)
-from treadle._native.stream_states import LIVES as NAMES
+from treadle._native.stream_states import LIVES
 
 cdef extern from *:
     """
@@ -268,7 +268,7 @@ cdef class StreamCore(EmitterCore):
 
     def _life(self):
         """The state of its life, by name."""
-        return NAMES[<int>self.life]
+        return LIVES[<int>self.life]
 
     @property
     def destroyed(self):

@@ -4,10 +4,12 @@ from treadle._native.stream_core cimport StreamCore
 
 cdef class Ready:
     cdef object value
+    cdef object stop                # the StopIteration that has carried it, or the value before; None before the first
 
 
 cdef class IteratorCore:
     cdef readonly StreamCore stream
     cdef public bint has_begun      # its listeners are there
     cdef public bint is_over        # they are gone
+    cdef Ready ready                # the latest step's
     cdef int in_a_row               # chunks since the last suspension

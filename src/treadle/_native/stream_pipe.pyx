@@ -6,15 +6,23 @@ Invariants: it listens as long as it stands, and leaves no listener behind; an e
 (pipeline does). Not here: which pipes a source has, and unpipe() (treadle.streams).
 Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 """
+from cpython.object cimport PyObject
+
 from treadle._native.readable cimport ReadableState, readable_of
 from treadle._native.stream_core cimport Attempt, StreamCore, failure_of_attempt
 from treadle._native.stream_states cimport END_EMITTED, FLOWING
-from treadle._native.writable cimport WritableCore, WritableState, writable_of
+from treadle._native.writable cimport WritableCore, WritableState, writable_of, write_on
 
 
 cdef int attempt_write(Pipe pipe, object chunk) except -1:
-    if not ((<WritableState>pipe.core.writable_half).write(chunk, None, None) if pipe.core is not None
-            else pipe.destination.write(chunk) is not False):
+    cdef PyObject *state
+    cdef bint goes_on
+    if pipe.core is not None:
+        state = <PyObject *>pipe.core.writable_half
+        goes_on = write_on(<WritableState>state, chunk)
+    else:
+        goes_on = pipe.destination.write(chunk) is not False
+    if not goes_on:
         pipe.wait_for_drain()
     return 0
 

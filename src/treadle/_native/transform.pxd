@@ -13,9 +13,10 @@ cdef class TransformWritable(WritableState):
     cdef object flush_option
     cdef object transformed         # what the transform hook calls back: the stream's _transformed, bound once
     cdef Py_ssize_t length_before   # what was buffered for reading when the hook got its chunk
+    cdef bint passes_on             # the hook is PassThrough's; set with the first chunk
     cdef bint waits_for_read        # the readable side is full: the write is called back when somebody reads
 
-    cdef int transform_done(self, error, data) except -1
+    cdef int begin(self) except -1
     cdef bint has_own_final(self) except -1
     cdef int call_flush(self, done) except -1
 

@@ -36,27 +36,22 @@ cdef class TransformWritable(WritableState):
 
     cdef int call_write(self, chunk, encoding) except -1:
         if self.transformed is None:
-            self.transformed = self.stream()._transformed
+            self.begin()
         self.length_before = (<StreamCore>self.owner).readable_half.length
+        if self.passes_on:      # no call of Python
+            return transformed_well(self, <PyObject *>self.owner, <PyObject *>chunk)
         if self.transform_option is None:
             self.stream()._transform(chunk, encoding, self.transformed)
             return 0
-        return call_hook_3(<PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
+        return call_hook_3(
+            <PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
 
-    cdef int transform_done(self, error, data) except -1:
-        # The hook calls back.
-        cdef ReadableState readable = <ReadableState>(<StreamCore>self.owner).readable_half
-        cdef StreamCore stream
-        if error is not None:
-            return self.written(error)
-        if data is not None:
-            push_on(readable, data)
-        if readable.supply != SUPPLYING:
-            stream = self.stream()
-            return stream.tick(stream._written, ())     # ORDER: the end that the hook has pushed is told first
-        if self.has_end_returned or readable.length == self.length_before or readable.length < readable.high_water_mark:
-            return written_well(self)
-        self.waits_for_read = True
+    cdef int begin(self) except -1:
+        # The first chunk is written: by now it is clear who the hook is.
+        cdef StreamCore stream = self.stream()
+        self.transformed = stream._transformed
+        self.passes_on = self.transform_option is None and type(stream)._transform is TransformCore._pass_on \
+            and "_transform" not in getattr(stream, "__dict__", ())
         return 0
 
     # ---- ending: flush is the final hook, or comes after that of a subclass
@@ -73,8 +68,12 @@ cdef class TransformWritable(WritableState):
         return self.call_flush(done)
 
     cdef int emit_prefinish(self) except -1:
+        cdef StreamCore stream = self.stream()
         if self.has_own_final():
-            self.call_flush(None)
+            try:
+                self.call_flush(None)
+            except Exception as error:
+                stream.destroy(error)
         return WritableState.emit_prefinish(self)
 
     cdef int call_flush(self, done) except -1:
@@ -136,18 +135,47 @@ cdef class TransformCore(StreamCore):
         """The transform hook: push() what the chunk makes, then call callback(), or callback(error), or callback(None, data)."""
         raise self._make_error("ERR_METHOD_NOT_IMPLEMENTED", method="_transform()")
 
+    def _pass_on(self, chunk, encoding, callback):
+        """The hook of PassThrough."""
+        callback(None, chunk)
+
     def _transformed(self, error=None, data=None):      # positional arguments: quick_transformed()
-        (<TransformWritable>self.writable_half).transform_done(error, data)
+        cdef PyObject *arguments[2]
+        arguments[0] = <PyObject *>error
+        arguments[1] = <PyObject *>data
+        quick_transformed(<PyObject *>self, arguments, 2, NULL)
 
 
-cdef Method thorough_transformed
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_transformed;
+    """
+    Method thorough_transformed "treadle_thorough_transformed"
 
 
 cdef object quick_transformed(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count > 2 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *writable = <PyObject *>(<StreamCore>stream).writable_half
+    if count > 2 or names != NULL:
         return thorough_transformed(stream, arguments, count, names)
-    (<TransformWritable>(<StreamCore>stream).writable_half).transform_done(
-        <object>arguments[0] if count > 0 else None, <object>arguments[1] if count > 1 else None)
+    if count != 0 and <object>arguments[0] is not None:
+        (<TransformWritable>writable).written(<object>arguments[0])
+    else:
+        transformed_well(<TransformWritable>writable, stream, arguments[1] if count == 2 else <PyObject *>None)
+
+
+cdef inline int transformed_well(TransformWritable writable, PyObject *stream, PyObject *data) except -1:
+    # The hook calls back without an error.
+    cdef PyObject *readable = <PyObject *>(<StreamCore>stream).readable_half
+    if <object>data is not None:
+        push_on(<ReadableState>readable, <object>data)
+    if (<ReadableState>readable).supply != SUPPLYING:
+        # ORDER: the end that the hook has pushed is told first.
+        return (<StreamCore>stream).tick((<StreamCore>stream)._written, ())
+    if writable.has_end_returned or (<ReadableState>readable).length == writable.length_before \
+            or (<ReadableState>readable).length < (<ReadableState>readable).high_water_mark:
+        return written_well(writable)
+    writable.waits_for_read = True
+    return 0
 
 
 hasten(TransformCore, "_transformed", quick_transformed, &thorough_transformed)

@@ -1,7 +1,9 @@
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from treadle._native.stream_core import Half, StreamCore
+
+INTAKES: Final[tuple[str, ...]]
 
 class WritableState(Half): ...
 

@@ -14,10 +14,9 @@ from cpython.object cimport PyObject
 
 from treadle._native.queues cimport Ring
 from treadle._native.stream_core cimport Half, Method, StreamCore, call_hook_3, hasten, length_of
-from treadle._native.stream_states cimport ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake
-from treadle._native.stream_states import INTAKES as NAMES
-
-
+from treadle._native.stream_states cimport (
+    ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake)
+from treadle._native.stream_states import INTAKES
 
 cdef class WritableState(Half):
     def __cinit__(self):
@@ -210,7 +209,8 @@ cdef class WritableState(Half):
                 encoding = self.buffer.pop()
                 callback = self.buffer.pop()
                 length = 1 if self.object_mode else length_of(chunk)
-                self.hand_over(chunk, encoding, callback, None, length)
+                if not self.hand_over(chunk, encoding, callback, None, length):
+                    break
         self.is_clearing = False
         return 0
 
@@ -225,21 +225,33 @@ cdef class WritableState(Half):
             if callback is not None:
                 callbacks.append(callback)
         self.pending -= len(requests) - 1       # one callback for all
-        return self.hand_over(None, None, CallEach(callbacks) if callbacks else None, requests, self.length)
+        self.hand_over(None, None, CallEach(callbacks) if callbacks else None, requests, self.length)
+        return 0
 
     cdef int hand_over(self, chunk, encoding, callback, list requests, Py_ssize_t length) except -1:
+        # False: the hook has raised.
         cdef StreamCore stream = self.stream()
         self.write_length = length
         self.write_callback = callback
         self.is_writing = self.is_sync = True
         if stream.is_destroyed():
             self.written(stream._make_error("ERR_STREAM_DESTROYED", operation="write"))
-        elif requests is not None:
-            self.call_writev(requests)
         else:
-            self.call_write(chunk, encoding)
+            try:
+                if requests is not None:
+                    self.call_writev(requests)
+                else:
+                    self.call_write(chunk, encoding)
+            except Exception as error:
+                # What write() would raise: of a chunk that has waited nobody else hears. COMPAT(node): there it ends the process.
+                if self.is_writing:
+                    self.written(error)
+                else:
+                    stream.error_or_destroy(error, True)
+                self.is_sync = False
+                return False
         self.is_sync = False
-        return 0
+        return True
 
     cdef int fail_buffered(self) except -1:
         # What waits is not written any more: its callbacks, and those of end(), are told.
@@ -508,7 +520,7 @@ cdef class WritableCore(StreamCore):
 
     def _intake(self):
         """The state of the writable side, by name."""
-        return NAMES[<int>writable_of(self).intake]
+        return INTAKES[<int>writable_of(self).intake]
 
     # ---- looking
 
@@ -561,22 +573,30 @@ cdef class WritableCore(StreamCore):
         return not state.is_disabled and self.is_failed() and state.intake != FINISHED
 
 
-cdef Method thorough_write, thorough_written
+cdef extern from *:
+    """
+    static treadle_method treadle_thorough_write;
+    static treadle_method treadle_thorough_written;
+    """
+    Method thorough_write "treadle_thorough_write"
+    Method thorough_written "treadle_thorough_written"
 
 
 cdef object quick_write(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count != 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
+    if count != 1 or names != NULL or <object>state is None:
         return thorough_write(stream, arguments, count, names)
-    return (<WritableState>(<StreamCore>stream).writable_half).write(<object>arguments[0], None, None)
+    return (<WritableState>state).write(<object>arguments[0], None, None)
 
 
 cdef object quick_written(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
-    if count > 1 or names != NULL or (<StreamCore>stream).writable_half is None:
+    cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
+    if count > 1 or names != NULL:
         return thorough_written(stream, arguments, count, names)
     if count == 0 or <object>arguments[0] is None:
-        written_well(<WritableState>(<StreamCore>stream).writable_half)
+        written_well(<WritableState>state)
     else:
-        (<WritableState>(<StreamCore>stream).writable_half).written(<object>arguments[0])
+        (<WritableState>state).written(<object>arguments[0])
 
 
 hasten(WritableCore, "write", quick_write, &thorough_write)

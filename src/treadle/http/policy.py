@@ -53,8 +53,9 @@ class Policy(ServerCore):
 
     def handler_failed(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """A handler raised, or its task was cancelled (None): 500 when nothing was sent, else the connection is cut."""
-        if response.is_lost and (exception is None or is_departure(exception)):
-            level = logging.DEBUG if exception is None or isinstance(exception, OSError) else logging.INFO
+        is_told = response.errored is None and getattr(exception, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"  # by a pipeline
+        if response.is_lost and (exception is None or is_told or is_departure(exception)):
+            level = logging.DEBUG if exception is None or is_told or isinstance(exception, OSError) else logging.INFO
             self.logger.log(level, "%s %s: the peer left before the answer (%r)", request.method, request.url, exception)
             return
         if isinstance(exception, TreadleError) and exception.code == "ERR_BODY_TOO_LARGE":

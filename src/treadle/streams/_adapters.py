@@ -11,6 +11,7 @@ from treadle._base.errors import TreadleError
 from treadle.streams._bridges import is_file
 from treadle.streams._readable import Readable
 from treadle.streams._stream import Stream
+from treadle.streams._tasks import IN_A_ROW, let_turn
 from treadle.streams._writable import Writable
 
 __all__ = ["as_iterable", "as_stage"]
@@ -37,5 +38,7 @@ def as_iterable(
 
 
 async def _each(items: Iterable[Any]) -> AsyncIterator[Any]:
-    for item in items:
+    for number, item in enumerate(items, 1):
         yield item
+        if number % IN_A_ROW == 0:
+            await let_turn()

@@ -1,7 +1,8 @@
 """Streams of what is not a stream: asyncio's readers and writers, file objects; and the other way round.
 
     into streams   Readable.from_(reader | file), Writable.from_(writer | file)
-    out of them    readable.to_stream_reader(), writable.to_stream_writer(), readable.to_file(), writable.to_file()
+    out of them    readable.to_stream_reader(), writable.to_stream_writer(), readable.to_file(),
+                   writable.to_writable_file()
 
 Invariants: back-pressure crosses in both directions; a file is read and written by threads of lane 2, one call at a time, and
 closed with its stream. Not here: iterables (_from.py), sockets (treadle.net).
@@ -53,16 +54,8 @@ def _call(step: Any, callback: Callable[..., None]) -> None:
 def from_reader(reader: asyncio.StreamReader, **options: Any) -> Readable:
     """What an asyncio.StreamReader receives."""
 
-    def read(size: int) -> None:
-        get_loop().begin_task(step(size))
-
-    async def step(size: int) -> None:
-        try:
-            chunk = await reader.read(max(size, 1))
-        except Exception as error:
-            stream.destroy(error)
-        else:
-            stream.push(chunk or None)
+    async def read(size: int) -> None:
+        stream.push(await reader.read(max(size, 1)) or None)
 
     stream = Readable(read=read, **options)
     return stream
@@ -158,6 +151,14 @@ def writable_of(sink: Any, **options: Any) -> Writable:
     raise TreadleError("ERR_INVALID_ARG_TYPE", name="sink", expected="a StreamWriter or a file", received=type(sink).__name__)
 
 
+def _close_writer(writer: asyncio.StreamWriter, *, is_well: bool) -> None:
+    # What it still holds is sent if all was written; else it is dropped, as what the stream holds, and drain() waits no longer.
+    if is_well:
+        writer.close()
+    else:
+        writer.transport.abort()
+
+
 class _WriterSink(Writable):
     def __init__(self, writer: asyncio.StreamWriter, **options: Any) -> None:
         super().__init__(**options)
@@ -176,10 +177,7 @@ class _WriterSink(Writable):
             _call(self._writer.wait_closed(), callback)
 
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
-        if error is None:
-            self._writer.close()
-        else:
-            self._writer.transport.abort()
+        _close_writer(self._writer, is_well=error is None and self.writable_finished)
         callback(error)
 
 
@@ -190,16 +188,8 @@ class ReaderWriter(Duplex):
         super().__init__(**options)
         self._reader, self._writer = reader, writer
 
-    def _read(self, size: int) -> None:
-        get_loop().begin_task(self._step(size))
-
-    async def _step(self, size: int) -> None:
-        try:
-            chunk = await self._reader.read(max(size, 1))
-        except Exception as error:
-            self.destroy(error)
-        else:
-            self.push(chunk or None)
+    async def _read(self, size: int) -> None:
+        self.push(await self._reader.read(max(size, 1)) or None)
 
     def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
         self._writer.write(chunk)
@@ -211,10 +201,7 @@ class ReaderWriter(Duplex):
         callback()
 
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
-        if error is None:
-            self._writer.close()
-        else:
-            self._writer.transport.abort()
+        _close_writer(self._writer, is_well=error is None and self.writable_finished)
         callback(error)
 
 
@@ -373,8 +360,11 @@ class _OtherThread(io.RawIOBase):
         self._stream = stream
         self._loop = loop
 
+    def _is_on_loop(self) -> bool:
+        return asyncio._get_running_loop() is self._loop
+
     def _wait(self, step: Any) -> Any:
-        if asyncio._get_running_loop() is self._loop:
+        if self._is_on_loop():
             step.close()
             raise TreadleError("ERR_INVALID_STATE", state="a file made of a stream blocks, and the loop's thread may not")
         return asyncio.run_coroutine_threadsafe(step, self._loop).result()
@@ -422,9 +412,13 @@ class _WritingThread(_OtherThread):
         self._stream.write(data)
 
     def close(self) -> None:
-        if not self.closed:
-            super().close()
+        if self.closed:
+            return
+        super().close()
+        if not self._is_on_loop():
             self._wait(self._end())
+        elif not self._stream.writable_ended:  # the last reference to it has gone there
+            self._stream.end()
 
     async def _end(self) -> None:
         from treadle.streams._finished import finished

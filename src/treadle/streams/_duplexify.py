@@ -111,7 +111,7 @@ class _Pair(Duplex):
 
     def _read(self, size: int) -> None:
         while True:
-            chunk = self._source.read()
+            chunk = self._source._read_buffered()
             if chunk is None:
                 self._wants = True
                 return

@@ -8,13 +8,13 @@ an item that is an awaitable is awaited. Not here: what reads it (_readable.py).
 https://nodejs.org/api/stream.html#streamreadablefromiterable-options
 """
 
-from asyncio import CancelledError, sleep
+from asyncio import CancelledError
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
-from treadle.streams._fairness import IN_A_ROW
+from treadle.streams._tasks import IN_A_ROW, cancel_begun, let_turn
 
 __all__ = ["ItemSource", "make_from"]
 
@@ -88,13 +88,9 @@ class ItemSource:
 
     async def _read_async(self, first: Awaitable[Any] | None) -> None:
         # first: an item of a sync iterator, to be awaited; the others are taken from it here, too.
-        stream, iterator, left = self.stream, self._iterator, IN_A_ROW
+        stream, iterator, in_a_row = self.stream, self._iterator, 0
         try:
             while True:
-                left -= 1
-                if left == 0:
-                    left = IN_A_ROW
-                    await sleep(0)
                 if first is not None:
                     item, first = await first, None
                 elif self._is_async:
@@ -106,6 +102,10 @@ class ItemSource:
                 if not _push(stream, item):
                     self._is_reading = False
                     return
+                in_a_row += 1
+                if in_a_row == IN_A_ROW:
+                    in_a_row = 0
+                    await let_turn()
         except (StopIteration, StopAsyncIteration):
             stream.push(None)
         except CancelledError:
@@ -145,7 +145,7 @@ class ItemSource:
     async def _close_iterator(self, error: BaseException | None) -> None:
         iterator, task = self._iterator, self._task
         if task is not None:  # it is at work: an iterator that runs cannot be closed
-            task.cancel()
+            cancel_begun(task)
             await _ended(task)
         if self._is_async:
             if error is not None and not _is_over(iterator) and hasattr(iterator, "athrow"):

@@ -5,7 +5,7 @@
     write(chunk, encoding)            write(chunk, encoding, callback)              nothing
     writev(requests)                  writev(requests, callback)                    nothing
     final(), construct()              final(callback), construct(callback)          nothing
-    destroy(error)                    destroy(error, callback)                      nothing
+    destroy(error)                    destroy(error, callback)                      nothing; `error` is emitted after it
     transform(chunk, encoding)        transform(chunk, encoding, callback)          data to push, or None
     flush()                           flush(callback)                               data to push, or None
 
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
+from treadle.streams._tasks import cancel_begun, has_begun
 
 __all__ = ["adapt_methods", "adapted"]
 
@@ -34,7 +35,7 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
         return hook
     if name == "read":
         return lambda size: _run(stream, name, hook(size), stream._end_read)
-    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), arguments[-1])
+    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), _told(name, arguments))
 
 
 def adapt_methods(cls: type) -> None:
@@ -56,30 +57,54 @@ def _adapted_method(name: str, method: Callable[..., Any]) -> Callable[..., obje
 
     @wraps(method)
     def call(self: Any, *arguments: Any) -> None:
-        _run(self, name, method(self, *arguments[:-1]), arguments[-1])
+        _run(self, name, method(self, *arguments[:-1]), _told(name, arguments))
 
     return call
 
 
+def _told(name: str, arguments: tuple[Any, ...]) -> Callable[..., object]:
+    # The callback. What a stream is destroyed with remains its error, unless the hook fails with another.
+    callback: Callable[..., object] = arguments[-1]
+    if name != "destroy":
+        return callback
+    return lambda failure=None: callback(arguments[0] if failure is None else failure)
+
+
 def _run(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:
-    task = get_loop().begin_task(_await(coroutine, callback, name in _WITH_DATA))
+    task = get_loop().begin_task(_await(stream, name, coroutine, callback))
     if name != "destroy" and not task.done():
         if stream._hook_tasks is None:
             stream._hook_tasks = set()
         stream._hook_tasks.add(task)
-        task.add_done_callback(stream._hook_tasks.discard)
+        task.add_done_callback(lambda task: _end(stream, name, task, coroutine, callback))
+        if stream.destroyed:  # before its construct hook was called
+            cancel_begun(task)
 
 
-async def _await(coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object], has_data: bool) -> None:
+def _end(stream: Any, name: str, task: Any, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:
+    stream._hook_tasks.discard(task)
+    if task.cancelled() and not has_begun(coroutine):
+        # ORDER: what it works with may be closed by now, so that it is not begun; but who waits for it, as a destroy hook waits
+        # for the construct hook, is told.
+        coroutine.close()
+        callback(_error_of_cancelling(stream, name))
+
+
+async def _await(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], callback: Callable[..., object]) -> None:
     try:
         data = await coroutine
     except CancelledError:
-        callback(TreadleError("ABORT_ERR", reason=None))
+        callback(_error_of_cancelling(stream, name))
         raise
     except Exception as error:
         callback(error)
     else:
-        if has_data:
+        if name in _WITH_DATA:
             callback(None, data)
         else:
             callback()
+
+
+def _error_of_cancelling(stream: Any, name: str) -> TreadleError | None:
+    # A stream that was destroyed while it was constructed has failed with what it was destroyed with, or with nothing.
+    return None if name == "construct" and stream.destroyed else TreadleError("ABORT_ERR", reason=None)

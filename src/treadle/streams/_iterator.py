@@ -7,8 +7,8 @@
                           └── wait for 'readable' or the end, and look again
 
 Invariants: leaving the iteration early, by break, return, an exception or cancellation, destroys the stream with ABORT_ERR, at
-once, since nothing refers to the iterator any more; the listeners are gone afterwards. Not here: finished(), which tells of the
-end. Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
+once, since nothing refers to the iterator any more; a stream that stays open has none of its listeners left. Not here:
+finished(), which tells of the end. Source: https://nodejs.org/api/stream.html#readablesymbolasynciterator
 """
 
 import sys
@@ -66,7 +66,7 @@ class ReadableIterator(IteratorCore):
         watcher, has_waited = self._watcher, False
         while True:
             if not has_read and not stream.destroyed:
-                chunk = stream.read()
+                chunk = stream._read_buffered()
                 if chunk is not None:
                     if has_waited:
                         await _one_microtask()

@@ -178,6 +178,7 @@ async def _until(stream: Any, signal: AbortSignal | None) -> AsyncGenerator[Any,
         stream.destroy(error)
 
     if signal.aborted:
+        stream.on("error", _ignore)  # nobody iterates it, who would hear of it
         abort()
         raise error  # type: ignore[misc]
     signal.add_event_listener("abort", abort)
@@ -190,9 +191,12 @@ async def _until(stream: Any, signal: AbortSignal | None) -> AsyncGenerator[Any,
         signal.remove_event_listener("abort", abort)
 
 
+def _ignore(_: BaseException) -> None: ...
+
+
 async def _take(stream: Any, limit: int, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
     if limit == 0:
-        stream.destroy(TreadleError("ABORT_ERR", reason=None))
+        stream.on("error", _ignore).destroy(TreadleError("ABORT_ERR", reason=None))
         return
     async with aclosing(_until(stream, signal)) as chunks:
         async for chunk in chunks:

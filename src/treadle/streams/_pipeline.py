@@ -133,6 +133,14 @@ class Pipeline:
             if stage.forget is not None:
                 self._clean_ups.append(stage.forget)
             self._clean_ups.append(lambda: stream.off("error", self._on_late_error))
+        elif is_last and not self._ends:
+            self._clean_ups.append(lambda: self._hand_back(stream))
+
+    def _hand_back(self, stream: Any) -> None:
+        # COMPAT(node): a late error of a last stage that goes on is heard. Once, however many pipelines end there.
+        if _hear not in stream.listeners("error"):
+            stream.on("error", _hear)
+        stream.off("error", self._on_late_error)
 
     def _begin_source(self, source: Any) -> Any:
         if callable(source):
@@ -156,7 +164,7 @@ class Pipeline:
             made = as_iterable(
                 made, "ERR_INVALID_RETURN_VALUE", name="destination", expected="an async iterable or an awaitable", is_async=True
             )
-            self._pumps.append(Pump(made, proxy, self._finish, ends=self._ends))
+            self._pumps.append(Pump.of_iterable(made, proxy, self._finish, ends=self._ends))
         stage = _Stage(proxy)
         stage.watch(reads=False, writes=True)
         self._stages.append(stage)
@@ -172,7 +180,7 @@ class Pipeline:
                 self._clean_ups.append(forget)
         else:
             self._waits_for += 1
-            self._pumps.append(Pump(source, stream, self._finish, ends=ends))
+            self._pumps.append(Pump.of_iterable(source, stream, self._finish, ends=ends))
 
     def _pipe(self, source: Any, stream: Any, *, ends: bool) -> Callable[[], None]:
         has_ended = False
@@ -190,12 +198,13 @@ class Pipeline:
         if not begin_move(source, stream):
             source.pipe(stream, end=False)
         if ends:
-            if source.readable_ended:
+            if source.readable_ended and source.errored is None:
                 get_loop().next_tick(end_stream)
             else:
                 source.once("end", end_stream)
         else:
             self._finish(None)
+            self._clean_ups.append(lambda: stream.off("close", on_close))
 
         def on_source(error: BaseException | None) -> None:
             is_early = getattr(error, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"
@@ -214,8 +223,8 @@ class Pipeline:
         self._settle(TreadleError("ABORT_ERR", reason=reason), is_last=False)
 
     def _on_abort(self, _: AbortEvent | None = None) -> None:
-        assert self._outer is not None
-        self.abort(self._outer.reason)
+        # Also where a stage failed before the last one was connected, which is to be destroyed, too: that error stays.
+        self.abort(None if self._outer is None else self._outer.reason)
 
     def _on_late_error(self, error: BaseException) -> None:
         if not is_abort(error) and getattr(error, "code", None) != "ERR_STREAM_PREMATURE_CLOSE":
@@ -250,6 +259,9 @@ class Pipeline:
                 for clean_up in self._clean_ups:
                     clean_up()
             get_loop().next_tick(self._callback, self._error, self._value)
+
+
+def _hear(_: BaseException) -> None: ...
 
 
 class _Stage:

@@ -3,14 +3,14 @@
 Invariant: the iterable is closed when the pump ends, however it ends. Not here: what is iterated (_adapters.py).
 """
 
-from asyncio import CancelledError, sleep
+from asyncio import CancelledError
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
-from treadle.streams._fairness import IN_A_ROW
 from treadle.streams._finished import watch
+from treadle.streams._tasks import IN_A_ROW, cancel_begun, let_turn
 
 __all__ = ["Pump", "close_iterator"]
 
@@ -18,7 +18,7 @@ __all__ = ["Pump", "close_iterator"]
 class Pump:
     """A task that pumps, or one that waits for a result."""
 
-    def __init__(self, iterable: AsyncIterable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
+    def __init__(self, stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
         self._stream = stream
         self._finish = finish
         self._ends = ends
@@ -26,20 +26,26 @@ class Pump:
         self._waiter: Any = None
         self._task: Any = None
         self._is_stopped = False  # set by stop(), never cleared
-        self._task = get_loop().begin_task(self._run(iterable))
+
+    @classmethod
+    def of_iterable(cls, iterable: AsyncIterable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> "Pump":
+        """Writes what it gives. finish(error)."""
+        pump = cls(stream, finish, ends=ends)
+        pump._task = get_loop().begin_task(pump._run(iterable))
+        return pump
 
     @classmethod
     def of_result(cls, result: Awaitable[Any], stream: Any, finish: Callable[..., None], *, ends: bool) -> "Pump":
         """Writes one thing, that an async function returns, unless it is None. finish(error, value)."""
-        self = cls.__new__(cls)
-        self._task = get_loop().begin_task(_run_result(result, stream, finish, ends))
-        return self
+        pump = cls(stream, finish, ends=ends)
+        pump._task = get_loop().begin_task(pump._run_result(result))
+        return pump
 
     def stop(self) -> None:
         """Let it go no further; what it iterates is closed."""
         self._is_stopped = True
         if self._task is not None:
-            self._task.cancel()
+            cancel_begun(self._task)
 
     async def _run(self, iterable: AsyncIterable[Any]) -> None:
         stream, iterator = self._stream, aiter(iterable)
@@ -49,16 +55,15 @@ class Pump:
             try:
                 if stream.writable_need_drain:
                     await self._wait()
-                left = IN_A_ROW
+                in_a_row = 0
                 async for chunk in iterator:
-                    left -= 1
+                    in_a_row += 1
                     if not stream.write(chunk):
+                        in_a_row = 0
                         await self._wait()
-                    elif left <= 0:
-                        await sleep(0)
-                    else:
-                        continue
-                    left = IN_A_ROW
+                    elif in_a_row >= IN_A_ROW:
+                        in_a_row = 0
+                        await let_turn()
                 if self._ends:
                     stream.end()
                     await self._wait()
@@ -71,9 +76,29 @@ class Pump:
             forget()
             stream.off("drain", self._wake)
         self._task = None
-        if isinstance(error, CancelledError):
-            error = self._error if self._is_stopped else TreadleError("ABORT_ERR", reason=None)
-        self._finish(error)
+        self._finish(self._told(error))
+
+    async def _run_result(self, result: Awaitable[Any]) -> None:
+        stream, soon = self._stream, get_loop().next_tick
+        try:
+            value = await result
+        except BaseException as failure:
+            error = self._told(failure)
+            stream.destroy(error)
+            soon(self._finish, error)
+            return
+        if not stream.destroyed:
+            if value is not None:
+                stream.write(value)
+            if self._ends:
+                stream.end()
+        soon(self._finish, None, value)
+
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        # What the pipeline hears of it: nothing, where it is the one who has cancelled.
+        if not isinstance(error, CancelledError):
+            return error
+        return self._error if self._is_stopped else TreadleError("ABORT_ERR", reason=None)
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -89,25 +114,11 @@ class Pump:
     def _wake(self, error: BaseException | None = None) -> None:
         if error is not None:
             self._error = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-async def _run_result(result: Awaitable[Any], stream: Any, finish: Callable[..., None], ends: bool) -> None:
-    soon = get_loop().next_tick
-    try:
-        value = await result
-    except BaseException as error:
-        failure = TreadleError("ABORT_ERR", reason=None) if isinstance(error, CancelledError) else error
-        stream.destroy(failure)
-        soon(finish, failure)
-        return
-    if not stream.destroyed:
-        if value is not None:
-            stream.write(value)
-        if ends:
-            stream.end()
-    soon(finish, None, value)
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+        elif error is not None:
+            self.stop()  # COMPAT(node): there what is iterated is not told, and may wait for ever for a reader that is gone
 
 
 async def close_iterator(iterator: Any) -> None:

@@ -122,6 +122,9 @@ class Readable(ReadableCore, Operators, Stream):
     add_listener = on
     remove_listener = off
 
+    def _read_buffered(self) -> Any:  # as read(), also of a stream whose read() is something else
+        return self.read()
+
     # -- Python's way ------------------------------------------------------------------------------------------------
 
     def __aiter__(self) -> ReadableIterator:

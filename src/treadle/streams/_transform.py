@@ -28,9 +28,10 @@ class Transform(TransformCore, Duplex):
         flush: Callable[[Callable[..., None]], object] | None = None,
         **options: Any,
     ) -> None:
-        if _read_mark(options) == 0 and options.get("writable_high_water_mark") is None:
+        if _read_mark(options) == 0:
             # COMPAT(node): what may not be buffered for reading is not buffered before it is transformed either.
-            options = {**options, "high_water_mark": None, "readable_high_water_mark": 0, "writable_high_water_mark": 0}
+            write_mark = options.get("writable_high_water_mark") or 0
+            options = {**options, "high_water_mark": None, "readable_high_water_mark": 0, "writable_high_water_mark": write_mark}
         self._has_read_option = options.get("read") is not None
         super().__init__(**options)
         self._set_transform(adapted(self, "transform", transform), adapted(self, "flush", flush))
@@ -49,8 +50,7 @@ class Transform(TransformCore, Duplex):
 class PassThrough(Transform):
     """Gives out what is written to it."""
 
-    def _transform(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        callback(None, chunk)
+    _transform = TransformCore._pass_on
 
 
 def _read_mark(options: dict[str, Any]) -> int | None:

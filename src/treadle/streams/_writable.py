@@ -12,7 +12,7 @@ from treadle._native.writable import WritableCore
 from treadle.events import AbortSignal
 from treadle.streams._hooks import adapted
 from treadle.streams._marks import mark_of
-from treadle.streams._ready import wait_until_ready
+from treadle.streams._ready import Waiters, wait_until_ready
 from treadle.streams._statistics import WritableStatistics, bar
 from treadle.streams._stream import Stream
 from treadle.streams._text import known_encoding
@@ -54,7 +54,7 @@ class Writable(WritableCore, Stream):
         self._heed(signal)
 
     _construct = None
-    _waiters: Any = None  # those in ready()
+    _waiters: Waiters | None = None  # those in ready()
 
     def set_default_encoding(self, encoding: str) -> Self:
         """How str chunks are encoded for which no encoding is given. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
@@ -89,6 +89,14 @@ class Writable(WritableCore, Stream):
         from treadle.streams._bridges import to_writer
 
         return to_writer(self)
+
+    def to_writable_file(self) -> Any:
+        """A binary file object that writes to the stream, for code that runs in another thread: it waits there while the stream
+        is full. Closing it ends the stream, and waits until all is written.
+        """
+        from treadle.streams._bridges import to_writable_file
+
+        return to_writable_file(self)
 
     def writable_statistics(self) -> WritableStatistics:
         """How the writable side stands."""
