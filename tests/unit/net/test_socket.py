@@ -1,5 +1,5 @@
-"""Sockets: connecting and failing to, addresses, time, options, contexts, and what stays in the kernel. What they emit in Node's order is
-in test_node_facts.py."""
+"""Sockets: connecting and failing to, addresses, time, options, contexts, and what stays in the kernel. What they emit in Node's
+order is in test_node_facts.py."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.net.support import KIB, MIB, adopted, content, pair, run, until, within
 from tests.unit.native.support import open_fds
+from tests.unit.net.support import KIB, MIB, adopted, content, pair, run, until, within
 from treadle import AbortController, TreadleError, events, net
 
 # ---- connecting
@@ -113,7 +113,7 @@ def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
         socket = net.connect(80, "nobody.invalid")
         log: list[object] = []
         socket.on("lookup", lambda error, *rest: log.append((error.errno, *rest)))
-        with pytest.raises(sockets.gaierror, match="nobody.invalid"):
+        with pytest.raises(sockets.gaierror, match=r"nobody\.invalid"):
             await socket.wait_connected()
         assert log == [(sockets.EAI_NONAME, None, None, "nobody.invalid")]
 
@@ -169,7 +169,9 @@ def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch: pytes
         with FullListener() as dead:
 
             async def getaddrinfo(*_: object, **__: object) -> Any:
-                return [(sockets.AF_INET, sockets.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (dead, server.address()[1])]  # type: ignore[index]
+                return [
+                    (sockets.AF_INET, sockets.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (dead, server.address()[1])
+                ]  # type: ignore[index]
 
             monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
             socket = net.connect(1, "a.name", attempt_timeout=20)
@@ -353,7 +355,7 @@ def test_a_reset_fails_the_write_that_waits() -> None:
         told: list[Any] = []
         socket.write(content(16 * MIB), callback=lambda error: told.append(error))
         raw.reset()
-        with pytest.raises(OSError) as caught:  # noqa: PT011  # looked at below
+        with pytest.raises(OSError) as caught:  # looked at below
             await within(events.once(socket, "close"))
         assert caught.value.errno in (errno.ECONNRESET, errno.EPIPE)
         assert told == [caught.value]
@@ -399,7 +401,9 @@ def test_a_peer_that_reads_slowly_is_no_timeout() -> None:
     run(main)
 
 
-@pytest.mark.parametrize(("delay", "code"), [("1", "ERR_INVALID_ARG_TYPE"), (-1, "ERR_OUT_OF_RANGE"), (float("nan"), "ERR_OUT_OF_RANGE")])
+@pytest.mark.parametrize(
+    ("delay", "code"), [("1", "ERR_INVALID_ARG_TYPE"), (-1, "ERR_OUT_OF_RANGE"), (float("nan"), "ERR_OUT_OF_RANGE")]
+)
 def test_a_wrong_timeout(delay: Any, code: str) -> None:
     async def main() -> None:
         with pytest.raises(TreadleError) as caught:
