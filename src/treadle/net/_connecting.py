@@ -102,7 +102,7 @@ class Connecting:
         elif version := is_ip(target.host):
             self._loop.next_tick(self._try, [_of_ip(target.host, target.port, version)])
         else:
-            self._lookup = self._loop.begin_task(self._look_up())
+            self._loop.next_tick(self._begin_lookup)  # whoever made the socket may still want to listen
 
     def set_ref(self, is_refed: bool) -> None:
         """Say whether it holds the program."""
@@ -121,6 +121,10 @@ class Connecting:
             self._handle = None
 
     # -- names -----------------------------------------------------------------------------------------------------
+
+    def _begin_lookup(self) -> None:
+        if not self._is_over:
+            self._lookup = self._loop.begin_task(self._look_up())
 
     async def _look_up(self) -> None:
         target = self._target
