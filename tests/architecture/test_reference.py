@@ -10,7 +10,7 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, perf, streams, timers
+from treadle import context, diagnostics_channel, events, http, loop, net, perf, streams, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,6 +28,7 @@ MEMBERS = {
     "fs": (),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),
+    "net": (net.Socket, net.Server, net.SocketStatistics, net.ServerStatistics),
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "process": (),
     "streams": (
@@ -55,9 +56,8 @@ def public_members(kind: type) -> set[str]:
     known: set[str] = set()
     if kind is not events.EventEmitter and issubclass(kind, events.EventEmitter):
         known = set(dir(events.EventEmitter))
-    for base in (streams.Readable, streams.Writable):  # what another package's streams add to them is in its page
-        if issubclass(kind, base) and not kind.__module__.startswith("treadle.streams"):
-            known |= set(dir(base))
+        if kind.__module__.partition(".streams")[1] == "":
+            known |= {name for base in MEMBERS["streams"] if issubclass(kind, base) for name in dir(base)}
     if kind is loop.EventLoop:
         import asyncio
 

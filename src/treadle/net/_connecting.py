@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from treadle._base.arguments import require_number
+from treadle._base.errors import TreadleError
 from treadle._native.socket_stream import SocketStream
-from treadle.net._addresses import is_ip
+from treadle.net._addresses import is_ip, require_port
 
 if TYPE_CHECKING:
     from treadle.net._socket import Socket
 
-__all__ = ["ATTEMPT_TIMEOUT_MS", "Connecting", "Target"]
+__all__ = ["ATTEMPT_TIMEOUT_MS", "Connecting", "Target", "target_of"]
 
 ATTEMPT_TIMEOUT_MS: Final = 250  # for each address of several but the last; Node, and RFC 8305 section 5
 
@@ -45,6 +47,31 @@ class Target:
         if self.path is not None:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def target_of(
+    port: int | None,
+    host: str,
+    path: str | os.PathLike[str] | None,
+    family: int,
+    local_address: str | None,
+    local_port: int,
+    attempt_timeout: float,
+) -> Target:
+    """What connect() was given. Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
+    ERR_OUT_OF_RANGE."""
+    if path is not None:
+        return Target(0, "", os.fspath(path), 0, None, 0, attempt_timeout)
+    if port is None:
+        raise TreadleError("ERR_MISSING_ARGS", name="connect", expected="a port or a path")
+    if not isinstance(host, str):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="host", expected="a str", received=type(host).__name__)
+    if family not in (0, 4, 6):
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name="family", expected="0, 4 or 6", received=family)
+    if local_address is not None and not is_ip(local_address):
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name="local_address", expected="an IP address", received=local_address)
+    require_number(attempt_timeout, "attempt_timeout")
+    return Target(require_port(port), host, None, family, local_address, require_port(local_port, "local_port"), attempt_timeout)
 
 
 class Connecting:
@@ -75,7 +102,7 @@ class Connecting:
         elif version := is_ip(target.host):
             self._loop.next_tick(self._try, [_of_ip(target.host, target.port, version)])
         else:
-            self._lookup = self._loop.begin_task(self._look_up())
+            self._loop.next_tick(self._begin_lookup)  # whoever made the socket may still want to listen
 
     def set_ref(self, is_refed: bool) -> None:
         """Say whether it holds the program."""
@@ -95,6 +122,10 @@ class Connecting:
 
     # -- names -----------------------------------------------------------------------------------------------------
 
+    def _begin_lookup(self) -> None:
+        if not self._is_over:
+            self._lookup = self._loop.begin_task(self._look_up())
+
     async def _look_up(self) -> None:
         target = self._target
         family = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[target.family]
@@ -109,7 +140,7 @@ class Connecting:
         self._lookup = None
         addresses: list[tuple[int, Any]] = []
         for kind, _, _, _, name in found:
-            if kind in (socket.AF_INET, socket.AF_INET6) and (kind, name) not in addresses:
+            if (kind, name) not in addresses and kind in (socket.AF_INET, socket.AF_INET6):
                 self._owner.emit("lookup", None, name[0], 6 if kind == socket.AF_INET6 else 4, target.host)
                 if self._is_over:
                     return
@@ -151,7 +182,7 @@ class Connecting:
         try:
             target = self._target
             if target.local_address or target.local_port:
-                default = "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104  # Node's: any of ours
+                default = "::" if family == socket.AF_INET6 else "0.0.0.0"  # Node's: any of ours
                 sock.bind((target.local_address or default, target.local_port))
             error = sock.connect_ex(name)
             if error and error != errno.EINPROGRESS:

@@ -1,7 +1,7 @@
 """Socket: one stream connection. Source: https://nodejs.org/api/net.html#class-netsocket
 
-Invariants: 'close' is the last event, in the close phase, when the descriptor is closed; while the buffer is full the kernel keeps
-what comes. Not here: the descriptor (_native.socket_stream), how a connection comes about (_connecting.py).
+Invariants: 'close' is the last event, in the close phase, when the descriptor is closed; while the buffer is full the kernel
+keeps what comes. Not here: the descriptor (_native.socket_stream), how a connection comes about (_connecting.py).
 """
 
 import contextlib
@@ -17,10 +17,11 @@ from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._native.socket_stream import SocketStream
 from treadle._native.splice import Splice, splice_streams
-from treadle.events import AbortSignal, once
+from treadle.events import AbortSignal
 from treadle.loop.current import get_loop
-from treadle.net._addresses import Address, address_of, is_ip, require_port
-from treadle.net._connecting import ATTEMPT_TIMEOUT_MS, Connecting, Target
+from treadle.net._addresses import Address, address_of
+from treadle.net._connecting import ATTEMPT_TIMEOUT_MS, Connecting, Target, target_of
+from treadle.net._descriptors import adopt, borrowed
 from treadle.streams import Duplex, DuplexStatistics, ReadableStatistics, WritableStatistics
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def connect(
     timeout: float = 0,
     **options: Any,
 ) -> "Socket":
-    """A new Socket that connects to a TCP port, or to a Unix socket at `path`; `options` are those of Socket. See Socket.connect()."""
+    """A new Socket that connects to a TCP port, or to a Unix socket at `path`; `options` are those of Socket. See
+    Socket.connect()."""
     socket = Socket(**options)
     if timeout:
         socket.set_timeout(timeout)
@@ -81,9 +83,9 @@ create_connection = connect
 class Socket(Duplex):
     """A connection over TCP or a Unix socket.
 
-    Events: those of Duplex, and 'lookup' (error, address, family, host), 'connect', 'ready', 'timeout', 'close' (had_error). Errors of
-    the connection are OSErrors. allow_half_open: False ends our side when the peer has ended its own. `sock` or `fd`: a connected
-    socket, which is this one's from then on.
+    Events: those of Duplex, and 'lookup' (error, address, family, host), 'connect', 'ready', 'timeout', 'close' (had_error).
+    Errors of the connection are OSErrors. allow_half_open: False ends our side when the peer has ended its own. `sock` or `fd`:
+    a connected socket, which is this one's from then on.
 
     Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_VALUE; OSError, for an `fd` that is no stream socket.
     """
@@ -135,7 +137,7 @@ class Socket(Duplex):
         )
         self.on("end", self._note_end)
         if handle is None and (sock is not None or fd is not None):
-            handle = SocketStream(self._loop, _adopt(sock, fd))
+            handle = SocketStream(self._loop, adopt(sock, fd))
         if handle is not None:
             handle.belong_to(self)
             self._begin_open(handle)
@@ -159,15 +161,17 @@ class Socket(Duplex):
         connect_timeout: float | None = None,
         attempt_timeout: float = ATTEMPT_TIMEOUT_MS,
     ) -> Self:
-        """Connect to a TCP port, or to a Unix socket at `path`. 'connect' follows, and calls `callback`; else 'error', an OSError.
+        """Connect to a TCP port, or to a Unix socket at `path`. 'connect' follows, and calls `callback`; else 'error', an
+        OSError.
 
-        A name is looked up, and its addresses are tried in turn, IPv6 and IPv4 alternating, each for attempt_timeout ms but the last.
-        `family`: 4 or 6 tries only those. connect_timeout: ms for all of it (TimeoutError). What is written before is sent once it
-        is connected. Destroying the socket ends the attempt.
+        A name is looked up, and its addresses are tried in turn, IPv6 and IPv4 alternating, each for attempt_timeout ms but the
+        last. `family`: 4 or 6 tries only those. connect_timeout: ms for all of it (TimeoutError). What is written before is sent
+        once it is connected. Destroying the socket ends the attempt.
 
-        Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_CONNECTED.
+        Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
+        ERR_SOCKET_CONNECTED.
         """
-        target = _target(port, host, path, family, local_address, local_port, attempt_timeout)
+        target = target_of(port, host, path, family, local_address, local_port, attempt_timeout)
         if self.connecting or self._handle is not None or self.destroyed:
             raise TreadleError("ERR_SOCKET_CONNECTED")
         if callback is not None:
@@ -220,11 +224,29 @@ class Socket(Duplex):
             self._deadline = None
 
     async def wait_connected(self) -> Self:
-        """Wait until it is connected. Raises what connecting failed with."""
-        if self.connecting:
-            await once(self, "connect")
-        elif self.errored is not None:
+        """Wait until it is connected. Raises what connecting failed with, or TreadleError:
+        ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
+        if self.connecting or (self.errored is not None and not self._has_emitted_error()):
+            waiter = self._loop.create_future()
+
+            def settle(error: Any = None) -> None:
+                if not waiter.done():
+                    if isinstance(error, BaseException):
+                        waiter.set_exception(error)
+                    else:
+                        waiter.set_result(None)
+
+            for event in ("connect", "error", "close"):
+                self.on(event, settle)
+            try:
+                await waiter
+            finally:
+                for event in ("connect", "error", "close"):
+                    self.off(event, settle)
+        if self.errored is not None:
             raise self.errored
+        if self.pending:
+            raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")
         return self
 
     async def __aenter__(self) -> Self:
@@ -424,7 +446,8 @@ class Socket(Duplex):
     # -- time ------------------------------------------------------------------------------------------------------
 
     def set_timeout(self, delay_ms: float, callback: Callable[[], object] | None = None) -> Self:
-        """Emit 'timeout' once nothing was received or sent for so long; 0: never. What follows from it is the listener's to decide.
+        """Emit 'timeout' once nothing was received or sent for so long; 0: never. What follows from it is the listener's to
+        decide.
 
         callback: a listener, for once; with 0 it is removed. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
         """
@@ -479,7 +502,7 @@ class Socket(Duplex):
     def _set_keep_alive(self) -> None:
         assert self._handle is not None
         enable, delay_ms = self._keep_alive
-        with _borrowed(self._handle.fileno()) as sock, contextlib.suppress(OSError):  # Unix sockets have none
+        with borrowed(self._handle.fileno()) as sock, contextlib.suppress(OSError):  # Unix sockets have none
             sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, int(enable))
             if enable and delay_ms >= 1000:
                 sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_KEEPIDLE, int(delay_ms // 1000))
@@ -576,7 +599,7 @@ class Socket(Duplex):
         """The server that accepted it, while it is open."""
         return self._server
 
-    def _moves(self) -> dict[str, Mapping[str, Any]]:
+    def _moves(self) -> Mapping[str, Mapping[str, Any]]:
         return {} if self._handle is None else self._handle.moves()
 
     def statistics(self) -> SocketStatistics:
@@ -593,52 +616,3 @@ class Socket(Duplex):
             is_reading=handle is not None and handle.is_reading,
             moves=self._moves(),
         )
-
-
-def _target(
-    port: int | None,
-    host: str,
-    path: str | os.PathLike[str] | None,
-    family: int,
-    local_address: str | None,
-    local_port: int,
-    attempt_timeout: float,
-) -> Target:
-    if path is not None:
-        return Target(0, "", os.fspath(path), 0, None, 0, attempt_timeout)
-    if port is None:
-        raise TreadleError("ERR_MISSING_ARGS", name="connect", expected="a port or a path")
-    if not isinstance(host, str):
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name="host", expected="a str", received=type(host).__name__)
-    if family not in (0, 4, 6):
-        raise TreadleError("ERR_INVALID_ARG_VALUE", name="family", expected="0, 4 or 6", received=family)
-    if local_address is not None and not is_ip(local_address):
-        raise TreadleError("ERR_INVALID_ARG_VALUE", name="local_address", expected="an IP address", received=local_address)
-    require_number(attempt_timeout, "attempt_timeout")
-    return Target(
-        require_port(port), host, None, family, local_address, require_port(local_port, "local_port"), attempt_timeout
-    )
-
-
-def _adopt(sock: sockets.socket | None, fd: int | None) -> int:
-    # A connected socket of the user's, whose descriptor is ours from here on.
-    if sock is None:
-        assert fd is not None
-        sock = sockets.socket(fileno=fd)
-    if sock.type != sockets.SOCK_STREAM:
-        kind = sock.type
-        if fd is not None:
-            sock.detach()
-        raise TreadleError("ERR_INVALID_ARG_VALUE", name="sock", expected="a stream socket", received=kind)
-    sock.setblocking(False)
-    return sock.detach()
-
-
-@contextlib.contextmanager
-def _borrowed(fd: int) -> Any:
-    # A socket object for a descriptor that stays its owner's.
-    sock = sockets.socket(fileno=fd)
-    try:
-        yield sock
-    finally:
-        sock.detach()

@@ -127,7 +127,8 @@ class _FileSource(Readable):
 def _is_regular(file: Any) -> bool:
     # A file of open(..., "rb"), whose bytes are those of its descriptor.
     try:
-        return isinstance(file, io.BufferedReader | io.FileIO) and not file.closed and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        is_binary = isinstance(file, io.BufferedReader | io.FileIO)
+        return is_binary and not file.closed and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (OSError, ValueError):
         return False
 

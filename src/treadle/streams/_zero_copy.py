@@ -4,9 +4,9 @@
        │                                                               │ somebody wants to look
        └──────────── it turns out not to be possible ──────────────► an ordinary pipe, from where it stands
 
-Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, writes to the sink or
-ends it gets what a pipe would give him, since the move stops for him and a pipe goes on. What shows is statistics(). Not here: the
-moving (_native.splice, _native.sendfile).
+Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, writes to the
+sink or ends it gets what a pipe would give him, since the move stops for him and a pipe goes on. What shows is statistics(). Not
+here: the moving (_native.splice, _native.sendfile).
 
 A source offers itself by four methods, and a sink by two:
 
@@ -17,8 +17,8 @@ A source offers itself by four methods, and a sink by two:
     sink._zero_copy_sink() -> bool                  may it be sent to directly?
     sink._zero_copy_stream() -> Stream              what to send to
 
-While a move is under way it is `source._move_in` and `sink._move_out`: they call interrupt() before somebody looks. A stage that is
-still connecting is waited for.
+While a move is under way it is `source._move_in` and `sink._move_out`: they call interrupt() before somebody looks. A stage that
+is still connecting is waited for.
 """
 
 from typing import Any

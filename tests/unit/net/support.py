@@ -1,5 +1,5 @@
-"""What the tests of sockets stand on: a program with a deadline, servers and the connections between them. Invariant: no wait without a
-deadline."""
+"""What the tests of sockets stand on: a program with a deadline, servers and the connections between them. Invariant: no wait
+without a deadline."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ class Raw:
 
 
 def adopted(**options: Any) -> tuple[net.Socket, Raw]:
-    """A Socket over one end of a TCP connection, and the other end; with so much room in the kernel that tests know when it is full."""
+    """A Socket over one end of a TCP connection, and the other end; with so much room in the kernel that tests know when it is
+    full."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname(), DEADLINE_S)
         theirs, _ = listener.accept()

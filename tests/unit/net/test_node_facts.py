@@ -1,5 +1,6 @@
-"""The same programs as in record_node_facts.js, under the same names; what each side logs must be what Node left in node_facts.json,
-over TCP and over Unix sockets. Where treadle means to differ there is a test in test_socket.py or test_server.py instead."""
+"""The same programs as in record_node_facts.js, under the same names; what each side logs must be what Node left in
+node_facts.json, over TCP and over Unix sockets. Where treadle means to differ there is a test in test_socket.py or
+test_server.py instead."""
 
 import errno
 import json
@@ -375,9 +376,9 @@ def run(name: str, path: Path | None) -> dict[str, list[list[object]]]:
 
         def on_listening() -> None:
             address = server.address()
-            to: dict[str, Any] = (
-                {"path": address} if isinstance(address, str) else {"port": address.port, "host": address.address}  # type: ignore[union-attr]
-            )
+            to: dict[str, Any] = {"path": address}
+            if isinstance(address, net.Address):
+                to = {"port": address.port, "host": address.address}
             if name == "refused":
                 server.close(lambda: connect(**to))
             else:

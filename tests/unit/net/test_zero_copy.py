@@ -127,7 +127,7 @@ def test_what_was_there_before_goes_first() -> None:
 def test_a_stage_that_is_still_connecting_is_waited_for() -> None:
     async def main() -> None:
         received: list[bytes] = []
-        server = net.create_server(lambda socket: None if socket.on("data", received.append) else None).listen()
+        server = net.create_server(lambda socket: socket.on("data", received.append) and None).listen()
         address = server.address()
         assert isinstance(address, net.Address)
         source, writer = adopted()
@@ -448,7 +448,7 @@ def test_a_peer_that_resets_fails_it(which: str) -> None:
         writer.send(content(SIZE))
         await until(lambda: writer.write() or sink.statistics().moves["out"]["waits_for_sink"], "everything is full")
         (writer if which == "writer" else reader).reset()
-        with pytest.raises(OSError) as caught:  # noqa: PT011  # looked at below
+        with pytest.raises(OSError) as caught:  # looked at below
             await within(drained(whole, reader) if which == "writer" else whole)
         assert caught.value.errno in (errno.ECONNRESET, errno.EPIPE)
         assert source.destroyed

@@ -1,0 +1,261 @@
+"""Servers: where they listen, how they fail to, what close() does, and what is left. What they emit in Node's order is in
+test_node_facts.py."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket as sockets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import treadle
+from tests.unit.native.support import open_fds
+from tests.unit.net.support import run, until, within
+from treadle import AbortController, TreadleError, events, net
+
+
+def test_a_port_that_is_taken_is_an_error_event() -> None:
+    async def main() -> None:
+        first = net.create_server().listen()
+        second = net.create_server()
+        before = open_fds()
+        failed = events.once(second, "error")
+        second.listen(first.address()[1])  # type: ignore[index]
+        [error] = await within(failed)
+        assert isinstance(error, OSError)
+        assert error.errno == errno.EADDRINUSE
+        assert not second.listening
+        assert open_fds() == before
+        first.close()
+        second.listen()
+        assert second.listening
+        second.close()
+
+    run(main)
+
+
+def test_an_error_that_nobody_listens_for_ends_the_program(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        treadle.run(lambda: net.create_server().listen(path=tmp_path / "no" / "such") and None)
+
+
+def test_a_socket_of_ones_own() -> None:
+    async def main() -> None:
+        sock = sockets.create_server(("127.0.0.1", 0))
+        server = net.create_server().listen(sock=sock)
+        assert server.address() == (*sock.getsockname(), "IPv4")
+        server.close()
+        assert sock.fileno() == -1
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"port": -1}, "ERR_OUT_OF_RANGE"),
+        ({"port": None}, "ERR_INVALID_ARG_TYPE"),
+        ({"port": 0, "callback": "x"}, "ERR_INVALID_ARG_TYPE"),
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, Any], code: str) -> None:
+    async def main() -> None:
+        with pytest.raises(TreadleError) as caught:
+            net.create_server().listen(**arguments)
+        assert caught.value.code == code
+        with pytest.raises(TreadleError):
+            net.create_server("no function")  # type: ignore[arg-type]
+
+    run(main)
+
+
+def test_listening_twice() -> None:
+    async def main() -> None:
+        server = net.create_server().listen()
+        with pytest.raises(TreadleError) as caught:
+            server.listen()
+        assert caught.value.code == "ERR_SERVER_ALREADY_LISTEN"
+        server.close()
+
+    run(main)
+
+
+def test_the_file_of_a_unix_socket_goes_with_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    async def main() -> None:
+        server = net.create_server(lambda socket: socket.end(b"hello") and None).listen(path=path)
+        assert server.address() == str(path)
+        client = net.connect(path=path)
+        assert [chunk async for chunk in client] == [b"hello"]
+        assert client.remote_address is None
+        server.close()
+        assert not path.exists()
+        await server.wait_closed()
+
+    run(main)
+
+
+def test_a_signal_closes_it() -> None:
+    async def main() -> None:
+        controller = AbortController()
+        server = net.create_server().listen(signal=controller.signal)
+        closed = events.once(server, "close")
+        controller.abort()
+        await within(closed)
+        assert not server.listening
+
+    run(main)
+
+
+def test_its_descriptor_is_closed_once() -> None:
+    async def main() -> None:
+        before = open_fds()
+        server = net.create_server().listen()
+        server.close()
+        assert open_fds() == before
+        other = os.open("/dev/null", os.O_RDONLY)  # takes its number
+        server.close()
+        server.close()
+        await server.wait_closed()
+        os.fstat(other)
+        os.close(other)
+
+    run(main)
+
+
+def test_a_program_that_ends_while_it_serves_leaves_nothing() -> None:
+    before = open_fds()
+    peers: list[sockets.socket] = []
+
+    async def main() -> None:
+        server = net.create_server(lambda socket: None, pause_on_connect=True).listen().unref()
+        for _ in range(3):
+            peers.append(sockets.create_connection(server.address()[:2]))  # type: ignore[index,arg-type]
+        await until(lambda: server.connections == 3, "they are accepted")
+
+    run(main)
+    for peer in peers:
+        peer.settimeout(5)
+        assert peer.recv(1) == b"", "the connections have ended with the program"
+        peer.close()
+    assert open_fds() == before
+
+
+def test_more_than_max_connections_are_dropped() -> None:
+    async def main() -> None:
+        server = net.create_server().listen()
+        server.max_connections = 1
+        dropped = events.once(server, "drop")
+        first = net.connect(server.address()[1])  # type: ignore[index]
+        await until(lambda: server.connections == 1, "the first")
+        second = net.connect(server.address()[1])  # type: ignore[index]
+        [ends] = await within(dropped)
+        assert ends["remote_port"] == second.local_port or second.local_port is None
+        assert ends["local_port"] == server.address()[1]  # type: ignore[index]
+        second.resume()
+        await within(events.once(second, "close"))
+        now = server.statistics()
+        assert (now.is_listening, now.connections, now.accepted, now.dropped) == (True, 1, 1, 1)
+        first.destroy()
+        server.close()
+        await server.wait_closed()
+
+    run(main)
+
+
+def test_without_a_descriptor_left_accepting_pauses(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        server = net.create_server(lambda socket: socket.destroy() and None).listen()
+        client = sockets.socket()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(name.split(":")[0]) for name in open_fds())
+        filling = [os.open("/dev/null", os.O_RDONLY)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, limits[1]))
+        try:
+            while True:
+                try:
+                    filling.append(os.open("/dev/null", os.O_RDONLY))
+                except OSError:
+                    break
+            client.setblocking(False)
+            client.connect_ex(server.address()[:2])  # type: ignore[index]
+            await until(lambda: caplog.records, "it says so")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for fd in filling:
+                os.close(fd)
+        assert "accepting pauses" in caplog.text
+        await until(lambda: server.statistics().accepted == 1, "it tries again")
+        client.close()
+        server.close()
+        await server.wait_closed()
+
+    run(main)
+
+
+def test_a_coroutine_function_serves_a_connection() -> None:
+    async def main() -> None:
+        async def shout(socket: net.Socket) -> None:
+            async for chunk in socket:
+                await socket.ready()
+                socket.write(chunk.upper())
+            socket.end()
+
+        async with net.create_server(shout, allow_half_open=True).listen() as server:
+            client = net.connect(server.address()[1])  # type: ignore[index]
+            client.end("hello")
+            assert b"".join([chunk async for chunk in client]) == b"HELLO"
+        assert not server.listening
+        assert server.connections == 0
+
+    run(main)
+
+
+def test_a_block_that_fails_destroys_the_connections() -> None:
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with net.create_server().listen() as server:
+                client = net.connect(server.address()[1])  # type: ignore[index]
+                client.on("error", lambda _: None).resume()
+                await until(lambda: server.connections == 1, "it is accepted")
+                raise ZeroDivisionError
+        assert server.connections == 0
+        await until(lambda: client.closed, "the client sees it")
+
+    run(main)
+
+
+@pytest.mark.parametrize("is_refed", [True, False])
+def test_it_holds_the_program_while_it_listens(is_refed: bool) -> None:
+    from treadle.timers import set_timeout
+
+    stopped: list[int] = []
+
+    def main() -> None:
+        server = net.create_server()
+        (server.ref() if is_refed else server.unref()).listen()
+
+        def stop() -> None:
+            stopped.append(1)
+            server.close()
+
+        set_timeout(stop, 50).unref()
+
+    treadle.run(main)
+    assert bool(stopped) == is_refed
+
+
+def test_repr() -> None:
+    async def main() -> None:
+        server = net.create_server()
+        assert repr(server) == "<Server closed connections=0>"
+        server.listen()
+        assert repr(server).startswith("<Server listening on Address(address='127.0.0.1', port=")
+        server.close()
+
+    run(main)
