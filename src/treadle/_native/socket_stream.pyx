@@ -38,6 +38,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef enum:
     READ_BYTES = 64 * 1024          # a chunk at most: more would burst the mark; libuv's suggestion to Node
+    READ_LEAST = 1024               # where the mark is all but reached: many small reads cost more than they save
     WRITEV_ROUNDS = 16              # sendmsg calls of one writev: 1,024 chunks, then others have their turn
 
 
@@ -109,6 +110,14 @@ cdef class SocketStream(Stream):
     def bytes_read(self):
         """What was received, by a zero-copy move as well."""
         return self.received + (0 if self.taker is None else self.taker.bytes_moved)
+
+    cdef int read_some(self) except -1:
+        # No more than there is room for under the mark: what is buffered already may wait for long.
+        cdef ReadableState state
+        if self.owner is not None and self.owner.readable_half is not None:
+            state = readable_of(self.owner)
+            self.read_size = min(READ_BYTES, max(state.high_water_mark - state.length, READ_LEAST))
+        return Stream.read_some(self)
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:
         self.received += size

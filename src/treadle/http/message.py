@@ -24,8 +24,8 @@ class IncomingMessage(RequestCore, Readable):
     """A request: a Readable of its body. Source: Node, http.IncomingMessage.
 
     method, url, http_version: str, as in the request line. raw_headers: list of (name, value), bytes. complete, aborted: bool.
-    The body: ``async for chunk in req``, ``await req.read()``, or as of any stream: pipe(), pipeline(), 'data'. read() is the whole
-    body, and a coroutine function; Readable.read() of other streams is read_nowait() here. While nobody reads, at most
+    The body: ``async for chunk in req``, ``await req.read()``, or as of any stream: pipe(), pipeline(), 'data'. read() is the
+    whole body, and a coroutine function; Readable.read() of other streams is read_nowait() here. While nobody reads, at most
     Limits.body_high_water_mark bytes of it are held, and the rest stays with the peer.
 
     Events: those of a Readable, and 'aborted': the peer left before the body was read, or before the answer. 'error' then follows
@@ -106,8 +106,9 @@ class ServerResponse(ResponseCore, Writable):
     An answer without a given length leaves in one piece, with Content-Length, when end() is the first to send, else chunked.
     ``write()`` returns False past the mark; ``await res.ready()`` then waits until the peer has read, or 'drain' is listened for.
 
-    Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it, was
-    destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them apart.
+    Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it,
+    was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them
+    apart.
     """
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:

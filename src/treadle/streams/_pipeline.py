@@ -40,8 +40,9 @@ def pipeline(
     """Connect `stages`, and await the end of all of them; the result is what a last function returned.
 
     It begins at once. The first error destroys every stage and is raised; so does cancelling, or aborting `signal` (ABORT_ERR).
-    With `callback(error, value)` the last stream is returned instead. end: False leaves the last stream open when its source
-    ends. A function that has a parameter `signal` gets one that is aborted when the pipeline is over.
+    With `callback(error)`, or `callback(error, value)` where the last stage is a function, the last stream is returned instead.
+    end: False leaves the last stream open when its source ends. A function that has a parameter `signal` gets one that is
+    aborted when the pipeline is over.
 
     Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
     """
@@ -87,7 +88,7 @@ class Pipeline:
         self._ends = ends
         self._controller = AbortController()
         self._error: BaseException | None = None
-        self._value: object = None
+        self._values: tuple[object, ...] = ()  # of the callback, behind the error: what a last function has returned
         self._waits_for = 0  # ends of stages that are still to come
         self._stages: list[_Stage] = []
         self._pumps: list[Pump] = []
@@ -156,6 +157,7 @@ class Pipeline:
             return as_iterable(
                 made, "ERR_INVALID_RETURN_VALUE", name=f"stages[{index}]", expected="an async iterable", is_async=True
             )
+        self._values = (None,)
         proxy = PassThrough(object_mode=True)  # so that there is a stream to go on from
         self._waits_for += 1
         if isinstance(made, Awaitable):
@@ -238,7 +240,7 @@ class Pipeline:
         self._settle(error, is_last=self._waits_for == 0)
 
     def _take_result(self, error: BaseException | None, value: object = None) -> None:
-        self._value = value
+        self._values = (value,)
         self._finish(error)
 
     def _settle(self, error: BaseException | None, *, is_last: bool) -> None:
@@ -258,7 +260,7 @@ class Pipeline:
             if self._error is None:
                 for clean_up in self._clean_ups:
                     clean_up()
-            get_loop().next_tick(self._callback, self._error, self._value)
+            get_loop().next_tick(self._callback, self._error, *self._values)
 
 
 def _hear(_: BaseException) -> None: ...

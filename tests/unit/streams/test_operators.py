@@ -231,6 +231,22 @@ async def test_no_more_results_wait_than_the_mark_allows(concurrency: int, mark:
     await settle()
 
 
+@pytest.mark.parametrize(("concurrency", "mark", "limit"), [(2, None, 3), (2, 0, 2), (3, 2, 5), (3, 10, 13), (7, None, 13)])
+async def test_no_more_results_pile_up_behind_a_slow_one_than_the_mark_allows(
+    concurrency: int, mark: int | None, limit: int
+) -> None:
+    calls = Calls()
+    collected = asyncio.create_task(numbers(50).map(calls, concurrency=concurrency, high_water_mark=mark).to_list())
+    await turns(5)
+    while others := [chunk for chunk in calls.waiting if chunk > 0]:
+        await calls.finish(others[0], others[0])
+    assert calls.begun == list(range(limit)) and calls.most == concurrency
+    await calls.finish(0, 0)
+    while calls.waiting:
+        await calls.finish(min(calls.waiting), min(calls.waiting))
+    assert await collected == list(range(50))
+
+
 # ---- errors, aborting, cancelling
 
 

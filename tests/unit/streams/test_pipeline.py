@@ -203,6 +203,35 @@ async def test_aborting_reaches_a_function_that_waits() -> None:
     assert ended == ["ended"]
 
 
+@pytest.mark.parametrize("place", ["first", "middle"])
+@pytest.mark.parametrize("way", ["abort", "cancel", "error"])
+async def test_a_generator_that_waits_is_ended(way: str, place: str) -> None:
+    ended: list[str] = []
+
+    async def wait(chunks: Any = ()) -> Any:
+        try:
+            yield b"x"
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    controller, sink = AbortController(), Sink(is_open=True)
+    stages = (wait, sink) if place == "first" else (source_of([b"x"]), wait, PassThrough(), sink)
+    outcome = pipeline(*stages, signal=controller.signal)
+    await turns(5)
+    assert sink.chunks == [b"x"]
+    if way == "abort":
+        controller.abort()
+    elif way == "cancel":
+        outcome.cancel()
+    else:
+        sink.destroy(Boom())
+    (result,) = await asyncio.gather(outcome, return_exceptions=True)
+    assert code_of(result) == {"abort": "ABORT_ERR", "cancel": "CancelledError", "error": "Boom"}[way]
+    await settle()
+    assert ended == ["ended"] and sink.closed
+
+
 # ---- errors
 
 

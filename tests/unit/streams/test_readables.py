@@ -360,14 +360,19 @@ async def test_unpipe_of_the_one_that_is_full_lets_the_others_go_on() -> None:
 
 
 async def test_unpipe_of_all_leaves_no_listener() -> None:
-    source, sinks = source_of([b"a"] * 9), [Sink(), Sink()]
+    source, sinks = source_of([b"a"] * 9), [Sink(high_water_mark=1) for _ in range(2)]
     for sink in sinks:
         assert source.pipe(sink) is sink
     await turns()
     assert source.unpipe() is source
     assert source.unpipe(sinks[0]) is source
+    assert source.is_paused()
     for stream in (source, *sinks):
         assert stream.event_names() == [], stream
+    seen = len(sinks[0].chunks)
+    await turns(3)
+    assert len(sinks[0].chunks) == seen and not source.readable_ended  # what comes waits for who reads it
+    for stream in (source, *sinks):
         stream.destroy()
 
 
