@@ -21,7 +21,7 @@ def join(client: net.Socket) -> None:
         streams.pipeline(source, sink, callback=told)
 
 
-def told(error: BaseException | None, _: object) -> None:
+def told(error: BaseException | None) -> None:
     """Of each way once. A client that goes away is no news."""
     if error is not None and not isinstance(error, ConnectionResetError | BrokenPipeError):
         print(f"a connection failed: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@
        │                                                               │ somebody wants to look
        └──────────── it turns out not to be possible ──────────────► an ordinary pipe, from where it stands
 
-Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, writes to the
+Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, unpipes, writes to the
 sink or ends it gets what a pipe would give him, since the move stops for him and a pipe goes on. What shows is statistics(). Not
 here: the moving (_native.splice, _native.sendfile).
 
@@ -47,8 +47,9 @@ class Move:
         self._rounds = ROUNDS
         self._is_over = False
         self._is_paused = False  # by the user, while it moves
+        self._is_unpiped = False  # likewise
         source._move_in = sink._move_out = self
-        source.pause, source.resume = self._pause, self._resume
+        source.pause, source.resume, source.unpipe = self._pause, self._resume, self._unpipe
         source._await_zero_copy()
 
     def go_on(self, error: BaseException | None = None) -> None:
@@ -93,6 +94,12 @@ class Move:
         self._is_paused = False
         return type(self._source).resume(self._source)
 
+    def _unpipe(self, destination: Any = None) -> Any:
+        if destination is None or destination is self._sink:
+            self._is_unpiped = True
+            self.interrupt()
+        return type(self._source).unpipe(self._source, destination)
+
     def _moved(self, error: BaseException | None, moved: int) -> None:
         source, sink, mover = self._source, self._sink, self._mover
         self._mover = None
@@ -112,6 +119,10 @@ class Move:
         self._forget()
         if not source.destroyed:
             source._end_zero_copy(moved, is_complete=False)
+            if self._is_unpiped:
+                source.pause()
+                self._sink.emit("unpipe", source, {"has_unpiped": False})
+                return
             source.pipe(self._sink, end=False)
             if is_paused:
                 source.pause()
@@ -121,6 +132,6 @@ class Move:
         self._is_over = True
         if source._move_in is self:
             source._move_in = None
-            del source.pause, source.resume
+            del source.pause, source.resume, source.unpipe
         if sink._move_out is self:
             sink._move_out = None

@@ -40,7 +40,11 @@ WATCHED = {  # native handles by their class
     "Connection": "HTTP connection",
     "HTTPListener": "HTTP listener: connections wait",
     "TransportListener": "listener: connections wait",
+    "SocketListener": "listener: connections wait",
     "SocketTransport": "connection",
+    "SocketStream": "socket",
+    "FileSend": "a file has been sent",
+    "Splice": "bytes of a socket have been moved to another",
     "FdWatcher": "descriptor",
     "Pool": "thread pool: results are there",
     "Waker": "wake-up, asked for by another thread",
@@ -156,7 +160,7 @@ def describe_handle(handle: Any, ready: int) -> str:
     """What watches a descriptor; ready: 1 readable, 2 writable, 3 both."""
     try:
         name = WATCHED.get(type(handle).__name__, type(handle).__name__)
-        if type(handle).__name__ in ("Connection", "SocketTransport", "FdWatcher"):
+        if type(handle).__name__ in ("Connection", "SocketTransport", "SocketStream", "FdWatcher"):
             state = {1: ", readable", 2: ", writable", 3: ", readable and writable"}.get(ready, "")
             get_protocol = getattr(handle, "get_protocol", None)
             protocol = f" of {type(get_protocol()).__qualname__}" if get_protocol is not None else ""

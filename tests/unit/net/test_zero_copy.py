@@ -279,6 +279,35 @@ def test_a_paused_source_stays_paused() -> None:
 
 
 @pytest.mark.parametrize("is_piped", [True, False])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_unpiping_leaves_the_source_to_whoever_wants_it(is_piped: bool, is_named: bool) -> None:
+    async def main() -> None:
+        source, writer, sink, reader = ends = line()
+        if is_piped:
+            sink.on("pipe", lambda _: None)
+        whole = streams.pipeline(source, sink)
+        writer.send(b"one")
+        await until(lambda: reader.has_read(3), "it arrives")
+        assert moves(source, sink) == (not is_piped, not is_piped)
+        unpiped: list[object] = []
+        sink.on("unpipe", lambda stream, _: unpiped.append(stream))
+        source.unpipe(sink if is_named else None)
+        writer.send(b"two")
+        await until(lambda: source.readable_length == 3, "it stays with the source")
+        assert source.is_paused()
+        assert unpiped == [source]
+        assert source.read() == b"two"
+        assert not whole.done()
+        sink.write(b"three")
+        await until(lambda: reader.has_read(8), "the sink goes on")
+        assert reader.received == b"onethree"
+        whole.cancel()
+        close(ends)
+
+    run(main)
+
+
+@pytest.mark.parametrize("is_piped", [True, False])
 def test_ending_the_sink_takes_it_off_the_source(is_piped: bool) -> None:
     # COMPAT(node): of a sink that has finished by itself nobody is told, and the source waits for somebody else.
     async def main() -> None:
