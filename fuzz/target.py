@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from treadle import http
+from treadle.streams import pipeline
 
 
 def at_once(req, res):
@@ -40,11 +41,24 @@ async def pieces(req, res):
     res.end()
 
 
+async def piped(req, res):
+    res.set_header("x-may-be-cut", "yes")
+    await pipeline(req, res)
+
+
+def heard(req, res):
+    """By listeners alone."""
+    res.set_header("x-may-be-cut", "yes")
+    req.on("data", res.write)
+    req.on("end", res.end)
+    res.on("finish", lambda: None)
+
+
 def facts(req, res):
     res.end(json.dumps({"connections": server.connections}))
 
 
-WAYS = [at_once, whole, late, streamed, pieces]
+WAYS = [at_once, whole, late, streamed, pieces, piped, heard]
 
 
 def handler(req, res):

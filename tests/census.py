@@ -75,8 +75,8 @@ def left_since(before: Holdings) -> Holdings:
 
 
 def lasting() -> Counter[type]:
-    """What lives as long as its interpreter: Node's functions and the process, an emitter, from their first import on, and what lies
-    in a free list."""
+    """What lives as long as its interpreter: Node's functions and the process, an emitter, from their first import on, and what
+    lies in a free list."""
     faces = getattr(sys.modules.get("treadle.loop.current"), "FACES", None)
     process = getattr(sys.modules.get("treadle.process"), "_process", None)
     spare = Counter({made: count for made, count in census.alive().items() if made.__name__ in IN_FREE_LISTS})

@@ -55,14 +55,10 @@ cdef Ready ready_with(object value)
 
 cdef extern from *:
     """
-    /* Nobody refers to it weakly, nor has given it an attribute. False where that cannot be seen: before CPython 3.13. */
+    /* Nobody refers to it weakly, nor has given it an attribute. */
     static inline int treadle_is_bare(PyObject *self) {
-    #if PY_VERSION_HEX >= 0x030D0000
-        PyObject **attributes = _PyObject_GetDictPtr(self);
+        PyObject **attributes = _PyObject_GetDictPtr(self);     /* NULL: its class has none */
         return *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL && (attributes == NULL || *attributes == NULL);
-    #else
-        return 0;
-    #endif
     }
     """
     bint is_bare "treadle_is_bare"(object self) noexcept

@@ -6,8 +6,8 @@
                                 └──push()──► RequestReadable ──► 'data', read_nowait(), pipes
 
 It is a stream whose readable side is made when it is first used as one: until then `body` is all there is, and nobody is told of
-anything. Invariant: whoever reads the body gets all of it, in order, or an error; never a part that looks like the whole; what waits
-to be read is in one place for all who read, `body` being in front of the readable side only until the next tick.
+anything. Invariant: whoever reads the body gets all of it, in order, or an error; never a part that looks like the whole; what
+waits to be read is in one place for all who read, `body` being in front of the readable side only until the next tick.
 Not here: how bytes become a request (http1_connection.pyx), and what a handler reads it with (treadle.http.message).
 Source: Node, http.IncomingMessage; the order of events was seen in Node 24.
 """
@@ -74,7 +74,7 @@ cdef class RequestCore(ReadableCore):
         return self.is_dropped
 
     def read_nowait(self, size=None):
-        """The next chunk of the body that is here already, or None. With a size, and once it is used as a stream: Readable.read()."""
+        """The next chunk of the body that is here already, or None. With a size, or once somebody listens: as Readable.read()."""
         self.is_read = True
         if size is None and not self.is_heard():
             if self.expects_continue:
@@ -114,7 +114,8 @@ cdef class RequestCore(ReadableCore):
 
     cdef bytes take_chunk(self):
         cdef bytes chunk = self.pop_chunk()
-        if chunk is not None and self.connection is not None and not self.complete and self.body_bytes <= self.server.body_mark // 2:
+        if chunk is not None and self.connection is not None and not self.complete \
+                and self.body_bytes <= self.server.body_mark // 2:
             self.connection.resume()
         return chunk
 
@@ -185,9 +186,10 @@ cdef class RequestCore(ReadableCore):
         return 0
 
     cdef bint renew(self) except -1:
-        # INVARIANT: nobody has it any more. It becomes as new; False: it cannot, and goes. PERF: bench/stages.py: to make both halves
-        # of an exchange, and to take them apart, is a tenth of a small request.
-        if self.is_heard() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections or not is_bare(self):
+        # INVARIANT: nobody has it any more. It becomes as new; False: it cannot, and goes. PERF: bench/stages.py: to make both
+        # halves of an exchange, and to take them apart, is a tenth of a small request.
+        if self.is_heard() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections \
+                or not is_bare(self):
             return False
         self.server = None
         self.connection = None
@@ -256,7 +258,8 @@ cdef class RequestCore(ReadableCore):
         if self.readable_half is None:
             return False
         state = <RequestReadable>self.readable_half
-        return state.is_pulled or state.flow == FLOWING or state.hears_readable or (state.pipes is not None and len(state.pipes) != 0)
+        return state.is_pulled or state.flow == FLOWING or state.hears_readable or (
+            state.pipes is not None and len(state.pipes) != 0)
 
     def _answered(self):
         """The answer is out. What nobody reads flows away, so that 'end' and 'close' are told."""
@@ -272,8 +275,8 @@ cdef class RequestCore(ReadableCore):
             readable_of(self)
 
     def destroy(self, error=None):
-        """Give the request up: what is unread is dropped, and the connection is cut, unless all was read. Then 'aborted' is emitted, 'error' if
-        one is given and somebody listens for it, and 'close'. Returns the request."""
+        """Give the request up: what is unread is dropped, and the connection is cut, unless all was read. Then 'aborted' is
+        emitted, 'error' if one is given and somebody listens for it, and 'close'. Returns the request."""
         readable_of(self)
         return ReadableCore.destroy(self, error)
 

@@ -9,7 +9,7 @@ from treadle._native.writable cimport WritableCore, WritableState
 cdef class ResponseWritable(WritableState):
     # Of an answer that is used as a stream; there is none until then.
     cdef bytes last                 # what end() was given while writes waited: it leaves behind them. None: nothing
-    cdef object final_done          # what the final hook is to call back, once all was sent; None: it has not run, or has called back
+    cdef object final_done          # what the final hook is to call back, once all was sent; None: not yet, or it has
     cdef object torn_down           # what the destroy hook is to call back, once the connection is closed
     cdef ReadableCore unread        # the request, if somebody listens: it ends behind 'finish'
     cdef bint is_direct             # set while write() calls the hook: what that raises reaches who writes

@@ -5,11 +5,11 @@
         │ somebody listens, or it is used as a stream     ▲
         └──► ResponseWritable ──write hook, final hook────┘ called back while the connection is below its mark
 
-It is a stream whose writable side is made when it is first used as one. Invariants: what leaves is framed as its head says, or the
-connection is cut; the head leaves with the first piece of the body, so that a small answer is one send, whoever listens; a head in
-the making is this answer's alone, whatever code of the user runs meanwhile; user code runs in ticks, never inside the connection.
-Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
-Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for the names and the order of events.
+It is a stream whose writable side is made when it is first used as one. Invariants: what leaves is framed as its head says, or
+the connection is cut; the head leaves with the first piece of the body, so that a small answer is one send, whoever listens; a head
+in the making is this answer's alone, whatever code of the user runs meanwhile; listeners are called in ticks, never inside the
+connection. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
+Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for names and the order of events.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
@@ -227,8 +227,8 @@ cdef class ResponseCore(WritableCore):
             self.send_body(b"", False)
 
     def write(self, chunk, encoding=None, callback=None):
-        """Send a piece of the body (bytes-like, or str as UTF-8 or `encoding`). False: more than the mark waits to be sent, or the
-        peer has left; wait for ready(), or 'drain'. callback(error or None): it was handed over, or never will be.
+        """Send a piece of the body (bytes-like, or str as UTF-8 or `encoding`). False: more than the mark waits to be sent, or
+        the peer has left; wait for ready(), or 'drain'. callback(error or None): it was handed over, or never will be.
 
         Raises TreadleError: ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH, ERR_INVALID_ARG_TYPE,
         ERR_UNKNOWN_ENCODING."""
@@ -508,8 +508,9 @@ cdef class ResponseCore(WritableCore):
         if connection is not None and connection.has_response(self):
             self.connection = None
             self.wake_writer()
-            if self.writable_half is not None and (connection.is_over_mark or (connection.unsent_bytes and not connection.is_corked)):
-                (<ResponseWritable>self.writable_half).is_flushing = True   # ORDER: what a cork holds leaves before anybody is told
+            if self.writable_half is not None and (
+                    connection.is_over_mark or (connection.unsent_bytes and not connection.is_corked)):
+                (<ResponseWritable>self.writable_half).is_flushing = True
                 connection.tell_when_flushed(self)
             connection.response_complete()
         return 0
@@ -555,7 +556,8 @@ cdef class ResponseCore(WritableCore):
 
     cdef bint renew(self) except -1:
         # As RequestCore.renew().
-        if not self.is_plain() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections or not is_bare(self):
+        if not self.is_plain() or self.is_destroyed() or self._max_listeners is not None or self._capture_rejections \
+                or not is_bare(self):
             return False
         self.server = None
         self.connection = None
@@ -652,8 +654,8 @@ cdef class ResponseCore(WritableCore):
             writable_of(self)
 
     def destroy(self, error=None):
-        """Give the answer up: the connection is cut, or ends behind what was answered before, if nothing of this was sent. Then 'close' is
-        emitted, without 'finish' before it; `error` is kept as `errored`, and not emitted. Returns the answer."""
+        """Give the answer up: the connection is cut, or ends behind what was answered before, if nothing of this was sent. Then
+        'close' is emitted, without 'finish' before it; `error` is kept as `errored`, and not emitted. Returns the answer."""
         writable_of(self)
         return WritableCore.destroy(self, error)
 

@@ -23,10 +23,10 @@ from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
-from treadle.loop.accepting import pause_accepting
-from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.server import BACKLOG
+from treadle.loop.accepting import pause_accepting
+from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
 from treadle.loop.program import run_until_done
 

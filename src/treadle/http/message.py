@@ -25,7 +25,7 @@ class IncomingMessage(RequestCore, Readable):
 
     method, url, http_version: str, as in the request line. raw_headers: list of (name, value), bytes. complete, aborted: bool.
     The body: ``async for chunk in req``, ``await req.read()``, or as of any stream: pipe(), pipeline(), 'data'. read() is the
-    whole body, and a coroutine function; Readable.read() of other streams is read_nowait() here. While nobody reads, at most
+    whole body, and a coroutine function; what read() is of other streams is read_nowait() here. While nobody reads, at most
     Limits.body_high_water_mark bytes of it are held, and the rest stays with the peer.
 
     Events: those of a Readable, and 'aborted': the peer left before the body was read, or before the answer. 'error' then follows
@@ -58,7 +58,7 @@ class IncomingMessage(RequestCore, Readable):
     add_listener = on
 
     def __aiter__(self) -> Any:
-        """Chunk by chunk, as they arrive. Leaving the loop early leaves the rest to others, or to be dropped once it is answered."""
+        """Chunk by chunk, as they arrive. Leaving the loop early destroys nothing: others may read the rest."""
         return self
 
     def __anext__(self) -> Awaitable[Any]:
@@ -78,7 +78,7 @@ class IncomingMessage(RequestCore, Readable):
                 raise TreadleError("ERR_HTTP_REQUEST_ABORTED")
             await self.wait()
 
-    async def read(self, limit: int | None = None) -> Any:  # type: ignore[override]  # what a handler wants nearly always
+    async def read(self, limit: int | None = None) -> Any:  # what a handler wants nearly always
         """The whole body: bytes, or str after set_encoding(). limit: in bytes, or characters.
 
         Raises TreadleError: ERR_HTTP_BODY_CONSUMED when somebody has begun to read it, ERR_BODY_TOO_LARGE past limit,
@@ -100,7 +100,7 @@ class IncomingMessage(RequestCore, Readable):
     _read_buffered = RequestCore.read_nowait
 
 
-class ServerResponse(ResponseCore, Writable):
+class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): there a coroutine, here whatever can be awaited
     """An answer: a Writable. Source: Node, http.ServerResponse. See ResponseCore for its methods.
 
     An answer without a given length leaves in one piece, with Content-Length, when end() is the first to send, else chunked.

@@ -20,11 +20,11 @@ from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.events import EventEmitter
-from treadle.loop.accepting import pause_accepting
-from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.loop.accepting import pause_accepting
+from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
 
 __all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]

@@ -9,12 +9,13 @@ finished(). Not here: destroying (pipeline does).
 Source: https://nodejs.org/api/stream.html#streamfinishedstream-options-callback
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
+from treadle.events import Listener
 from treadle.events.abort import AbortEvent, AbortSignal, require_signal
 from treadle.loop.current import get_loop
 from treadle.streams._stream import Stream
@@ -90,8 +91,16 @@ def watch(
     return _Watch(stream, callback, readable, writable, error, signal, cleanup).forget
 
 
+_EVENTS: Final = ("end", "finish", "close", "error")
+
+
 class _Watch:
     """One stream that is watched."""
+
+    __slots__ = (
+        "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal", "_stream",
+        "_waits_for_close", "_writable",
+    )  # fmt: skip  # a pipeline has several
 
     def __init__(
         self,
@@ -114,10 +123,8 @@ class _Watch:
         self._is_written = stream._is_written()
         self._forgets_by_itself = cleanup
         self._signal = signal
-        self._listeners = {"end": self._on_end, "finish": self._on_finish, "close": self._on_close}
-        if error:
-            self._listeners["error"] = self._call
-        for event, listener in self._listeners.items():
+        self._hears_error = error
+        for event, listener in self._listeners():
             stream.on(event, listener)
         self._look_at_what_has_been()
         if signal is not None and not stream.closed:
@@ -125,6 +132,11 @@ class _Watch:
                 get_loop().next_tick(self._on_abort)
             else:
                 signal.add_event_listener("abort", self._on_abort)
+
+    def _listeners(self) -> Iterator[tuple[str, Listener]]:
+        for event in _EVENTS:
+            if event != "error" or self._hears_error:
+                yield event, getattr(self, f"_on_{event}")
 
     def _look_at_what_has_been(self) -> None:
         # No event comes any more of what has happened already.
@@ -176,6 +188,9 @@ class _Watch:
         else:
             self._call()
 
+    def _on_error(self, error: BaseException) -> None:
+        self._call(error)
+
     def _settle_by_state(self) -> None:
         self._call(self._stream.errored)
 
@@ -203,7 +218,7 @@ class _Watch:
         self._callback = None
         if self._signal is not None:
             self._signal.remove_event_listener("abort", self._on_abort)
-        for event, listener in self._listeners.items():
+        for event, listener in self._listeners():
             self._stream.off(event, listener)
 
 

@@ -82,11 +82,15 @@ class _Outcome(Future[object]):
 class Pipeline:
     """One pipeline under way."""
 
+    __slots__ = (
+        "_callback", "_clean_ups", "_controller", "_ends", "_error", "_outer", "_pumps", "_stages", "_values", "_waits_for",
+    )  # fmt: skip  # a server has many
+
     def __init__(self, callback: Callable[..., object], signal: AbortSignal | None, ends: bool) -> None:
         self._callback = callback
         self._outer = signal
         self._ends = ends
-        self._controller = AbortController()
+        self._controller: AbortController | None = None  # made for the first function
         self._error: BaseException | None = None
         self._values: tuple[object, ...] = ()  # of the callback, behind the error: what a last function has returned
         self._waits_for = 0  # ends of stages that are still to come
@@ -119,7 +123,7 @@ class Pipeline:
             else:
                 name, received = f"stages[{index}]", type(stage).__name__
                 raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
-        if self._controller.signal.aborted or (self._outer is not None and self._outer.aborted):
+        if self._error is not None or (self._outer is not None and self._outer.aborted):
             get_loop().next_tick(self._on_abort)
         return made
 
@@ -143,16 +147,23 @@ class Pipeline:
             stream.on("error", _hear)
         stream.off("error", self._on_late_error)
 
+    def _signal(self) -> AbortSignal:
+        if self._controller is None:
+            self._controller = AbortController()
+            if self._error is not None:
+                self._controller.abort()
+        return self._controller.signal
+
     def _begin_source(self, source: Any) -> Any:
         if callable(source):
-            made = call_stage(source, (), self._controller.signal)
+            made = call_stage(source, (), self._signal())
             if isinstance(made, Stream):
                 return made
             return as_iterable(made, "ERR_INVALID_RETURN_VALUE", name="source", expected="an iterable or a stream")
         return as_iterable(source, "ERR_INVALID_ARG_TYPE", name="stages[0]", expected="a stream, an iterable or a function")
 
     def _call(self, function: Callable[..., Any], made: Any, index: int, *, is_last: bool) -> Any:
-        made = call_stage(function, (made,), self._controller.signal)
+        made = call_stage(function, (made,), self._signal())
         if not is_last:
             return as_iterable(
                 made, "ERR_INVALID_RETURN_VALUE", name=f"stages[{index}]", expected="an async iterable", is_async=True
@@ -255,7 +266,8 @@ class Pipeline:
             pump.stop()
         if self._outer is not None:
             self._outer.remove_event_listener("abort", self._on_abort)
-        self._controller.abort()
+        if self._controller is not None:
+            self._controller.abort()
         if is_last:
             if self._error is None:
                 for clean_up in self._clean_ups:

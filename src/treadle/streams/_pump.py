@@ -18,6 +18,8 @@ __all__ = ["Pump", "close_iterator"]
 class Pump:
     """A task that pumps, or one that waits for a result."""
 
+    __slots__ = ("_ends", "_error", "_finish", "_is_stopped", "_stream", "_task", "_waiter")
+
     def __init__(self, stream: Any, finish: Callable[..., None], *, ends: bool) -> None:
         self._stream = stream
         self._finish = finish

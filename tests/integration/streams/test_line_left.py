@@ -27,7 +27,7 @@ class Read(Line):
             return self.source.compose(self.transform, self.relay)
         self.told: list[BaseException | None] = []
         last = PassThrough(object_mode=True, high_water_mark=1)
-        return pipeline(self.source, self.transform, self.relay, last, callback=lambda error, value: self.told.append(error))
+        return pipeline(self.source, self.transform, self.relay, last, callback=self.told.append)
 
 
 each_way = pytest.mark.parametrize("composed", [False, True], ids=["pipeline", "compose"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import sys
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 import treadle
-from treadle import TreadleError, http
+from treadle import TreadleError, http, process
 from treadle.streams import Readable, Stream, Transform, Writable, finished, pipeline
 from treadle.timers import promises
 
@@ -131,10 +132,10 @@ def test_looking_at_an_answer_leaves_it_as_it_is() -> None:
     """Whether it was ended, and how much waits, is known without the machinery of a stream."""
 
     def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
-        before = (res.writable_ended, res.writable_finished, res.writable_length, res.writable_need_drain, res.destroyed, res.closed)
+        before = (res.writable_ended, res.writable_finished, res.writable_length, res.writable_need_drain, res.destroyed)
         res.end("x")
         after = (res.writable_ended, res.writable_finished, res.writable_length, res.writable_need_drain)
-        assert before == (False, False, 0, False, False, False)
+        assert before == (False, False, 0, False, False)
         assert after == (True, True, 0, False)
 
     assert exchange(handler, GET)[2] == b"x"
@@ -573,7 +574,7 @@ def test_a_pipeline_into_an_answer_without_a_body(status: int) -> None:
         async with serving(handler) as peer:
             for _ in range(2):
                 peer.send(GET)
-                line, fields = await peer.head()
+                line, _ = await peer.head()
                 assert line.split()[1] == str(status).encode()
             await until(lambda: len(log) == 2)
 
@@ -606,7 +607,76 @@ def test_a_handler_that_fails_behind_a_listener_is_answered_for() -> None:
     assert log == ["finish", "close"]
 
 
+def test_what_a_listener_raises_is_uncaught() -> None:
+    def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        req.on("data", fail)
+        req.on("end", res.end)
+
+    def fail(chunk: bytes) -> None:
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        exchange(handler, post(b"hello"))
+
+
+def test_a_listener_that_fails_once_gets_the_rest() -> None:
+    seen: list[object] = []
+
+    async def main() -> None:
+        def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            req.on("data", hear)
+            req.on("end", lambda: res.end("all"))
+
+        def hear(chunk: bytes) -> None:
+            seen.append(chunk)
+            if len(seen) == 1:
+                raise ValueError("boom")
+
+        process.on("uncaught_exception", caught)
+        try:
+            async with serving(handler) as peer:
+                peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                peer.send(b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n")
+                assert (await peer.answer())[2] == b"all"
+        finally:
+            process.off("uncaught_exception", caught)
+
+    def caught(error: BaseException, *_: object) -> None:
+        seen.append(repr(error))
+
+    bounded(main)
+    assert seen == [b"a", "ValueError('boom')", b"b", b"c"]
+
+
 # ---- both halves serve the next exchange, unless somebody keeps them
+
+
+def alive() -> list[type]:
+    return sorted(
+        (type(one) for one in gc.get_objects() if type(one) in (http.IncomingMessage, http.ServerResponse)),
+        key=lambda kind: kind.__name__,
+    )
+
+
+@pytest.mark.skipif(sys.flags.dev_mode, reason="who looks on keeps the request")
+@pytest.mark.parametrize("is_async", [False, True] if sys.version_info >= (3, 12) else [False])  # before, a task begins later
+def test_one_of_each_serves_the_next(is_async: bool) -> None:
+    async def main() -> None:
+        def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            res.end(req.headers["host"])
+
+        async def async_handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            handler(req, res)
+
+        async with serving(async_handler if is_async else handler) as peer:
+            for _ in range(3):
+                peer.send(GET)
+                assert (await peer.answer())[2] == b"a"
+                assert alive() == [http.IncomingMessage, http.ServerResponse]
+
+    bounded(main)
+    gc.collect()
+    assert alive() == []
 
 
 def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
@@ -632,8 +702,9 @@ def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
 
         async with serving(handler) as peer:
             for url in (b"/", b"/mark", b"/", b"/listen", b"/", b"/limit", b"/", b"/"):
-                peer.send(GET.replace(b"/ ", url + b" ").replace(b"Host: a", b"Host: a\r\nX-Mine: 1" if url == b"/mark" else b"Host: a"))
-                line, fields, body = await peer.answer()
+                field = b"\r\nX-Mine: 1" if url == b"/mark" else b""
+                peer.send(GET.replace(b"/ ", url + b" ").replace(b"Host: a", b"Host: a" + field))
+                _, fields, body = await peer.answer()
                 assert body == url
                 assert ("x-mine" in fields) == (url == b"/mark")
 

@@ -1,0 +1,61 @@
+"""Uploads that are never in memory: compressed on their way to a file, and sent back as they lie there.
+
+    treadle run examples/upload.py
+    curl -T photo.raw localhost:8000/photo.raw                      into uploads/photo.raw.gz
+    curl --compressed -o copy.raw localhost:8000/photo.raw          and back
+
+Whatever the sizes and whoever is slow, an exchange holds a few marks of 64 KiB: a disk that cannot follow pauses the socket, a
+client that does not read pauses the file. What fails, or a client that leaves, ends every stage, and the file is closed.
+"""
+
+import os
+import re
+import zlib
+from pathlib import Path
+
+from treadle import http
+from treadle.streams import Readable, Transform, Writable, pipeline
+
+FOLDER = Path(os.environ.get("UPLOADS", "uploads"))
+NAME = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,99})")  # no folders, nothing hidden
+GZIP = 16 + zlib.MAX_WBITS  # zlib's word for a gzip header
+
+
+def gzip() -> Transform:
+    packer = zlib.compressobj(level=1, wbits=GZIP)
+    return Transform(
+        transform=lambda chunk, encoding, callback: callback(None, packer.compress(chunk)),
+        flush=lambda callback: callback(None, packer.flush()),
+    )
+
+
+async def take(req: http.IncomingMessage, res: http.ServerResponse, target: Path) -> None:
+    part = target.with_suffix(f".{id(req):x}.part")  # a name of its own: two may send the same file at once
+    try:
+        await pipeline(req, gzip(), Writable.from_(part.open("wb")))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    res.end("stored\n")
+
+
+async def give(res: http.ServerResponse, source: Path) -> None:
+    res.set_header("Content-Encoding", "gzip")
+    await pipeline(Readable.from_(source.open("rb")), res)
+
+
+async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+    name = NAME.fullmatch(req.url)
+    file = FOLDER / f"{name[1]}.gz" if name else None
+    if file is not None and req.method == "PUT":
+        await take(req, res, file)
+    elif file is not None and req.method == "GET" and file.exists():
+        await give(res, file)
+    else:
+        res.status_code = 404
+        res.end("no such file\n")
+
+
+FOLDER.mkdir(exist_ok=True)
+server = http.create_server(handler).listen(int(os.environ.get("PORT", "8000")))
+print("LISTENING", *(server.address() or ()), flush=True)
