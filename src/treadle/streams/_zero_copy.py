@@ -4,9 +4,9 @@
        │                                                               │ somebody wants to look
        └──────────── it turns out not to be possible ──────────────► an ordinary pipe, from where it stands
 
-Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, unpipes, writes to the
-sink or ends it gets what a pipe would give him, since the move stops for him and a pipe goes on. What shows is statistics(). Not
-here: the moving (_native.splice, _native.sendfile).
+Invariants: bytes arrive as if they were piped, each once, in order; whoever listens for 'data', reads, pauses, unpipes, writes
+to the sink or ends it gets what a pipe would give him, since the move stops for him and a pipe goes on. What shows is
+statistics(). Not here: the moving (_native.splice, _native.sendfile).
 
 A source offers itself by four methods, and a sink by two:
 

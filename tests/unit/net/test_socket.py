@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+import treadle
 from tests.unit.native.support import open_fds
-from tests.unit.net.support import KIB, MIB, adopted, content, pair, run, until, within
+from tests.unit.net.support import KIB, MIB, Raw, adopted, content, pair, run, until, within
 from treadle import AbortController, TreadleError, events, net
+from treadle.timers import set_timeout
 
 # ---- connecting
 
@@ -593,12 +595,11 @@ def test_what_a_listener_raises_ends_the_program() -> None:
 def held(prepare: Callable[[net.Socket], object]) -> bool:
     """Whether a program is held by an idle connection."""
     stopped: list[int] = []
+    raws: list[Raw] = []
 
     def main() -> None:
-        import treadle
-        from treadle.timers import set_timeout
-
         socket, raw = adopted()
+        raws.append(raw)
         prepare(socket)
 
         def stop() -> None:
@@ -606,18 +607,10 @@ def held(prepare: Callable[[net.Socket], object]) -> bool:
             socket.destroy()
 
         set_timeout(stop, 100).unref()
-        RAWS.append(raw)
-        assert treadle
-
-    import treadle
 
     treadle.run(main)
-    while RAWS:
-        RAWS.pop().sock.close()
+    raws.pop().sock.close()
     return bool(stopped)
-
-
-RAWS: list[Any] = []
 
 
 def test_who_is_refed_holds_the_program() -> None:
