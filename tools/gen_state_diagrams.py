@@ -2,8 +2,8 @@
 
     python tools/gen_state_diagrams.py      run it after a change of a table
 
-Each diagram stands behind the line `<!-- states: NAME -->` of its page. Tests compare the pages with the tables. Not here: the words
-around the diagrams.
+Each diagram stands behind the line `<!-- states: NAME -->` of its page. Tests compare the pages with the tables. Not here: the
+words around the diagrams.
 """
 
 import re

@@ -32,8 +32,8 @@ MEMBERS = {
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "process": (),
     "streams": (
-        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics, streams.WritableStatistics,
-        streams.DuplexStatistics,
+        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics,
+        streams.WritableStatistics, streams.DuplexStatistics,
     ),
     "timers": (timers.Timeout, timers.Immediate),
 }

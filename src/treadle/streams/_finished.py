@@ -98,8 +98,8 @@ class _Watch:
     """One stream that is watched."""
 
     __slots__ = (
-        "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal", "_stream",
-        "_waits_for_close", "_writable",
+        "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal",
+        "_stream", "_waits_for_close", "_writable",
     )  # fmt: skip  # a pipeline has several
 
     def __init__(
