@@ -12,10 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from treadle._base.errors import TreadleError
-from treadle.streams._destroyer import destroy_stage
-from treadle.streams._duplex import Duplex
 from treadle.streams._duplexify import duplex_from
 from treadle.streams._finished import watch
+from treadle.streams._front import Front
 from treadle.streams._pipeline import pipeline
 from treadle.streams._stream import Stream
 
@@ -45,49 +44,16 @@ def compose(*stages: Any) -> Any:
     return _Composed(made)
 
 
-class _Composed(Duplex):
+class _Composed(Front):
     def __init__(self, stages: list[Any]) -> None:
         head = stages[0]
-        self._is_over = False
-        self._when_closed: Callable[..., None] | None = None
-        self._waits_for: Callable[..., None] | None = None  # 'drain' of the head
-        self._when_finished: Callable[..., None] | None = None  # the end of the tail
         writes = bool(getattr(head, "writable", False))
-        tail = pipeline(*stages, callback=self._on_finished)
-        reads = bool(getattr(tail, "readable", False))
-        super().__init__(
-            readable=reads,
-            writable=writes,
-            writable_object_mode=bool(getattr(head, "writable_object_mode", False)),
-            readable_object_mode=bool(getattr(tail, "readable_object_mode", False)),
-        )
-        self._head, self._tail = head, tail
+        tail = pipeline(*stages, callback=self._on_stages)  # ORDER: called in a tick, when this is made
+        super().__init__(head, tail, reads=bool(getattr(tail, "readable", False)), writes=writes)
         if writes:
-            head.on("drain", self._on_drain)
-            watch(tail, self._on_tail_finished)
-        if reads:
+            watch(tail, self._go_on)
+        if self._reads():
             tail.on("data", self._on_data)
-            tail.on("end", lambda: self.push(None))
-
-    def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        if self._head.write(chunk, encoding):
-            callback()
-        else:
-            self._waits_for = callback
-
-    def _final(self, callback: Callable[..., None]) -> None:
-        self._when_finished = callback
-        self._head.end()
-
-    def _on_drain(self) -> None:
-        callback, self._waits_for = self._waits_for, None
-        if callback is not None:
-            callback()
-
-    def _on_tail_finished(self, error: BaseException | None) -> None:
-        callback, self._when_finished = self._when_finished, None
-        if callback is not None:
-            callback()
 
     def _read(self, size: int) -> None:
         self._tail.resume()
@@ -96,22 +62,11 @@ class _Composed(Duplex):
         if not self.push(chunk):
             self._tail.pause()
 
-    def _on_finished(self, error: BaseException | None, value: Any = None) -> None:
-        callback, self._when_closed = self._when_closed, None
-        self._is_over = True
-        if callback is not None:
-            callback(error)
-        elif error is not None:
-            self.destroy(error)
-        elif not self._reads() and not self._writes():
+    def _on_stages(self, error: BaseException | None, _: object = None) -> None:
+        self._on_through(error)
+        if error is None and not self._reads() and not self._writes():
             self.destroy()
 
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
-        self._waits_for = self._when_finished = None
-        if error is None and not self._is_over:
-            error = TreadleError("ABORT_ERR", reason=None)
-        destroy_stage(self._tail, error)
-        if self._is_over:
-            callback(error)
-        else:
-            self._when_closed = callback
+        self._head = None  # the pipeline destroys what is before the tail
+        super()._destroy(error, callback)

@@ -22,6 +22,7 @@ from treadle.streams._destroyer import destroy_stage
 from treadle.streams._duplex import Duplex
 from treadle.streams._finished import watch
 from treadle.streams._from import make_from
+from treadle.streams._front import Front
 from treadle.streams._readable import Readable
 from treadle.streams._writable import Writable
 
@@ -65,53 +66,23 @@ def _is_foreign(side: Any) -> bool:
     return isinstance(side, StreamReader | StreamWriter) or (hasattr(side, "fileno") and hasattr(side, "close"))
 
 
-class _Pair(Duplex):
+class _Pair(Front):
     """A readable and a writable, as one."""
 
     def __init__(self, source: Any, sink: Any) -> None:
-        self._wants = False
         reads, writes = source is not None and source.readable, sink is not None and sink.writable
-        super().__init__(
-            readable=reads,
-            writable=writes,
-            readable_object_mode=source is not None and source.readable_object_mode,
-            writable_object_mode=sink is not None and sink.writable_object_mode,
-        )
-        self._source, self._sink = source, sink
-        self._waits_for: Callable[..., None] | None = None  # 'drain' or 'finish' of the sink
-        self._when_closed: Callable[..., None] | None = None
-        self._is_over = False
+        self._wants = False  # a reader waits for the source
+        super().__init__(sink, source, reads=reads, writes=writes)
         if writes:
             watch(sink, self._on_sink_finished)
-            sink.on("drain", self._go_on)
             sink.on("finish", self._go_on)
         if reads:
             watch(source, self._on_source_finished)
             source.on("readable", self._on_readable)
-            source.on("end", lambda: self.push(None))
-
-    # -- writing
-
-    def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> None:
-        if self._sink.write(chunk, encoding):
-            callback()
-        else:
-            self._waits_for = callback
-
-    def _final(self, callback: Callable[..., None]) -> None:
-        self._waits_for = callback
-        self._sink.end()
-
-    def _go_on(self) -> None:
-        callback, self._waits_for = self._waits_for, None
-        if callback is not None:
-            callback()
-
-    # -- reading
 
     def _read(self, size: int) -> None:
         while True:
-            chunk = self._source._read_buffered()
+            chunk = self._tail._read_buffered()
             if chunk is None:
                 self._wants = True
                 return
@@ -123,36 +94,15 @@ class _Pair(Duplex):
             self._wants = False
             self._read(0)
 
-    # -- ending
-
     def _on_sink_finished(self, error: BaseException | None) -> None:
         if error is not None:
-            destroy_stage(self._source, error)
-        self._on_finished(error)
+            destroy_stage(self._tail, error)
+        self._on_through(error)
 
     def _on_source_finished(self, error: BaseException | None) -> None:
         if error is not None:
-            destroy_stage(self._sink, error)
-        self._on_finished(error)
-
-    def _on_finished(self, error: BaseException | None) -> None:
-        callback, self._when_closed = self._when_closed, None
-        self._is_over = True
-        if callback is not None:
-            callback(error)
-        elif error is not None:
-            self.destroy(error)
-
-    def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
-        self._waits_for = None
-        if self._is_over:
-            callback(error)
-            return
-        if error is None:
-            error = TreadleError("ABORT_ERR", reason=None)
-        self._when_closed = callback
-        destroy_stage(self._sink, error)
-        destroy_stage(self._source, error)
+            destroy_stage(self._head, error)
+        self._on_through(error)
 
 
 def _of_function(function: Callable[..., Any]) -> Any:
