@@ -136,12 +136,12 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
-        if self._hook_tasks:
-            self._cancel_hooks()
         if self.writable_half is not None:
             self.writable_half.on_doomed()
         self.note_error(error)
         self.step(DESTROY)
+        if self._hook_tasks:        # ORDER: behind the step, since what a hook awaits may destroy the stream as it is cancelled
+            self._cancel_hooks()
         if self.life == DOOMED:
             self.doom = error
         else:
