@@ -591,7 +591,7 @@ cdef object quick_write(PyObject *stream, PyObject **arguments, Py_ssize_t count
 
 cdef object quick_written(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
     cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
-    if count > 1 or names != NULL:
+    if count > 1 or names != NULL or <object>state is None:
         return thorough_written(stream, arguments, count, names)
     if count == 0 or <object>arguments[0] is None:
         written_well(<WritableState>state)
