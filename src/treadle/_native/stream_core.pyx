@@ -74,6 +74,12 @@ cdef class StreamCore(EmitterCore):
     cdef int materialise(self) except -1:
         raise AssertionError("a stream is used before its constructor has made its sides")
 
+    cdef int require_new(self, Half half) except -1:
+        # OWNER: a half that is at work lives as long as the stream has it. Who calls a constructor again must not replace it.
+        if half is not None:
+            raise self._make_error("ERR_INVALID_STATE", state="a stream is constructed once")
+        return 0
+
     cdef LoopCore loop_here(self):
         if self.loop is None or self.loop.is_closed_native:
             self.loop = (<Faces>self._faces).loop_here()

@@ -422,7 +422,9 @@ cdef class WritableCore(StreamCore):
     """The writable side of a stream, as Python calls it. Invariant: made by _make_writable() before anything else is called."""
 
     def _make_writable(self, high_water_mark, object_mode, default_encoding, decode_strings, write, writev, final):
-        cdef WritableState state = self._new_writable_state(write)
+        cdef WritableState state
+        self.require_new(self.writable_half)
+        state = self._new_writable_state(write)
         state.owner = <void *>self
         state.high_water_mark = high_water_mark
         state.object_mode = object_mode

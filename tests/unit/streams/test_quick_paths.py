@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.streams.support import code_of, settle, source_of
+from treadle import TreadleError
 from treadle._native.stream_iterator import IteratorCore
 from treadle.streams import PassThrough, Readable, Transform, Writable, finished
 
@@ -222,3 +223,24 @@ async def test_a_step_of_an_iteration_over_what_cannot_be_read() -> None:
     iterator.has_begun = True
     with pytest.raises(AttributeError):  # _next(), which is the subclass's
         iterator.__anext__()
+
+
+@pytest.mark.parametrize("kind", [Readable, Writable, Transform])
+async def test_a_constructor_that_is_called_again_by_a_hook(kind: Any) -> None:
+    codes = []
+
+    def again(*arguments: Any) -> None:
+        with pytest.raises(TreadleError) as caught:
+            kind.__init__(stream)
+        codes.append(caught.value.code)
+
+    stream: Any = kind(**{{Readable: "read", Writable: "write", Transform: "transform"}[kind]: again})
+    if kind is Readable:
+        stream.resume()
+        stream.push(b"x")
+    else:
+        stream.write(b"x")
+    await settle()
+    assert codes == ["ERR_INVALID_STATE"] * len(codes) != []
+    stream.destroy()
+    await settle()
