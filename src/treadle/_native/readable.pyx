@@ -547,7 +547,9 @@ cdef class ReadableCore(StreamCore):
     """The readable side of a stream, as Python calls it. Invariant: made by _make_readable() before anything else is called."""
 
     def _make_readable(self, high_water_mark, object_mode, default_encoding, read):
-        cdef ReadableState state = self._new_readable_state()
+        cdef ReadableState state
+        self.require_new(self.readable_half)
+        state = self._new_readable_state()
         state.owner = <void *>self
         state.high_water_mark = state.mark = high_water_mark
         state.object_mode = object_mode

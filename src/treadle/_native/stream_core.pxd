@@ -106,6 +106,7 @@ cdef class StreamCore(EmitterCore):
     cdef public object _hook_tasks      # a set of the tasks that hooks run in; None until the first
 
     cdef int materialise(self) except -1    # make the sides that are asked for and not there yet
+    cdef int require_new(self, Half half) except -1     # a side is about to be made
     cdef LoopCore loop_here(self)
     cdef int tick(self, callback, tuple arguments) except -1
     cdef int step(self, LifeEvent event) except -1

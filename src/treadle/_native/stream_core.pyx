@@ -74,6 +74,12 @@ cdef class StreamCore(EmitterCore):
     cdef int materialise(self) except -1:
         raise AssertionError("a stream is used before its constructor has made its sides")
 
+    cdef int require_new(self, Half half) except -1:
+        # OWNER: a half that is at work lives as long as the stream has it. Who calls a constructor again must not replace it.
+        if half is not None:
+            raise self._make_error("ERR_INVALID_STATE", state="a stream is constructed once")
+        return 0
+
     cdef LoopCore loop_here(self):
         if self.loop is None or self.loop.is_closed_native:
             self.loop = (<Faces>self._faces).loop_here()
@@ -136,12 +142,12 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
-        if self._hook_tasks:
-            self._cancel_hooks()
         if self.writable_half is not None:
             self.writable_half.on_doomed()
         self.note_error(error)
         self.step(DESTROY)
+        if self._hook_tasks:        # ORDER: behind the step, since what a hook awaits may destroy the stream as it is cancelled
+            self._cancel_hooks()
         if self.life == DOOMED:
             self.doom = error
         else:

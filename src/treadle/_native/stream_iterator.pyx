@@ -88,7 +88,7 @@ cdef class IteratorCore:
     def __anext__(self):
         cdef PyObject *state = <PyObject *>self.stream.readable_half
         cdef object chunk
-        if not self.has_begun or self.is_over or self.stream.is_destroyed():
+        if not self.has_begun or self.is_over or <object>state is None or self.stream.is_destroyed():
             return self._next(False)
         if references(<PyObject *>self.ready) == 1:
             # The step before is through: what it gave serves again, and lets go of its chunk.

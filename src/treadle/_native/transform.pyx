@@ -140,10 +140,11 @@ cdef class TransformCore(StreamCore):
         callback(None, chunk)
 
     def _transformed(self, error=None, data=None):      # positional arguments: quick_transformed()
-        cdef PyObject *arguments[2]
-        arguments[0] = <PyObject *>error
-        arguments[1] = <PyObject *>data
-        quick_transformed(<PyObject *>self, arguments, 2, NULL)
+        cdef TransformWritable writable = <TransformWritable?>writable_of(self)     # else its write hook is not of a Transform
+        if error is not None:
+            writable.written(error)
+        else:
+            transformed_well(writable, <PyObject *>self, <PyObject *>data)
 
 
 cdef extern from *:
@@ -155,7 +156,7 @@ cdef extern from *:
 
 cdef object quick_transformed(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
     cdef PyObject *writable = <PyObject *>(<StreamCore>stream).writable_half
-    if count > 2 or names != NULL:
+    if count > 2 or names != NULL or not isinstance(<object>writable, TransformWritable):
         return thorough_transformed(stream, arguments, count, names)
     if count != 0 and <object>arguments[0] is not None:
         (<TransformWritable>writable).written(<object>arguments[0])

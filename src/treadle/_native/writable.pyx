@@ -422,7 +422,9 @@ cdef class WritableCore(StreamCore):
     """The writable side of a stream, as Python calls it. Invariant: made by _make_writable() before anything else is called."""
 
     def _make_writable(self, high_water_mark, object_mode, default_encoding, decode_strings, write, writev, final):
-        cdef WritableState state = self._new_writable_state(write)
+        cdef WritableState state
+        self.require_new(self.writable_half)
+        state = self._new_writable_state(write)
         state.owner = <void *>self
         state.high_water_mark = high_water_mark
         state.object_mode = object_mode
@@ -591,7 +593,7 @@ cdef object quick_write(PyObject *stream, PyObject **arguments, Py_ssize_t count
 
 cdef object quick_written(PyObject *stream, PyObject **arguments, Py_ssize_t count, PyObject *names):
     cdef PyObject *state = <PyObject *>(<StreamCore>stream).writable_half
-    if count > 1 or names != NULL:
+    if count > 1 or names != NULL or <object>state is None:
         return thorough_written(stream, arguments, count, names)
     if count == 0 or <object>arguments[0] is None:
         written_well(<WritableState>state)

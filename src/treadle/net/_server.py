@@ -19,6 +19,7 @@ from treadle._base.errors import TreadleError
 from treadle._native.socket_stream import SocketListener, SocketStream
 from treadle._native.tcp import Listener
 from treadle.events import AbortSignal, EventEmitter
+from treadle.events.abort import AbortEvent
 from treadle.loop.accepting import pause_accepting
 from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
@@ -125,9 +126,7 @@ class Server(EventEmitter):
             require_callable(callback, "callback")
             self.once("listening", callback)
         if signal is not None:
-            signal.add_event_listener("abort", lambda _: self.close(), once=True)
-            if signal.aborted:
-                self._loop.next_tick(self.close)
+            self._heed(signal)
         try:
             if sock is None:
                 sock = bind_unix(os.fspath(path)) if path is not None else bind_tcp(host, port)
@@ -151,6 +150,16 @@ class Server(EventEmitter):
             raise
         self._listener = listener
 
+    def _heed(self, signal: AbortSignal) -> None:
+        def abort(_: AbortEvent | None = None) -> None:
+            self.close()
+
+        if signal.aborted:
+            self._loop.next_tick(abort)
+        else:
+            signal.add_event_listener("abort", abort)
+            self.once("close", lambda: signal.remove_event_listener("abort", abort))  # which may be heard for longer
+
     def _tell_listening(self) -> None:
         if self._listener is not None:
             self.emit("listening")
@@ -165,9 +174,13 @@ class Server(EventEmitter):
             handle.close(None)
             self.emit("drop", _ends(ours, theirs))
             return
-        socket = Socket(
-            handle=handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
-        )
+        try:
+            socket = Socket(
+                handle=handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
+            )
+        except BaseException:
+            handle.close(None)
+            raise
         self._accepted += 1
         self._sockets.add(socket)
         socket._server = self

@@ -125,10 +125,11 @@ class _FileSource(Readable):
 
 
 def _is_regular(file: Any) -> bool:
-    # A file of open(..., "rb"), whose bytes are those of its descriptor.
+    # A file of open(..., "rb"), whose bytes are those of its descriptor. Others have one, too, and read
+    # something else: a buffer over a GzipFile.
     try:
-        is_binary = isinstance(file, io.BufferedReader | io.FileIO)
-        return is_binary and not file.closed and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        raw = file.raw if type(file) is io.BufferedReader else file
+        return type(raw) is io.FileIO and not raw.closed and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
     except (OSError, ValueError):
         return False
 

@@ -12,12 +12,13 @@ finished(), which tells of the end. Source: https://nodejs.org/api/stream.html#r
 """
 
 import sys
-from asyncio import sleep
+from asyncio import _get_running_loop, sleep
 from collections.abc import Callable
 from typing import Any, Self
 
 from treadle._native.stream_iterator import IteratorCore
 from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
 from treadle.streams._destroyer import destroy_stage
 
 __all__ = ["ReadableIterator"]
@@ -48,6 +49,7 @@ class _Watcher:
 class ReadableIterator(IteratorCore):
     """One iteration. Two at a time share the chunks."""
 
+    _loop: EventLoop
     _watcher: _Watcher
 
     def __init__(self, stream: Any, *, destroy_on_return: bool = True) -> None:
@@ -92,6 +94,7 @@ class ReadableIterator(IteratorCore):
     def _begin(self) -> None:  # with the first step, as a generator would
         from treadle.streams._finished import watch
 
+        self._loop = get_loop()
         watcher = self._watcher = _Watcher()
         self.stream.on("readable", watcher.wake)  # type: ignore[attr-defined]
         watcher.forget = watch(self.stream, watcher.settle, writable=False)
@@ -122,8 +125,12 @@ class ReadableIterator(IteratorCore):
             self.is_over = True
 
     def __del__(self) -> None:
-        if not self.is_over and self.has_begun and not sys.is_finalizing():
+        if self.is_over or not self.has_begun or sys.is_finalizing():
+            return
+        if _get_running_loop() is self._loop:
             self._end()
+        elif not self._loop.is_closed():  # the garbage collector runs on any thread: hooks and listeners are the loop's
+            self._loop.call_soon_threadsafe(self._end)
 
 
 async def _one_microtask() -> None:

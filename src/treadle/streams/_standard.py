@@ -36,6 +36,7 @@ class StandardInput(Readable):
         self._loop: Any = None  # that watches the descriptor
         self._step: Any = None  # of a file
         self._is_wanted = False  # the read hook was called, and has pushed nothing yet
+        self._is_held = False  # by pause(), until somebody asks for more
 
     @property
     def is_tty(self) -> bool:
@@ -44,11 +45,16 @@ class StandardInput(Readable):
 
     def _read(self, size: int) -> None:
         self._is_wanted = True
-        loop = get_loop()
         if _is_file(self.fd):
-            self._step = loop.run_in_executor(None, os.read, self.fd, max(size, 1))
+            self._step = get_loop().run_in_executor(None, os.read, self.fd, max(size, 1))
             self._step.add_done_callback(self._on_read)
-        elif self._loop is None:
+        elif not self._is_held:
+            self._watch()
+
+    def _watch(self) -> None:
+        loop = get_loop()
+        if self._loop is not loop:  # an earlier one may have ended while it watched
+            self._stop()
             self._loop = loop
             loop.add_reader(self.fd, self._on_readable)
 
@@ -68,6 +74,7 @@ class StandardInput(Readable):
 
     def _on_read(self, step: Any) -> None:
         self._step = None
+        self._is_wanted = False
         if step.cancelled() or self.destroyed:
             return
         if (error := step.exception()) is not None:
@@ -77,8 +84,30 @@ class StandardInput(Readable):
 
     def pause(self) -> Any:
         """As Readable.pause; the program may end."""
+        self._is_held = True
         self._stop()
         return super().pause()
+
+    def resume(self) -> Any:
+        """As Readable.resume."""
+        self._go_on()
+        return super().resume()
+
+    def read(self, size: int | None = None) -> Any:
+        """As Readable.read."""
+        self._go_on()
+        return super().read(size)
+
+    def _heard(self, event: Any) -> None:
+        if event == "readable":
+            self._go_on()
+        super()._heard(event)
+
+    def _go_on(self) -> None:
+        # What the hook has begun before it was paused it will not be told again.
+        self._is_held = False
+        if self._is_wanted and self._step is None and not self.destroyed:
+            self._watch()
 
     def _stop(self) -> None:
         loop, self._loop = self._loop, None

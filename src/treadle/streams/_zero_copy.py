@@ -21,10 +21,12 @@ While a move is under way it is `source._move_in` and `sink._move_out`: they cal
 is still connecting is waited for.
 """
 
+import errno
 from typing import Any
 
 __all__ = ["Move", "begin_move"]
 
+CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)  # the file system has no such thing, as /proc has not: sendfile(2)
 ROUNDS = 16  # chunks that were buffered before, written one by one; where more keep coming, a pipe does as well
 
 
@@ -103,7 +105,9 @@ class Move:
     def _moved(self, error: BaseException | None, moved: int) -> None:
         source, sink, mover = self._source, self._sink, self._mover
         self._mover = None
-        if error is not None:
+        if getattr(error, "errno", None) in CANNOT and not source.destroyed and not sink.destroyed:
+            self._pipe(moved)
+        elif error is not None:
             self._forget()
             if not source.destroyed and not sink.destroyed:  # else they have told already
                 source.destroy(error)

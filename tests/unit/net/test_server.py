@@ -3,10 +3,13 @@ test_node_facts.py."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import gc
 import os
 import resource
 import socket as sockets
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 import treadle
 from tests.unit.native.support import open_fds
 from tests.unit.net.support import run, until, within
-from treadle import AbortController, TreadleError, events, net
+from treadle import AbortController, TreadleError, events, net, process
 
 
 def test_a_port_that_is_taken_is_an_error_event() -> None:
@@ -108,6 +111,39 @@ def test_a_signal_closes_it() -> None:
         controller.abort()
         await within(closed)
         assert not server.listening
+
+    run(main)
+
+
+def test_a_signal_lets_go_of_a_server_that_is_closed() -> None:
+    async def main() -> None:
+        controller = AbortController()
+        server = net.create_server().listen(signal=controller.signal)
+        server.close()
+        seen = weakref.ref(server)
+        del server
+        await until(lambda: gc.collect() is None or seen() is None, "nobody has it any more")
+        controller.abort()
+
+    run(main)
+
+
+def test_a_connection_that_cannot_become_a_socket_is_closed() -> None:
+    async def main() -> None:
+        server = net.create_server(high_water_mark=-1).listen()
+        failures: list[BaseException] = []
+        process.on("uncaught_exception", failures.append)
+        try:
+            peer = sockets.create_connection(server.address()[:2])  # type: ignore[index,arg-type]
+            peer.setblocking(False)
+            await until(lambda: failures, "it fails")
+            reader, writer = await asyncio.open_connection(sock=peer)
+            assert await within(reader.read()) == b""
+            writer.close()
+        finally:
+            process.off("uncaught_exception", failures.append)
+        assert [getattr(error, "code", None) for error in failures] == ["ERR_INVALID_ARG_VALUE"]
+        server.close()
 
     run(main)
 

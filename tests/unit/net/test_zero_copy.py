@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import io
 import os
 from collections.abc import Callable
@@ -413,6 +414,41 @@ def test_a_file_to_a_socket(tmp_path: Path, size: int, start: int) -> None:
         assert file.closed
         if size == SIZE:
             assert max(system_calls) > 0, "by sendfile"
+        reader.sock.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("is_a_class", [False, True])
+def test_a_file_that_reads_otherwise_than_its_descriptor_is_piped(tmp_path: Path, is_a_class: bool) -> None:
+    class Doubling(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(-1 if size is None else size) * 2
+
+    path = tmp_path / "file.gz"
+    path.write_bytes(b"once" if is_a_class else gzip.compress(b"content"))
+
+    async def main() -> None:
+        sink, reader = adopted()
+        file: Any = Doubling(path) if is_a_class else io.BufferedReader(gzip.open(path))  # type: ignore[type-var]  # noqa: SIM115  # the pipeline closes it
+        whole = streams.pipeline(file, sink)
+        await until(reader.has_ended, "the end")
+        reader.end()
+        await within(whole)
+        assert reader.received == (b"onceonce" if is_a_class else b"content")
+        reader.sock.close()
+
+    run(main)
+
+
+def test_a_file_system_that_cannot_send_is_read_by_hand() -> None:
+    async def main() -> None:
+        sink, reader = adopted()
+        whole = streams.pipeline(open("/proc/self/cmdline", "rb"), sink)  # noqa: SIM115  # the pipeline closes it
+        await until(reader.has_ended, "the end")
+        reader.end()
+        await within(whole)
+        assert reader.received == Path("/proc/self/cmdline").read_bytes()
         reader.sock.close()
 
     run(main)

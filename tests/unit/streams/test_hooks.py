@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.streams.support import Boom, listen, settle, turns
-from treadle.streams import Duplex, Readable, Transform, Writable
+from treadle.streams import Duplex, Readable, Transform, Writable, pipeline
 
 HOOKS = ("construct", "read", "write", "writev", "final", "destroy", "transform", "flush")
 CLASS_OF = {"read": Readable, "transform": Transform, "flush": Transform}
@@ -285,3 +285,21 @@ async def test_it_may_be_a_callback_that_is_called_by_a_coroutine_of_the_users(h
     stream.end(b"x")
     await settle()
     assert stream.writable_finished
+
+
+async def test_what_a_hook_awaits_destroys_the_stream_as_it_is_cancelled() -> None:
+    def destroy(error: BaseException | None, callback: Any) -> None:
+        stream.destroy(error)
+        callback(error)
+
+    async def read(_: int) -> None:
+        await pipeline(Readable(read=lambda _: None, destroy=destroy), Writable(write=lambda *_: None))
+
+    stream = Readable(read=read)
+    trace = listen(stream, "error", "close")
+    stream.resume()
+    await turns(2)
+    boom = Boom()
+    stream.destroy(boom)
+    await settle()
+    assert trace == [("error", boom), ("close",)], "it was first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from typing import Any
 
@@ -345,3 +346,26 @@ async def test_an_iterator_that_is_dropped_is_gone_at_once_and_the_stream_is_des
         gc.enable()
     await settle()
     watched.check_aborted()
+
+
+async def test_what_the_collector_finds_on_another_thread_is_left_on_the_loops() -> None:
+    threads: list[threading.Thread] = []
+
+    def destroy(error: BaseException | None, callback: Any) -> None:
+        threads.append(threading.current_thread())
+        callback(error)
+
+    stream = Readable(read=lambda _: None, destroy=destroy)
+    trace = listen(stream, "error", "close")
+    stream.push(b"x")
+    iterator: Any = aiter(stream)
+    assert await anext(iterator) == b"x"
+    iterator.itself = iterator
+    del iterator
+    collector = threading.Thread(target=gc.collect)
+    collector.start()
+    collector.join()
+    assert not stream.destroyed
+    await settle()
+    assert threads == [threading.current_thread()]
+    assert [event for event, *_ in trace] == ["error", "close"]

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.support import code_of, source_of
+from tests.unit.streams.support import code_of, settle, source_of
+from treadle import TreadleError
+from treadle._native.stream_iterator import IteratorCore
 from treadle.streams import PassThrough, Readable, Transform, Writable, finished
 
 Callback = Any
@@ -202,3 +204,43 @@ async def test_who_listens_for_data_within_an_iteration_hears_it(how: str) -> No
         if seen == 30:
             break
     assert heard[:1] == [3]
+
+
+@pytest.mark.parametrize("arguments", [(), (None,), (None, b"x")])
+async def test_what_is_called_back_before_there_is_a_stream(arguments: tuple[Any, ...]) -> None:
+    for kind, name in ((Writable, "_written"), (Transform, "_transformed")):
+        with pytest.raises(AssertionError, match="before its constructor"):
+            getattr(kind.__new__(kind), name)(*arguments[: 1 if kind is Writable else 2])
+    with_own_write: Any = Transform(write=lambda *_: None)
+    with pytest.raises(TypeError):
+        with_own_write._transformed(*arguments)
+    with_own_write.destroy()
+    await settle()
+
+
+async def test_a_step_of_an_iteration_over_what_cannot_be_read() -> None:
+    iterator = IteratorCore(Writable())
+    iterator.has_begun = True
+    with pytest.raises(AttributeError):  # _next(), which is the subclass's
+        iterator.__anext__()
+
+
+@pytest.mark.parametrize("kind", [Readable, Writable, Transform])
+async def test_a_constructor_that_is_called_again_by_a_hook(kind: Any) -> None:
+    codes = []
+
+    def again(*arguments: Any) -> None:
+        with pytest.raises(TreadleError) as caught:
+            kind.__init__(stream)
+        codes.append(caught.value.code)
+
+    stream: Any = kind(**{{Readable: "read", Writable: "write", Transform: "transform"}[kind]: again})
+    if kind is Readable:
+        stream.resume()
+        stream.push(b"x")
+    else:
+        stream.write(b"x")
+    await settle()
+    assert codes == ["ERR_INVALID_STATE"] * len(codes) != []
+    stream.destroy()
+    await settle()
