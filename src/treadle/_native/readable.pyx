@@ -642,6 +642,10 @@ cdef class ReadableCore(StreamCore):
     def _unheard(self, event):
         readable_of(self).unheard(event)
 
+    def _awaits_push(self):
+        """Whether the read hook was called, and has pushed nothing yet."""
+        return readable_of(self).is_reading
+
     def _note_iteration(self):
         cdef ReadableState state = readable_of(self)
         state.is_iterated = True

@@ -73,8 +73,8 @@ next_by(Ready, next_of_ready)
 
 
 cdef class IteratorCore:
-    """One iteration of a readable. A subclass has two coroutine functions: _next(has_read), for what is not buffered; and
-    _give_later(chunk), which lets the loop turn first."""
+    """One iteration of a readable. A subclass has three coroutine functions: _next(has_read), for what is not buffered;
+    _give_soon(chunk), which lets the microtasks run first; and _give_later(chunk), which lets the loop turn."""
 
     def __init__(self, StreamCore stream):
         self.stream = stream
@@ -103,6 +103,8 @@ cdef class IteratorCore:
             return self._next(True)
         self.in_a_row += 1
         if self.in_a_row < IN_A_ROW:
+            if (<ReadableState>state).is_reading:
+                return self._give_soon(chunk)       # ORDER: after what the read hook has queued, as in Node
             self.ready.value = chunk
             return self.ready
         self.in_a_row = 0

@@ -13,7 +13,7 @@ finished(), which tells of the end. Source: https://nodejs.org/api/stream.html#r
 
 import sys
 from asyncio import _get_running_loop, sleep
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from treadle._native.stream_iterator import IteratorCore
@@ -70,9 +70,7 @@ class ReadableIterator(IteratorCore):
             if not has_read and not stream.destroyed:
                 chunk = stream._read_buffered()
                 if chunk is not None:
-                    if has_waited:
-                        await _one_microtask()
-                    return chunk
+                    return await self._give_soon(chunk) if has_waited or stream._awaits_push() else chunk
             has_read = False
             if watcher.error is not None:
                 self._leave(has_failed=True)
@@ -87,8 +85,20 @@ class ReadableIterator(IteratorCore):
             finally:
                 watcher.waiter = None
 
+    async def _give_soon(self, chunk: Any) -> Any:
+        # ORDER: as in Node, what the read hook has put into the microtask queue runs before the loop's body sees the chunk.
+        return await self._give_after(_one_microtask(), chunk)
+
     async def _give_later(self, chunk: Any) -> Any:
-        await sleep(0)
+        return await self._give_after(sleep(0), chunk)
+
+    async def _give_after(self, step: Awaitable[None], chunk: Any) -> Any:
+        try:
+            await step
+        except BaseException:
+            if not self.stream.destroyed:
+                self.stream.unshift(chunk)  # type: ignore[attr-defined]  # nobody has seen it, and somebody may read on
+            raise
         return chunk
 
     def _begin(self) -> None:  # with the first step, as a generator would
@@ -134,7 +144,6 @@ class ReadableIterator(IteratorCore):
 
 
 async def _one_microtask() -> None:
-    # ORDER: as in Node, what the read hook has put into the microtask queue runs before the loop's body sees the chunk.
     loop = get_loop()
     turn: Any = loop.create_future()
     loop.queue_microtask(lambda: None if turn.done() else turn.set_result(None))
