@@ -50,14 +50,15 @@ cdef inline int add_chunk(ReadableState state, chunk, bint is_first) except -1:
     else:
         if state.buffer is None:
             state.buffer = Ring()
+        # INVARIANT: the buffer has what length says, or more, whatever fails: nobody looks before he takes.
         if state.object_mode:
-            state.length += 1
             state.keep(chunk, is_first)
+            state.length += 1
         elif state.decoder is not None:
             state.keep_text(chunk, is_first)
         else:
-            state.length += length_of(chunk)
             state.keep(chunk, is_first)
+            state.length += length_of(chunk)
         if state.needs_readable:
             state.arrange_readable()
     if not state.is_reading_more and not state.is_reading:
@@ -223,13 +224,13 @@ cdef class ReadableState(Half):
     cdef int keep_text(self, text, bint is_first) except -1:
         if isinstance(text, str):       # COMPAT(node): bytes that are put back stay bytes, though text is given out
             text = self.in_units(text)
+        self.keep(text, is_first)
         self.length += length_of(text)
-        return self.keep(text, is_first)
+        return 0
 
     cdef int keep_first(self, chunk) except -1:
         if self.first_offset:
-            rest = self.buffer.pop()[self.first_offset:]
-            self.first_offset = 0
+            rest = self.take_first()
             self.buffer.push_first(rest)
         return self.buffer.push_first(chunk)
 
@@ -277,12 +278,12 @@ cdef class ReadableState(Half):
                 and self.supply == SUPPLYING \
                 and (<StreamCore>self.owner).life == ALIVE and (<StreamCore>self.owner).errored is None:
             self.ask()
-            if not self.is_reading:
-                count = readable_now(self, size)    # what the hook has pushed counts
+            if not self.is_reading or count > self.length:
+                count = readable_now(self, size)    # what the hook has pushed counts, and what it has read
         if count == 0 or self.length == 0:
             return self.found_nothing(size)
-        chunk = take(self, count)
         self.length -= count
+        chunk = take(self, count)
         data_moved(self)
         if self.has_pairs and isinstance(chunk, str):
             chunk = self.stream()._join_pairs(chunk)
@@ -337,10 +338,11 @@ cdef class ReadableState(Half):
 
     cdef object take_first(self):
         # What is left of the first chunk.
-        cdef object first = self.buffer.pop()
+        cdef object first = self.buffer.first()
         if self.first_offset:
             first = first[self.first_offset:]
             self.first_offset = 0
+        self.buffer.pop()
         return first
 
     cdef object take_some(self, Py_ssize_t count):
@@ -373,17 +375,23 @@ cdef class ReadableState(Half):
         return 0
 
     cdef int set_decoder(self, decoder, str encoding) except -1:
-        # What is buffered is decoded, too.
-        cdef list pieces = []
+        # What is buffered is decoded, too; where that is no text, nothing changes.
+        cdef list chunks = []
         cdef str text
+        while self.buffer is not None and self.buffer.size:
+            chunks.append(self.take_first())
+        try:
+            text = self.in_units("".join([decoder.decode(chunk) for chunk in chunks]))
+        except BaseException:
+            for chunk in chunks:
+                self.buffer.push(chunk)
+            raise
         self.decoder = decoder
         self.encoding = encoding
-        while self.buffer is not None and self.buffer.size:
-            pieces.append(decoder.decode(self.take_first()))
-        text = self.in_units("".join(pieces))
-        self.length = length_of(text)
+        self.length = 0
         if text:
             self.buffer.push(text)
+            self.length = 1 if self.object_mode else length_of(text)
         return 0
 
     # ---- telling

@@ -109,7 +109,11 @@ class _FileSource(Readable):
         return send_file(pool_of(get_loop()), stream, self._file.fileno(), callback, offset=self._file.tell())
 
     def _end_zero_copy(self, moved: int, *, is_complete: bool) -> None:
-        self._file.seek(moved, os.SEEK_CUR)
+        try:
+            self._file.seek(moved, os.SEEK_CUR)
+        except (OSError, ValueError) as error:  # whoever has opened it has closed it
+            self.destroy(error)
+            return
         if is_complete:
             self.push(None)
         else:

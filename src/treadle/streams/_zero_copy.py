@@ -33,7 +33,7 @@ ROUNDS = 16  # chunks that were buffered before, written one by one; where more 
 def begin_move(source: Any, sink: Any) -> bool:
     """Let the kernel move what `source` gives to `sink`, whose end is the caller's to arrange. False: it cannot."""
     offers, accepts = getattr(source, "_zero_copy_source", None), getattr(sink, "_zero_copy_sink", None)
-    if offers is None or accepts is None or not offers() or not accepts() or sink.listener_count("pipe"):
+    if offers is None or accepts is None or source is sink or not offers() or not accepts() or sink.listener_count("pipe"):
         return False
     Move(source, sink).go_on()
     return True
@@ -113,7 +113,8 @@ class Move:
                 source.destroy(error)
         elif mover.is_complete:
             self._forget()
-            source._end_zero_copy(moved, is_complete=True)
+            if not source.destroyed:
+                source._end_zero_copy(moved, is_complete=True)
             sink.emit("unpipe", source, {"has_unpiped": False})
         else:
             self._pipe(moved)

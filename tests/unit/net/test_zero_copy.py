@@ -18,6 +18,11 @@ from treadle import net, streams
 
 SIZE = 5 * MIB + 3  # more than the kernel takes without a reader
 
+
+class Boom(Exception):
+    pass
+
+
 Line = tuple[net.Socket, Raw, net.Socket, Raw]
 
 
@@ -103,6 +108,21 @@ def test_a_proxy_both_ways() -> None:
         upstream.close()
         await proxy.wait_closed()
         await upstream.wait_closed()
+
+    run(main)
+
+
+def test_a_socket_to_itself_is_piped() -> None:
+    async def main() -> None:
+        socket, peer = adopted(allow_half_open=True)
+        whole = streams.pipeline(socket, socket)
+        peer.send(content(64 * KIB))
+        await until(lambda: peer.has_read(64 * KIB), "its echo")
+        peer.end()
+        await until(peer.has_ended, "the end")
+        await within(whole)
+        assert peer.received == content(64 * KIB)
+        peer.sock.close()
 
     run(main)
 
@@ -545,6 +565,35 @@ def test_cancelled_at_any_moment(moment: int) -> None:
         await until(reader.has_ended, "the end")
         assert content(SIZE).startswith(reader.received)
         close(ends)
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["the file is closed", "the source is destroyed"])
+def test_a_file_that_goes_as_its_last_byte_is_sent(tmp_path: Path, how: str) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+
+    async def main() -> None:
+        sink, reader = adopted()
+        file = (tmp_path / "file").open("rb")
+        source: Any = streams.Readable.from_(file)
+        sink.write(b"x" * MIB)  # so that the move waits for its turn
+        whole = streams.pipeline(source, sink)
+        whole.add_done_callback(lambda whole: whole.exception())
+        end_zero_copy = source._move_in._moved
+
+        def moved(error: BaseException | None, moved: int) -> None:
+            if how == "the file is closed":
+                file.close()
+            else:
+                source.destroy(Boom())
+            end_zero_copy(error, moved)
+
+        source._move_in._moved = moved
+        await until(lambda: reader.has_read(MIB + 7) or whole.done(), "all of it")
+        with pytest.raises(ValueError if how == "the file is closed" else Boom):
+            await within(whole)
+        close((source, reader, sink, reader))
 
     run(main)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, source_of, turns
+from tests.unit.streams.support import Boom, Sink, code_of, drain, later, listen, settle, source_of, turns
 from treadle import TreadleError
 from treadle.streams import Readable
 
@@ -397,3 +397,55 @@ async def test_a_destination_that_is_not_ours() -> None:
     await settle()
     assert plain.chunks == [b"A", b"B"]
     assert plain.writable_finished
+
+
+# -- what a hook, or a chunk, does behind the back of a read -----------------------------------------------------------
+
+
+async def test_a_hook_that_reads_leaves_what_it_has_read_out() -> None:
+    taken: list[Any] = []
+    stream = Readable(read=lambda _: taken.append(stream.read(1)))
+    stream.push(b"0123")
+    assert (stream.read(), taken, stream.readable_length) == (b"123", [b"0"], 0)
+    assert (stream.read(), stream.readable_length) == (None, 0)
+
+
+async def test_a_hook_that_sets_an_encoding() -> None:
+    stream = Readable(read=lambda _: stream.set_encoding("utf8"))
+    stream.push("\xe9\xe9".encode())
+    assert (stream.read(), stream.readable_length) == ("\xe9\xe9", 0)
+    assert (stream.read(), stream.readable_length) == (None, 0)
+
+
+async def test_objects_that_are_no_text_stay_as_they_are() -> None:
+    stream = Readable(object_mode=True, read=lambda _: None)
+    for chunk in (b"x", {}):
+        stream.push(chunk)
+    with pytest.raises(TypeError):
+        stream.set_encoding("utf8")
+    assert stream.readable_encoding is None
+    assert drain(stream) == [b"x", {}]
+    assert stream.readable_length == 0
+
+
+async def test_objects_that_are_decoded_are_one() -> None:
+    stream = Readable(object_mode=True, read=lambda _: None)
+    for chunk in (b"ab", b"c"):
+        stream.push(chunk)
+    stream.set_encoding("utf8")
+    assert stream.readable_length == 1
+    assert drain(stream) == ["abc"]
+    assert stream.readable_length == 0
+
+
+@pytest.mark.parametrize("act", [lambda stream: stream.unshift(b"x"), lambda stream: stream.read()])
+async def test_a_view_that_is_released_while_it_waits(act: Any) -> None:
+    stream = Readable(read=lambda _: None)
+    view = memoryview(b"abc")
+    stream.push(view)
+    assert bytes(stream.read(1)) == b"a"
+    view.release()
+    with pytest.raises(ValueError, match="released"):
+        act(stream)
+    stream.destroy()
+    await settle()
