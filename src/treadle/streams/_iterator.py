@@ -66,28 +66,33 @@ class ReadableIterator(IteratorCore):
         if not self.has_begun:
             self._begin()
         watcher, has_waited = self._watcher, False
-        while True:
-            if not has_read and not stream.destroyed:
-                chunk = stream._read_buffered()
-                if chunk is not None:
-                    if has_waited:
-                        await _one_microtask()
-                    return chunk
-            has_read = False
-            if watcher.error is not None:
-                self._leave(has_failed=True)
-                raise watcher.error
-            if watcher.is_settled:
-                self._leave(has_failed=False)
-                raise StopAsyncIteration
-            has_waited = True
-            watcher.waiter = get_loop().create_future()
-            try:
-                await watcher.waiter
-            finally:
-                watcher.waiter = None
+        try:
+            while True:
+                if not has_read and not stream.destroyed:
+                    chunk = stream._read_buffered()
+                    if chunk is not None:
+                        if has_waited:
+                            await _one_microtask()
+                        return chunk
+                has_read = False
+                if watcher.error is not None:
+                    self._leave(has_failed=True)
+                    raise watcher.error
+                if watcher.is_settled:
+                    self._leave(has_failed=False)
+                    raise StopAsyncIteration
+                has_waited = True
+                watcher.waiter = get_loop().create_future()
+                try:
+                    await watcher.waiter
+                finally:
+                    watcher.waiter = None
+        except BaseException:
+            del self  # who keeps the error of a task that was cancelled keeps this frame, and would keep the iteration open
+            raise
 
     async def _give_later(self, chunk: Any) -> Any:
+        del self  # likewise
         await sleep(0)
         return chunk
 
