@@ -13,7 +13,7 @@ import io
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from treadle._base.errors import TreadleError
 from treadle._native.sendfile import send_file
@@ -250,10 +250,13 @@ def _write_all(file: Any, chunk: Any) -> None:
 
 # ---- out of streams: asyncio
 
+LINE_BYTES: Final = 64 * 1024  # the limit where the mark counts objects: asyncio's own, and what readline() finds
+
 
 def to_reader(stream: Readable) -> asyncio.StreamReader:
     """See Readable.to_stream_reader()."""
-    reader = asyncio.StreamReader(limit=max(stream.readable_high_water_mark, 1), loop=get_loop())
+    limit = LINE_BYTES if stream.readable_object_mode else max(stream.readable_high_water_mark, 1)
+    reader = asyncio.StreamReader(limit=limit, loop=get_loop())
     reader.set_transport(_Valve(stream))
     stream.on("data", lambda chunk: reader.feed_data(chunk.encode() if isinstance(chunk, str) else bytes(chunk)))
 

@@ -13,7 +13,7 @@ finished(), which tells of the end. Source: https://nodejs.org/api/stream.html#r
 
 import sys
 from asyncio import _get_running_loop, sleep
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 from treadle._native.stream_iterator import IteratorCore
@@ -66,40 +66,35 @@ class ReadableIterator(IteratorCore):
         if not self.has_begun:
             self._begin()
         watcher, has_waited = self._watcher, False
-        while True:
-            if not has_read and not stream.destroyed:
-                chunk = stream._read_buffered()
-                if chunk is not None:
-                    return await self._give_soon(chunk) if has_waited or stream._awaits_push() else chunk
-            has_read = False
-            if watcher.error is not None:
-                self._leave(has_failed=True)
-                raise watcher.error
-            if watcher.is_settled:
-                self._leave(has_failed=False)
-                raise StopAsyncIteration
-            has_waited = True
-            watcher.waiter = get_loop().create_future()
-            try:
-                await watcher.waiter
-            finally:
-                watcher.waiter = None
-
-    async def _give_soon(self, chunk: Any) -> Any:
-        # ORDER: as in Node, what the read hook has put into the microtask queue runs before the loop's body sees the chunk.
-        return await self._give_after(_one_microtask(), chunk)
-
-    async def _give_later(self, chunk: Any) -> Any:
-        return await self._give_after(sleep(0), chunk)
-
-    async def _give_after(self, step: Awaitable[None], chunk: Any) -> Any:
         try:
-            await step
+            while True:
+                if not has_read and not stream.destroyed:
+                    chunk = stream._read_buffered()
+                    if chunk is not None:
+                        return await self._give_soon(chunk) if has_waited or stream._awaits_push() else chunk
+                has_read = False
+                if watcher.error is not None:
+                    self._leave(has_failed=True)
+                    raise watcher.error
+                if watcher.is_settled:
+                    self._leave(has_failed=False)
+                    raise StopAsyncIteration
+                has_waited = True
+                watcher.waiter = get_loop().create_future()
+                try:
+                    await watcher.waiter
+                finally:
+                    watcher.waiter = None
         except BaseException:
-            if not self.stream.destroyed:
-                self.stream.unshift(chunk)  # type: ignore[attr-defined]  # nobody has seen it, and somebody may read on
+            del self  # who keeps the error of a task that was cancelled keeps this frame, and would keep the iteration open
             raise
-        return chunk
+
+    def _give_soon(self, chunk: Any) -> Coroutine[Any, Any, Any]:
+        # ORDER: as in Node, what the read hook has put into the microtask queue runs before the loop's body sees the chunk.
+        return _give_after(_one_microtask(), chunk, self.stream)
+
+    def _give_later(self, chunk: Any) -> Coroutine[Any, Any, Any]:
+        return _give_after(sleep(0), chunk, self.stream)
 
     def _begin(self) -> None:  # with the first step, as a generator would
         from treadle.streams._finished import watch
@@ -141,6 +136,17 @@ class ReadableIterator(IteratorCore):
             self._end()
         elif not self._loop.is_closed():  # the garbage collector runs on any thread: hooks and listeners are the loop's
             self._loop.call_soon_threadsafe(self._end)
+
+
+async def _give_after(step: Awaitable[None], chunk: Any, stream: Any) -> Any:
+    # OWNER: not the iterator's frame, see _next().
+    try:
+        await step
+    except BaseException:
+        if not stream.destroyed:
+            stream.unshift(chunk)  # nobody has seen it, and somebody may read on
+        raise
+    return chunk
 
 
 async def _one_microtask() -> None:

@@ -344,6 +344,12 @@ async def test_to_a_stream_reader() -> None:
     assert reader.at_eof()
 
 
+async def test_a_stream_reader_of_items() -> None:
+    reader = Readable.from_([b"a line that is longer ", b"than a mark of objects\n"]).to_stream_reader()
+    assert await reader.readline() == b"a line that is longer than a mark of objects\n"
+    assert await reader.read() == b""
+
+
 async def test_a_stream_reader_holds_no_more_than_it_should() -> None:
     given: list[int] = []
 

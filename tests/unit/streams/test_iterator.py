@@ -369,3 +369,25 @@ async def test_what_the_collector_finds_on_another_thread_is_left_on_the_loops()
     await settle()
     assert threads == [threading.current_thread()]
     assert [event for event, *_ in trace] == ["error", "close"]
+
+
+@pytest.mark.parametrize("is_endless", [False, True], ids=["while it waits", "as it lets the loop turn"])
+async def test_a_cancelled_task_that_is_kept_keeps_no_iteration(is_endless: bool) -> None:
+    if is_endless:
+        stream: Any = Readable(object_mode=True, read=lambda _: stream.push(0))
+    else:
+        stream = Readable(read=lambda _: None)
+    trace = listen(stream, "error", "close")
+
+    async def consume() -> None:
+        async for _ in stream:
+            pass
+
+    task = asyncio.ensure_future(consume())
+    await turns(2)
+    task.cancel()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+    assert stream.destroyed
+    await turns()
+    assert [event for event, *_ in trace] == ["error", "close"]
