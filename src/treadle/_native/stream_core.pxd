@@ -114,6 +114,7 @@ cdef class StreamCore(EmitterCore):
     cdef int error_or_destroy(self, error, bint is_sync) except -1
     cdef int run_destroy(self, error) except -1
     cdef int torn_down(self, error) except -1
+    cdef object as_error(self, error)
     cdef int emit_error(self, error) except -1
     cdef int construct(self) except -1
     cdef int destroy_when_both_done(self, Half other) except -1

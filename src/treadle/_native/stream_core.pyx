@@ -60,7 +60,7 @@ cdef class Teardown(Once):
     def __call__(self, error=None):
         if not self.was_called:
             self.was_called = True
-            self.stream.torn_down(error)
+            self.stream.torn_down(self.stream.as_error(error))
 
 
 cdef class StreamCore(EmitterCore):
@@ -142,6 +142,7 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
+        error = self.as_error(error)
         if self.writable_half is not None:
             self.writable_half.on_doomed()
         self.note_error(error)
@@ -191,6 +192,14 @@ cdef class StreamCore(EmitterCore):
         if error is not None and self.errored is None:
             self.errored = error
         return 0
+
+    cdef object as_error(self, error):
+        # What a hook has called back with: an exception, or a mistake.
+        if error is None or isinstance(error, BaseException):
+            return error
+        return self._make_error(
+            "ERR_INVALID_ARG_TYPE", name="error", expected="an exception or None, data comes behind it: callback(None, data)",
+            received=type(error).__name__)
 
     cdef int error_or_destroy(self, error, bint is_sync) except -1:
         # Something failed. is_sync: inside a call of the user, who is to hear of it later.
@@ -291,7 +300,7 @@ cdef class Construction(Once):
     """The callback of a construct hook. Its outcome counts in a tick; a second call is an error."""
 
     def __call__(self, error=None):
-        self.stream.tick(self.settle, (error,))
+        self.stream.tick(self.settle, (self.stream.as_error(error),))
 
     def settle(self, error):
         cdef StreamCore stream = self.stream

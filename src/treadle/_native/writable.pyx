@@ -132,6 +132,7 @@ cdef class WritableState(Half):
         self.length -= self.write_length
         self.write_length = 0
         if error is not None:
+            error = stream.as_error(error)
             stream.note_error(error)
             if is_sync:
                 return stream.tick(stream._write_failed, (error, callback))
@@ -366,6 +367,7 @@ cdef class WritableState(Half):
             return stream.error_or_destroy(stream._make_error("ERR_MULTIPLE_CALLBACK") if error is None else error, False)
         self.pending -= 1
         if error is not None:
+            error = stream.as_error(error)
             self.call_end_callbacks(error)
             return stream.error_or_destroy(error, self.is_sync)
         if self.is_finishable():

@@ -296,7 +296,7 @@ def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
     end_s = None if cleanup_s is None else loop.time() + cleanup_s
     left = asyncio.all_tasks(loop)
     for task in left:
-        task.cancel()
+        loop.call_soon(task.cancel)  # ORDER: inside the loop, which what they wait for may need to be let go of
     try:
         _wait(loop, left, end_s)
     except KeyboardInterrupt:  # whoever presses Ctrl-C again waits for nobody, and knows it

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import socket as sockets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -94,6 +94,7 @@ class Server(EventEmitter):
         self._is_refed = True
         self._sockets: set[Socket] = set()
         self._accepted = 0
+        self._connecting: Socket | None = None  # whose listeners run now
         self._dropped = 0
 
     def __repr__(self) -> str:
@@ -184,7 +185,30 @@ class Server(EventEmitter):
         self._accepted += 1
         self._sockets.add(socket)
         socket._server = self
-        self.emit("connection", socket)
+        self._connecting = socket
+        try:
+            self.emit("connection", socket)
+        finally:
+            self._connecting = None
+
+    def _follow(self, result: object) -> None:
+        # What a listener has returned. A coroutine owns the socket that it was called with: it hears of errors where it awaits.
+        socket = self._connecting
+        if socket is None or not isinstance(result, Coroutine):
+            super()._follow(result)
+            return
+        socket.on("error", lambda error: None)
+        get_loop().begin_task(result).add_done_callback(lambda task: self._owner_ended(socket, task))
+
+    @staticmethod
+    def _owner_ended(socket: Socket, task: asyncio.Future[object]) -> None:
+        # One that has failed leaves nothing open. An error of the socket itself it may have heard by itself, and is no news.
+        if task.cancelled() or task._exception is None:  # does not count as asking for it
+            return
+        if task._exception is socket.errored:
+            task.exception()
+            logger.debug("a connection has failed: %r", socket.errored)
+        socket.destroy()
 
     def _emit_rejection(self, error: Exception) -> None:
         self.emit("error", error)

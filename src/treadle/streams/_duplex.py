@@ -50,8 +50,8 @@ class Duplex(Readable, Writable):
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
         text = known_encoding(default_encoding)
-        reads_objects = object_mode or readable_object_mode
-        writes_objects = object_mode or writable_object_mode
+        reads_objects = bool(object_mode or readable_object_mode)
+        writes_objects = bool(object_mode or writable_object_mode)
         read_mark = mark_of(_first(high_water_mark, readable_high_water_mark), reads_objects, "readable_high_water_mark")
         write_mark = mark_of(_first(high_water_mark, writable_high_water_mark), writes_objects, "writable_high_water_mark")
         self._make_readable(read_mark, reads_objects, text, adapted(self, "read", read))

@@ -19,6 +19,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
+from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 from treadle.streams._tasks import cancel_begun, has_begun
@@ -31,7 +32,10 @@ _HOOKS: Final = ("read", "write", "writev", "final", "construct", "destroy", *_W
 
 def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable[..., object] | None:
     """The hook of an option as the native core calls it."""
-    if hook is None or not iscoroutinefunction(hook):
+    if hook is None:
+        return None
+    require_callable(hook, name)
+    if not iscoroutinefunction(hook):
         return hook
     if name == "read":
         return lambda size: _run(stream, name, hook(size), stream._end_read)

@@ -3,11 +3,14 @@
 Not here: what a full buffer does (_native.readable, _native.writable).
 """
 
+import sys
 from typing import Final, cast
 
 from treadle._base.errors import TreadleError
 
 __all__ = ["get_default_high_water_mark", "mark_of", "set_default_high_water_mark"]
+
+MARK_MAX: Final = sys.maxsize  # what the core counts with
 
 _defaults: Final = {
     False: 64 * 1024,  # bytes; Node since 22. One read of a socket or a file
@@ -24,8 +27,8 @@ def set_default_high_water_mark(object_mode: bool, value: int) -> None:
     """Set the mark of streams that will be made without one. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE."""
     if not isinstance(value, int):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="value", expected="an int", received=type(value).__name__)
-    if value < 0:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="value", expected="at least 0", received=value)
+    if not 0 <= value <= MARK_MAX:
+        raise TreadleError("ERR_OUT_OF_RANGE", name="value", expected=f"from 0 to {MARK_MAX}", received=value)
     _defaults[bool(object_mode)] = value
 
 
@@ -33,6 +36,6 @@ def mark_of(given: int | None, object_mode: bool, name: str = "high_water_mark")
     """The mark of a new stream. Raises TreadleError: ERR_INVALID_ARG_VALUE."""
     if given is None:
         return _defaults[object_mode]
-    if not isinstance(cast(object, given), int) or given < 0:
-        raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected="an int of at least 0", received=given)
+    if not isinstance(cast(object, given), int) or not 0 <= given <= MARK_MAX:
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected=f"an int from 0 to {MARK_MAX}", received=given)
     return given

@@ -44,7 +44,8 @@ def pipeline(
     end: False leaves the last stream open when its source ends. A function that has a parameter `signal` gets one that is
     aborted when the pipeline is over.
 
-    Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
+    Raises TreadleError: ERR_MISSING_ARGS, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (a stage without the side
+    it needs), ERR_INVALID_RETURN_VALUE, ERR_STREAM_UNABLE_TO_PIPE.
     """
     if len(stages) == 1 and isinstance(stages[0], list | tuple):
         stages = tuple(stages[0])
@@ -110,6 +111,7 @@ class Pipeline:
             stage = as_stage(given, is_first=index == 0, is_last=index == last)
             following = stages[index + 1] if index < last else None
             if isinstance(stage, Stream):
+                self._require_sides(stage, index, reads=index < last, writes=index > 0)
                 if isinstance(following, Stream) and following.destroyed:  # type: ignore[attr-defined]
                     raise TreadleError("ERR_STREAM_UNABLE_TO_PIPE")
                 self._watch(stage, reads=index < last, writes=index > 0)
@@ -153,6 +155,12 @@ class Pipeline:
             if self._error is not None:
                 self._controller.abort()
         return self._controller.signal
+
+    @staticmethod
+    def _require_sides(stage: Any, index: int, *, reads: bool, writes: bool) -> None:
+        for is_wanted, has, what in ((reads, stage._reads(), "readable"), (writes, stage._writes(), "writable")):
+            if is_wanted and not has:
+                raise TreadleError("ERR_INVALID_ARG_VALUE", name=f"stages[{index}]", expected=what, received=stage)
 
     def _begin_source(self, source: Any) -> Any:
         if callable(source):

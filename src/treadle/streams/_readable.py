@@ -48,8 +48,8 @@ class Readable(ReadableCore, Operators, Stream):
         destroy: Callable[[BaseException | None, Callable[..., None]], object] | None = None,
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
-        mark, text = mark_of(high_water_mark, object_mode), known_encoding(default_encoding)
-        self._make_readable(mark, object_mode, text, adapted(self, "read", read))
+        mark, text = mark_of(high_water_mark, bool(object_mode)), known_encoding(default_encoding)
+        self._make_readable(mark, bool(object_mode), text, adapted(self, "read", read))
         if encoding is not None:
             self.set_encoding(encoding)
         self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))

@@ -47,9 +47,9 @@ class Writable(WritableCore, Stream):
         destroy: Callable[[BaseException | None, Callable[..., None]], object] | None = None,
         construct: Callable[[Callable[..., None]], object] | None = None,
     ) -> None:
-        mark = mark_of(high_water_mark, object_mode)
+        mark = mark_of(high_water_mark, bool(object_mode))
         hooks = adapted(self, "write", write), adapted(self, "writev", writev), adapted(self, "final", final)
-        self._make_writable(mark, object_mode, known_encoding(default_encoding), decode_strings, *hooks)
+        self._make_writable(mark, bool(object_mode), known_encoding(default_encoding), decode_strings, *hooks)
         self._begin(emit_close, auto_destroy, adapted(self, "destroy", destroy), adapted(self, "construct", construct))
         self._heed(signal)
 

@@ -295,3 +295,49 @@ def test_repr() -> None:
         server.close()
 
     run(main)
+
+
+def test_a_coroutine_listener_that_fails_leaves_nothing_open() -> None:
+    async def main() -> None:
+        async def listener(socket: net.Socket) -> None:
+            raise ZeroDivisionError
+
+        failed = events.once(process._process, "unhandled_rejection")
+        server = net.create_server(listener).listen()
+        client = net.connect(server.address()[1])  # type: ignore[index]
+        [error, *_] = await within(failed)
+        assert isinstance(error, ZeroDivisionError)
+        assert [chunk async for chunk in client] == []
+        server.close()
+        await within(server.wait_closed())
+
+    run(main)
+
+
+def test_a_peer_that_resets_ends_no_coroutine_listener_but_its_own() -> None:
+    async def main() -> None:
+        ended: list[BaseException] = []
+
+        async def listener(socket: net.Socket) -> None:
+            try:
+                async with socket:
+                    while True:
+                        await socket.ready()
+                        socket.write(b"tick")
+                        await asyncio.sleep(0)
+            except BaseException as error:
+                ended.append(error)
+                raise
+
+        server = net.create_server(listener).listen()
+        client = sockets.create_connection(server.address()[:2])  # type: ignore[index]
+        client.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        await until(lambda: server.connections == 1, "a connection")
+        client.close()
+        await until(lambda: bool(ended), "the listener has ended")
+        assert isinstance(ended[0], OSError)
+        assert server.listening
+        server.close()
+        await within(server.wait_closed())
+
+    run(main)
