@@ -126,7 +126,8 @@ class _Program:
             raise
         except KeyboardInterrupt:
             raise
-        except BaseException:  # also a main that was cancelled
+        except BaseException as error:  # also a main that was cancelled
+            _put_behind(error, self._error)  # main has failed in the same turn, and nobody has heard of it yet
             _tell_exit(loop, 1)
             raise
         finally:
@@ -238,6 +239,10 @@ class _Program:
         if task.cancelled():
             is_ours = self._is_interrupted and not (isinstance(task, asyncio.Task) and task.uncancel())
             self._error = KeyboardInterrupt() if is_ours else asyncio.CancelledError()
+            try:
+                task.result()
+            except asyncio.CancelledError as cancelled:
+                _put_behind(self._error, cancelled)  # it says where main waited
         elif task.exception() is not None:
             self._error = task.exception()
         else:
@@ -245,6 +250,15 @@ class _Program:
             if self._mains or not self._ends_with_main():
                 return
         self._loop.stop()
+
+
+def _put_behind(error: BaseException, earlier: BaseException | None) -> None:
+    """Show `earlier` before `error`, as what it happened behind."""
+    chain = [error]
+    while (context := chain[-1].__context__) is not None and context not in chain:
+        chain.append(context)
+    if earlier is not None and earlier not in chain:
+        chain[-1].__context__ = earlier
 
 
 class _Here(threading.local):

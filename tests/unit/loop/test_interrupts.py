@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -71,9 +72,12 @@ def test_the_first_one_cancels_main(run: Callable[[Main], Any], body: Callable[[
         await body(trace)
         side.cancel()
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         run(main)
     assert trace == ["saved", "side saved"]
+    cancelled = caught.value.__context__  # as on asyncio: it shows where main waited
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert body.__name__ in {frame.name for frame in traceback.extract_tb(cancelled.__traceback__)}
 
 
 async def _side(trace: Trace) -> None:

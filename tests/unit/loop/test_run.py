@@ -15,6 +15,7 @@ import pytest
 
 import treadle
 from tests.unit.loop.support import DEADLINE_S, Pipe, Trace, boom, open_fds
+from treadle import process
 from treadle._base.errors import TreadleError
 from treadle.loop import get_loop, hooks
 from treadle.timers import set_immediate, set_interval, set_timeout
@@ -580,3 +581,13 @@ def test_what_cleaning_up_schedules_of_nodes_kind_may_still_run_once() -> None:
 
     treadle.run(main)
     assert trace == []
+
+
+def test_what_main_failed_with_is_shown_beside_what_follows_at_once() -> None:
+    async def main() -> None:
+        process.next_tick(lambda: 1 / 0)
+        raise LookupError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        treadle.run(main)
+    assert isinstance(caught.value.__context__, LookupError)
