@@ -250,13 +250,13 @@ def _write_all(file: Any, chunk: Any) -> None:
 
 # ---- out of streams: asyncio
 
-LINE_BYTES: Final = 64 * 1024  # the limit where the mark counts objects: asyncio's own, and what readline() finds
+LINE_BYTES: Final = 64 * 1024  # the longest line that readline() finds, at least: asyncio's own limit
 
 
 def to_reader(stream: Readable) -> asyncio.StreamReader:
     """See Readable.to_stream_reader()."""
-    limit = LINE_BYTES if stream.readable_object_mode else max(stream.readable_high_water_mark, 1)
-    reader = asyncio.StreamReader(limit=limit, loop=get_loop())
+    mark = 0 if stream.readable_object_mode else stream.readable_high_water_mark
+    reader = asyncio.StreamReader(limit=max(mark, LINE_BYTES), loop=get_loop())
     reader.set_transport(_Valve(stream))
     stream.on("data", lambda chunk: reader.feed_data(chunk.encode() if isinstance(chunk, str) else bytes(chunk)))
 

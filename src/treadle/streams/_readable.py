@@ -152,8 +152,8 @@ class Readable(ReadableCore, Operators, Stream):
         return make_from(cls, iterable, options)  # type: ignore[no-any-return]
 
     def to_stream_reader(self) -> StreamReader:
-        """An asyncio.StreamReader of what the stream gives, for code that wants one; it holds up to twice the stream's mark,
-        of objects 128 KiB."""
+        """An asyncio.StreamReader of what the stream gives, for code that wants one; it holds up to 128 KiB, or twice
+        the stream's mark."""
         from treadle.streams._bridges import to_reader
 
         return to_reader(self)

@@ -344,8 +344,10 @@ async def test_to_a_stream_reader() -> None:
     assert reader.at_eof()
 
 
-async def test_a_stream_reader_of_items() -> None:
-    reader = Readable.from_([b"a line that is longer ", b"than a mark of objects\n"]).to_stream_reader()
+@pytest.mark.parametrize("object_mode", [True, False])
+async def test_a_stream_reader_of_items(object_mode: bool) -> None:
+    items = [b"a line that is longer ", b"than a mark of objects\n"]
+    reader = Readable.from_(items, object_mode=object_mode).to_stream_reader()
     assert await reader.readline() == b"a line that is longer than a mark of objects\n"
     assert await reader.read() == b""
 
@@ -355,13 +357,13 @@ async def test_a_stream_reader_holds_no_more_than_it_should() -> None:
 
     def read(size: int) -> None:
         given.append(1)
-        stream.push(bytes(1000) if len(given) <= 100 else None)
+        stream.push(bytes(1000) if len(given) <= 400 else None)
 
     stream = Readable(high_water_mark=4000, read=read)
     reader = stream.to_stream_reader()
     await settle()
-    assert len(given) <= 2 * 4 + 4 + 2
-    assert len(await reader.read()) == 100_000
+    assert len(given) * 1000 <= 2 * 64 * 1024 + 4000 + 2 * 1000
+    assert len(await reader.read()) == 400_000
 
 
 async def test_a_stream_reader_of_what_fails() -> None:
