@@ -40,9 +40,10 @@ def workers(request: pytest.FixtureRequest, clock: Path) -> Iterator[Workers]:
 
 def check(workers: Workers, program: Program) -> None:
     logs = {name: worker.run(program) for name, worker in workers.items()}
-    for log in logs.values():
+    for name, log in logs.items():
         assert broken(program, log) == []
-        assert log == logs["model"]
+        if name in ("model", "treadle") or not any(line.startswith("uncaught") for line in log):  # ADR 0007
+            assert log == logs["model"]
 
 
 @many

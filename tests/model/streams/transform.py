@@ -80,7 +80,10 @@ class Transform(Duplex):
     def flush_behind_final(self) -> None:
         """A final hook of the user's stands where ours would."""
         if getattr(self._final, "__func__", None) is not Transform._final:
-            Transform._final(self, None)
+            try:
+                Transform._final(self, None)
+            except Exception as error:  # ADR 0007: in Node nobody catches it
+                self.destroy(error)
 
 
 class PassThrough(Transform):

@@ -156,13 +156,26 @@ class WriteSide:
         if len(self.queue) > 1 and self.stream._writev:
             self.write_all()
         else:
-            while self.queue and not self.in_flight:
-                self.write_next()
+            while self.queue and not self.in_flight and self.write_next():
+                pass
         self.is_working_off = False
 
-    def write_next(self) -> None:
+    def hand_over_late(self, write: Write, hook: Callable[[], object]) -> bool:
+        """False: the hook has raised. Whoever wrote has gone on: the stream fails (ADR 0007; in Node nobody catches it)."""
+        try:
+            self.hand_over(write, hook)
+        except Exception as error:
+            if self.in_flight:
+                self.written(error)
+            else:
+                self.life.fail(error, is_in_hook=True)
+            self.is_in_hook = False
+            return False
+        return True
+
+    def write_next(self) -> bool:
         write = self.queue.popleft()
-        self.hand_over(write, lambda: self.to_hook(self.stream._write, write.chunk, write.encoding))
+        return self.hand_over_late(write, lambda: self.to_hook(self.stream._write, write.chunk, write.encoding))
 
     def write_all(self) -> None:
         """They count as one write from here on."""
@@ -178,7 +191,7 @@ class WriteSide:
         chunks = [{"chunk": write.chunk, "encoding": write.encoding} for write in writes]
         has_callback = any(write.callback for write in writes)
         whole = Write(None, "", sum(write.size for write in writes), callback if has_callback else None)
-        self.hand_over(whole, lambda: self.to_hook(self.stream._writev, chunks))
+        self.hand_over_late(whole, lambda: self.to_hook(self.stream._writev, chunks))
 
     def to_hook(self, hook: Callable[..., object], *args: object) -> None:
         """A sink that calls back at once may have been destroyed by what that led to."""
