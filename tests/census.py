@@ -22,7 +22,6 @@ from treadle._native.emitter import EmitterCore
 
 PATIENCE_S = 10.0  # a thread of an executor that was told to end, a child that was killed; two busy cores are slow at times
 SHOWN = 3  # objects of each type
-IN_FREE_LISTS = frozenset({"Ready"})  # of which some are kept for the next use: the number alive says nothing
 
 
 def native_types() -> list[type]:
@@ -75,12 +74,10 @@ def left_since(before: Holdings) -> Holdings:
 
 
 def lasting() -> Counter[type]:
-    """What lives as long as its interpreter: Node's functions and the process, an emitter, from their first import on, and what
-    lies in a free list."""
+    """What lives as long as its interpreter, from its first import on: Node's functions, and the process, which is an emitter."""
     faces = getattr(sys.modules.get("treadle.loop.current"), "FACES", None)
     process = getattr(sys.modules.get("treadle.process"), "_process", None)
-    spare = Counter({made: count for made, count in census.alive().items() if made.__name__ in IN_FREE_LISTS})
-    return spare + Counter([made for made, thing in ((type(faces), faces), (EmitterCore, process)) if thing is not None])
+    return Counter([made for made, thing in ((type(faces), faces), (EmitterCore, process)) if thing is not None])
 
 
 def examples(made: type) -> str:

@@ -8,7 +8,7 @@ goes on behind it, not before; what a mover opened is closed once, however the m
 from treadle._native.callbacks cimport PyContext_CopyCurrent
 from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport PollHandle
-from treadle._native.queues cimport COMPLETION, SOON, Kind
+from treadle._native.queues cimport COMPLETION, SOON
 
 
 cdef class Mover(PollHandle):

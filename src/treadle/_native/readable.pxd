@@ -1,7 +1,7 @@
 """Declarations of readable.pyx: what other native units may touch."""
 from treadle._native.emitter cimport NativeListener
 from treadle._native.stream_core cimport Half, StreamCore, length_of, set_size
-from treadle._native.stream_states cimport ENDED, FLOWING, SUPPLYING, Flow, Supply
+from treadle._native.stream_states cimport FLOWING, SUPPLYING, Flow, Supply
 
 cdef enum:
     READ_ALL = -1               # the size of a read() without one

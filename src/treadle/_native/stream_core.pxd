@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from treadle._native.emitter cimport EmitterCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.queues cimport Ring
-from treadle._native.stream_states cimport CLOSED, CONSTRUCTING, DOOMED, GONE, Life, LifeEvent
+from treadle._native.stream_states cimport CLOSED, DOOMED, Life, LifeEvent
 
 
 cdef extern from *:

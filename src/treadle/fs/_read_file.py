@@ -10,8 +10,8 @@ from treadle._base.errors import TreadleError
 from treadle._native import file_jobs
 from treadle._native.loop import LoopCore
 from treadle._native.pool import PoolSaturated
-from treadle.fs._pool import pool_of
 from treadle.loop.current import get_loop
+from treadle.loop.pool import pool_of
 
 __all__ = ["read_file"]
 

@@ -1,6 +1,6 @@
 """What can stand in for a stream.
 
-Not here: streams made of iterables (_from.py), of asyncio's and of files (_bridges.py).
+Not here: streams made of iterables (_from.py), of asyncio's and of files (_asyncio_bridge.py, _file_bridge.py).
 """
 
 from asyncio import StreamReader, StreamWriter
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any
 
 from treadle._base.errors import TreadleError
-from treadle.streams._bridges import is_file
+from treadle.streams._file_bridge import is_file
 from treadle.streams._readable import Readable
 from treadle.streams._stream import Stream
 from treadle.streams._tasks import IN_A_ROW, let_turn

@@ -16,7 +16,7 @@ from typing import Any
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.loop.current import get_loop
-from treadle.streams._bridges import ReaderWriter
+from treadle.streams._asyncio_bridge import ReaderWriter
 from treadle.streams._calls import call_stage
 from treadle.streams._destroyer import destroy_stage
 from treadle.streams._duplex import Duplex

@@ -143,24 +143,25 @@ class Readable(ReadableCore, Operators, Stream):
         stream is destroyed the iterator is closed, what it failed with is thrown into it. An asyncio.StreamReader, or a file
         object, gives bytes as they come; the file is closed with the stream. Raises TreadleError: ERR_INVALID_ARG_TYPE.
         """
-        from treadle.streams import _bridges
+        from treadle.streams._asyncio_bridge import from_reader
+        from treadle.streams._file_bridge import from_file, is_file
 
         if isinstance(iterable, StreamReader):
-            return _bridges.from_reader(iterable, **options)  # type: ignore[return-value]
-        if _bridges.is_file(iterable):
-            return _bridges.from_file(iterable, **options)  # type: ignore[return-value]
+            return from_reader(iterable, **options)  # type: ignore[return-value]
+        if is_file(iterable):
+            return from_file(iterable, **options)  # type: ignore[return-value]
         return make_from(cls, iterable, options)  # type: ignore[no-any-return]
 
     def to_stream_reader(self) -> StreamReader:
         """An asyncio.StreamReader of what the stream gives, for code that wants one; it holds up to 128 KiB, or twice
         the stream's mark."""
-        from treadle.streams._bridges import to_reader
+        from treadle.streams._asyncio_bridge import to_reader
 
         return to_reader(self)
 
     def to_file(self) -> Any:
         """A binary file object of what the stream gives, for code that runs in another thread: its reads wait there."""
-        from treadle.streams._bridges import to_file
+        from treadle.streams._thread_files import to_file
 
         return to_file(self)
 

@@ -1,4 +1,5 @@
-"""Tasks of streams: cancelling those that may not have begun, and letting the loop turn amid those that never wait.
+"""Tasks of streams: cancelling those that may not have begun, letting the loop turn amid those that never wait, and steps that a
+callback waits for.
 
 Not here: beginning them, which is the loop's begin_task().
 
@@ -7,12 +8,13 @@ it never would: what it was to close stays open, who waits for it waits for ever
 """
 
 from asyncio import sleep
+from collections.abc import Callable
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, Final
 
 from treadle.loop.current import get_loop
 
-__all__ = ["IN_A_ROW", "cancel_begun", "has_begun", "let_turn"]
+__all__ = ["IN_A_ROW", "call_back_after", "cancel_begun", "has_begun", "let_turn"]
 
 IN_A_ROW: Final = 128  # chunks without a suspension; as _native.stream_iterator
 
@@ -35,3 +37,17 @@ def cancel_begun(task: Any) -> None:
         task.cancel()
     else:
         get_loop().call_soon(task.cancel)  # ORDER: after its first step, which is scheduled already
+
+
+def call_back_after(step: Any, callback: Callable[..., None]) -> None:
+    """Await a coroutine, then call back with its error, or None."""
+
+    async def run() -> None:
+        try:
+            await step
+        except Exception as error:
+            callback(error)
+        else:
+            callback()
+
+    get_loop().begin_task(run())

@@ -80,13 +80,18 @@ class Writable(WritableCore, Stream):
 
         Raises TreadleError: ERR_INVALID_ARG_TYPE.
         """
-        from treadle.streams._bridges import writable_of
+        from treadle.streams._asyncio_bridge import WriterSink
+        from treadle.streams._file_bridge import FileSink, is_writable_file
 
-        return writable_of(sink, **options)
+        if isinstance(sink, StreamWriter):
+            return WriterSink(sink, **options)
+        if is_writable_file(sink):
+            return FileSink(sink, **options)
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="sink", expected="a StreamWriter or a file", received=type(sink).__name__)
 
     def to_stream_writer(self) -> StreamWriter:
         """An asyncio.StreamWriter that writes to the stream, for code that wants one."""
-        from treadle.streams._bridges import to_writer
+        from treadle.streams._asyncio_bridge import to_writer
 
         return to_writer(self)
 
@@ -94,7 +99,7 @@ class Writable(WritableCore, Stream):
         """A binary file object that writes to the stream, for code that runs in another thread: it waits there while the stream
         is full. Closing it ends the stream, and waits until all is written.
         """
-        from treadle.streams._bridges import to_writable_file
+        from treadle.streams._thread_files import to_writable_file
 
         return to_writable_file(self)
 

@@ -14,9 +14,9 @@ import treadle
 from treadle._base.errors import TreadleError
 from treadle._native.pool import Pool
 from treadle.fs import read_file
-from treadle.fs._pool import pool_of
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
+from treadle.loop.pool import pool_of
 
 Trace = list[object]
 
