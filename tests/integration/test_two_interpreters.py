@@ -22,6 +22,11 @@ from treadle._native.faces import Faces
 from treadle._native.file_jobs import read_file
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
+from treadle._native.readable import ReadableCore
+from treadle._native.stream_pipe import Pipe
+from treadle._native.transform import TransformCore
+from treadle._native.writable import WritableCore
+from treadle.events import EventEmitter
 
 log = []
 loop = LoopCore()
@@ -51,8 +56,63 @@ def start():
     loop.next_tick(log.append, "tick")
     meet(b"a")
 
+class Stream(EventEmitter):
+    _faces = here
+    _construct = None
+
+    def on(self, event, listener):
+        super().on(event, listener)
+        if event == "data":
+            self._heard(event)
+        return self
+
+class Source(ReadableCore, Stream):
+    def __init__(self):
+        self._make_readable(16, True, "utf8", None)
+        self._begin(True, True, None, None)
+        self.left = 1000
+
+    def _read(self, size):
+        self.push(self.left or None)
+        self.left -= 1
+
+class Double(TransformCore, ReadableCore, WritableCore, Stream):
+    def __init__(self):
+        self._make_readable(16, True, "utf8", None)
+        self._make_writable(16, True, "utf8", True, None, None, None)
+        self._begin(True, True, None, None)
+        self._set_transform(None, None)
+
+    def _new_readable_state(self):
+        return self._new_transform_readable()
+
+    def _new_writable_state(self, write):
+        return self._new_transform_writable()
+
+    def _transform(self, chunk, encoding, callback):
+        callback(None, 2 * chunk)
+
+    def unpipe(self, destination=None):
+        return self
+
+class Sink(WritableCore, Stream):
+    def __init__(self):
+        self._make_writable(16, True, "utf8", True, None, None, None)
+        self._begin(True, True, None, None)
+        self.total = 0
+
+    def _write(self, chunk, encoding, callback):
+        self.total += chunk
+        callback()
+
+Source.unpipe = Double.unpipe
+
 def on_immediate():
     meet(b"b")
+    double, sink = Double(), Sink()
+    sink.on("finish", lambda: log.append(f"streamed {sink.total}"))
+    Pipe(double, sink).begin(True)
+    Pipe(Source(), double).begin(True)
     read_file(loop.pool, FILE, FILE, on_data)
 
 loop.next_tick(start)
@@ -70,6 +130,7 @@ EXPECTED = [
     "tick",
     "microtask",
     "met b",
+    "streamed 1001000",
     "content",
     "tick of the read",
     "microtask of the read",
