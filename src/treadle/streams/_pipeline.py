@@ -101,33 +101,34 @@ class Pipeline:
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 
-    def connect(self, stages: tuple[Any, ...]) -> Any:
-        """Begin. Returns the last stream."""
+    def connect(self, given: tuple[Any, ...]) -> Any:
+        """Begin. Returns the last stream. What can be said against the stages is said before anything begins."""
+        last = len(given) - 1
+        stages = [as_stage(one, is_first=index == 0, is_last=index == last) for index, one in enumerate(given)]
+        for index, stage in enumerate(stages):
+            _require_stage(stage, index, reads=index < last, writes=index > 0)
         if self._outer is not None:
             self._outer.add_event_listener("abort", self._on_abort)
         made: Any = None
-        last = len(stages) - 1
-        for index, given in enumerate(stages):
-            stage = as_stage(given, is_first=index == 0, is_last=index == last)
-            following = stages[index + 1] if index < last else None
-            if isinstance(stage, Stream):
-                self._require_sides(stage, index, reads=index < last, writes=index > 0)
-                if isinstance(following, Stream) and following.destroyed:  # type: ignore[attr-defined]
-                    raise TreadleError("ERR_STREAM_UNABLE_TO_PIPE")
-                self._watch(stage, reads=index < last, writes=index > 0)
-                if index > 0:
-                    self._feed(made, stage, ends=index < last or self._ends)
-                made = stage
-            elif index == 0:
-                made = self._begin_source(stage)
-            elif callable(stage):
-                made = self._call(stage, made, index, is_last=index == last)
-            else:
-                name, received = f"stages[{index}]", type(stage).__name__
-                raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
+        try:
+            for index, stage in enumerate(stages):
+                made = self._connect(made, stage, index, is_last=index == last)
+        except BaseException as error:  # a function has failed, or returned something else
+            self._callback = _hear  # who has called hears of it
+            self._fail(error)
+            raise
         if self._error is not None or (self._outer is not None and self._outer.aborted):
             get_loop().next_tick(self._on_abort)
         return made
+
+    def _connect(self, made: Any, stage: Any, index: int, *, is_last: bool) -> Any:
+        # made: what comes before, a stream or an async iterable. Returns the same of this stage.
+        if isinstance(stage, Stream):
+            self._watch(stage, reads=not is_last, writes=index > 0)
+            if index > 0:
+                self._feed(made, stage, ends=not is_last or self._ends)
+            return stage
+        return self._begin_source(stage) if index == 0 else self._call(stage, made, index, is_last=is_last)
 
     def _watch(self, stream: Any, *, reads: bool, writes: bool) -> None:
         stage = _Stage(stream)
@@ -155,12 +156,6 @@ class Pipeline:
             if self._error is not None:
                 self._controller.abort()
         return self._controller.signal
-
-    @staticmethod
-    def _require_sides(stage: Any, index: int, *, reads: bool, writes: bool) -> None:
-        for is_wanted, has, what in ((reads, stage._reads(), "readable"), (writes, stage._writes(), "writable")):
-            if is_wanted and not has:
-                raise TreadleError("ERR_INVALID_ARG_VALUE", name=f"stages[{index}]", expected=what, received=stage)
 
     def _begin_source(self, source: Any) -> Any:
         if callable(source):
@@ -283,7 +278,22 @@ class Pipeline:
             get_loop().next_tick(self._callback, self._error, *self._values)
 
 
-def _hear(_: BaseException) -> None: ...
+def _hear(*_: object) -> None: ...
+
+
+def _require_stage(stage: Any, index: int, *, reads: bool, writes: bool) -> None:
+    name = f"stages[{index}]"
+    if not isinstance(stage, Stream):
+        if index > 0 and not callable(stage):
+            received = type(stage).__name__
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
+        return
+    core: Any = stage
+    for is_wanted, has, what in ((reads, core._reads(), "readable"), (writes, core._writes(), "writable")):
+        if is_wanted and not has:
+            raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected=what, received=stage)
+    if writes and core.destroyed:
+        raise TreadleError("ERR_STREAM_UNABLE_TO_PIPE")
 
 
 class _Stage:

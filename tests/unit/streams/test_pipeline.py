@@ -328,3 +328,41 @@ async def test_cancelling_twice_is_cancelling_once() -> None:
         await outcome
     await settle()
     assert [code_of(error) for error in sink.destroyed_with] == ["ABORT_ERR"] and source.closed
+
+
+async def test_what_is_wrong_with_a_stage_is_said_before_anything_begins() -> None:
+    begun: list[str] = []
+
+    async def source() -> Any:
+        begun.append("source")
+        yield b"x"
+
+    between, signal = PassThrough(), AbortController().signal
+    with pytest.raises(TreadleError) as caught:
+        pipeline(source, between, 5, signal=signal)
+    assert caught.value.code == "ERR_INVALID_ARG_TYPE"
+    await settle()
+    assert begun == []
+    assert not between.destroyed
+    assert not signal._listeners
+    between.destroy()
+
+
+async def test_a_function_that_returns_something_else_leaves_nothing_under_way() -> None:
+    closed: list[str] = []
+
+    async def source() -> Any:
+        try:
+            while True:
+                yield b"x" * 1000
+        finally:
+            closed.append("source")
+
+    between, signal = PassThrough(), AbortController().signal
+    with pytest.raises(TreadleError) as caught:
+        pipeline(source, between, lambda chunks: 5, signal=signal)
+    assert caught.value.code == "ERR_INVALID_RETURN_VALUE"
+    await settle()
+    assert closed == ["source"]
+    assert between.destroyed
+    assert not signal._listeners
