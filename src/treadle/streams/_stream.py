@@ -13,6 +13,7 @@ from treadle.loop.current import FACES
 from treadle.streams import _text
 from treadle.streams._destroyer import is_abort
 from treadle.streams._hooks import adapt_methods
+from treadle.streams._mistakes import stray_coroutine, unconstructed, wrong_chunk
 
 if TYPE_CHECKING:
     from treadle._native.faces import Faces
@@ -34,6 +35,17 @@ class Stream(EventEmitter):
     @staticmethod
     def _make_error(code: str, **data: Any) -> TreadleError:
         return TreadleError(code, **data)
+
+    _stray_coroutine = staticmethod(stray_coroutine)
+    _unconstructed = unconstructed
+    _takes_objects = True  # whether there is an option for it
+
+    def _wrong_chunk(self, chunk: Any, reads: bool) -> TreadleError:
+        core: Any = self
+        option = "object_mode"
+        if core._reads() and core._writes():
+            option = "readable_object_mode" if reads else "writable_object_mode"
+        return wrong_chunk(self, chunk, option if self._takes_objects else None)
 
     @staticmethod
     def _flat(data: "bytes | bytearray | memoryview") -> "bytes | memoryview":
