@@ -13,6 +13,7 @@ Source: https://nodejs.org/api/stream.html; what is not written there was seen i
 """
 from treadle._native.emitter cimport EmitterCore
 from treadle._native.faces cimport Faces
+from treadle._native.loop cimport this_thread
 from treadle._native.stream_states cimport (
     ALIVE, ANNOUNCE, CONSTRUCTED, CONSTRUCTING, DESTROY, DESTROYED, DESTROYING, DOOMED, next_life)
 from treadle._native.stream_states import LIVES
@@ -65,7 +66,7 @@ cdef class Teardown(Once):
 
 cdef class StreamCore(EmitterCore):
     """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, errors (_make_error(code, **data),
-    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed()), and what is said of text: _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
+    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text: _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
 
     def __cinit__(self):
         self.life = ALIVE
@@ -87,8 +88,11 @@ cdef class StreamCore(EmitterCore):
         return 0
 
     cdef LoopCore loop_here(self):
-        if self.loop is None or self.loop.is_closed_native:
-            self.loop = (<Faces>self._faces).loop_here()
+        if self.loop is None or self.loop.run_thread != this_thread():
+            if self.loop is None or self.loop.is_closed_native:
+                self.loop = (<Faces>self._faces).loop_here()
+            else:
+                self._require_own_loop(self.loop.run_thread != 0)
         return self.loop
 
     cdef int tick(self, callback, tuple arguments) except -1:

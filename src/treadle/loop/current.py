@@ -23,8 +23,8 @@ def _no_loop() -> TreadleError:
         hint = "Another library's loop runs here: begin the program by treadle.run(main) in the place of asyncio.run(main())"
     elif current_thread() is not main_thread():
         hint = (
-            "What belongs to a loop is used in the loop's thread: from here call loop.call_soon_threadsafe(function, ...); a whole "
-            "stream is read or written here through the file that to_file() or to_writable_file() make of it in the loop's thread"
+            "What belongs to a loop is used in the loop's thread: from here call loop.call_soon_threadsafe(function, ...); a "
+            "whole stream is read or written here through the file that to_file() or to_writable_file() make of it in the loop's thread"
         )
     return TreadleError("ERR_NO_LOOP", thread=repr(current_thread().name), hint=hint)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from treadle._base.errors import TreadleError
 
-__all__ = ["no_destination", "no_stage", "no_stage_result", "stray_coroutine", "unconstructed", "wrong_chunk"]
+__all__ = ["foreign", "no_destination", "no_stage", "no_stage_result", "stray_coroutine", "unconstructed", "wrong_chunk"]
 
 _STAGE: Final = "async def stage(source), with `async for chunk in source: yield ...`"
 _BYTES_LIKE: Final = (bytes, bytearray, memoryview)
@@ -62,6 +62,15 @@ def stray_coroutine(hook: str) -> TreadleError:
         expected="None, and call back",
         received="a coroutine",
         hint=f"Give the coroutine function itself, {hook}=function, or define async def _{hook}(); neither gets a callback",
+    )
+
+
+def foreign(stream: Any) -> TreadleError:
+    """A stream of one loop is used in another."""
+    return TreadleError(
+        "ERR_INVALID_STATE",
+        state=f"a {type(stream).__name__} of another loop is used in this one",
+        hint="Make a stream in the loop that uses it; the other loop is told by its call_soon_threadsafe()",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ import pytest
 
 import treadle
 from tests.unit.streams.support import DEADLINE_S, settle, source_of, turns
-from treadle import TreadleError
+from treadle import TreadleError, net
 from treadle.streams import Duplex, PassThrough, Readable, Transform, Writable, compose, finished, pipeline
 
 NO_ERRORS: list[Any] = [b"data", "disk full", 0, ValueError]
@@ -280,4 +281,103 @@ async def test_a_stream_is_piped_to_a_stream(destination: Any) -> None:
         source.pipe(destination)
     assert (caught.value.code, caught.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "destination")
     source.destroy()
+    await settle()
+
+
+@pytest.mark.parametrize("is_used_before", [False, True])
+async def test_a_stream_in_another_thread_is_refused_with_the_name_of_that_thread(is_used_before: bool) -> None:
+    sink = _swallow()
+    if is_used_before:
+        sink.write(b"x", callback=lambda error: None)
+        await settle()
+    caught: list[Any] = []
+
+    def use() -> None:
+        try:
+            sink.write(b"x", callback=lambda error: None)
+        except TreadleError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=use, name="the other one")
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert [error.code for error in caught] == ["ERR_NO_LOOP"]
+    assert caught[0].data == {"thread": "'the other one'"}
+    assert "call_soon_threadsafe" in caught[0].hint
+    assert "to_file" in caught[0].hint
+    sink.destroy()
+    await settle()
+
+
+async def test_a_stream_of_one_loop_is_refused_in_another() -> None:
+    sink = _swallow()
+    sink.write(b"x", callback=lambda error: None)
+    await settle()
+    caught: list[Any] = []
+
+    async def use() -> None:
+        with pytest.raises(TreadleError) as raised:
+            sink.write(b"x", callback=lambda error: None)
+        caught.append(raised.value)
+
+    thread = threading.Thread(target=treadle.run, args=(use,))
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert [error.code for error in caught] == ["ERR_INVALID_STATE"]
+    sink.destroy()
+    await settle()
+
+
+def test_a_stream_made_in_a_loop_that_was_closed_goes_on_in_the_next() -> None:
+    async def make() -> Writable:
+        sink = _swallow()
+        sink.write(b"x")
+        return sink
+
+    async def end(sink: Writable) -> None:
+        await finished(sink.end(b"y"))
+
+    made: list[Writable] = []
+
+    async def main() -> None:
+        made.append(await make())
+
+    async def then() -> None:
+        await end(made[0])
+
+    treadle.run(main)
+    treadle.run(then)
+    assert made[0].writable_finished
+
+
+async def test_where_a_loop_that_is_not_treadles_runs_the_next_step_is_another() -> None:
+    caught: list[Any] = []
+
+    async def use() -> None:
+        with pytest.raises(TreadleError) as raised:
+            _swallow().write(b"x", callback=lambda error: None)
+        caught.append(raised.value)
+
+    def run() -> None:
+        loop = asyncio.SelectorEventLoop()
+        loop.run_until_complete(use())
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert [error.code for error in caught] == ["ERR_NO_LOOP"]
+    assert "treadle.run(main)" in caught[0].hint
+
+
+async def test_a_socket_has_no_objects_and_a_port_is_no_text() -> None:
+    socket = net.Socket()
+    with pytest.raises(TreadleError) as caught:
+        socket.write({})  # type: ignore[arg-type]
+    assert "json.dumps" in caught.value.hint
+    assert "object_mode" not in caught.value.hint
+    with pytest.raises(TreadleError) as caught:
+        net.connect("80")  # type: ignore[arg-type]
+    assert "int('80')" in caught.value.hint
+    socket.destroy()
     await settle()
