@@ -24,7 +24,7 @@ def _no_loop() -> TreadleError:
     elif current_thread() is not main_thread():
         hint = (
             "What belongs to a loop is used in the loop's thread: from here call loop.call_soon_threadsafe(function, ...); a "
-            "whole stream is read or written here through the file that to_file() or to_writable_file() make of it in the loop's thread"
+            "whole stream is read or written here through a file, which to_file() or to_writable_file() make in the loop's thread"
         )
     return TreadleError("ERR_NO_LOOP", thread=repr(current_thread().name), hint=hint)
 
