@@ -169,7 +169,8 @@ class Pipeline:
 
     def _call(self, function: Callable[..., Any], made: Any, index: int, *, is_last: bool) -> Any:
         made = call_stage(function, (made,), self._signal())
-        if not isinstance(made, Stream | AsyncIterable) and not (is_last and isinstance(made, Awaitable)):
+        is_iterable = isinstance(made, Stream | AsyncIterable)
+        if not is_iterable and not (is_last and isinstance(made, Awaitable)):
             raise no_stage_result(made, f"stages[{index}]", is_last=is_last)
         if not is_last:
             return made

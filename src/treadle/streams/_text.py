@@ -33,7 +33,7 @@ class Decoder(Protocol):
     def finish(self) -> str: ...
 
 
-def known_encoding(encoding: str) -> str:
+def known_encoding(encoding: object) -> str:
     """The one name of an encoding. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
     name = _NAMES.get(encoding.lower()) if isinstance(encoding, str) else None
     if name is None:
