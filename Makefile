@@ -42,8 +42,9 @@ suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own t
 bench: ## CPU per request beside the peers, in one run; ARGS=loop: the loop beside its own
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
 
-lint: ## ruff
+lint: ## ruff, and the length of lines in Markdown
 	$(IN_ENVIRONMENT) -m ruff check $(ARGS) .
+	$(IN_ENVIRONMENT) tools/check_lines.py
 
 format: ## ruff's formatter, in place
 	$(IN_ENVIRONMENT) -m ruff format $(ARGS) .

@@ -143,7 +143,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
     ),
     "ERR_NO_LOOP": ErrorSpec(
-        "No treadle event loop is running here",
+        "No treadle event loop is running in thread {thread}",
         'Call this inside treadle.run(main), or start the file by "treadle run file.py"',
         TREADLE,
         RuntimeError,

@@ -51,6 +51,7 @@ cdef class LoopCore(Tasks):
             self.stop_budget = self.microtasks()
         self.has_own_faces = self.has_own_faces or has_own_faces(type(self))    # a test may have replaced one meanwhile
         self.counters.run_since_ns = clock_ns()
+        self.run_thread = this_thread()
         if self.counters.started_ns == 0:
             self.counters.started_ns = self.counters.run_since_ns
         try:
@@ -84,6 +85,7 @@ cdef class LoopCore(Tasks):
             self.flood_over()
             self.counters.ran_ns += clock_ns() - self.counters.run_since_ns
             self.counters.run_since_ns = 0
+            self.run_thread = 0
             self.counters.phase = OUTSIDE
             self.poller.drop_events()
 

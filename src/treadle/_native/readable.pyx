@@ -16,7 +16,8 @@ from libc.stdint cimport int64_t
 from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
 from treadle._native.stream_core cimport (
-    Attempt, Half, Method, StreamCore, call_hook_1, failure_of_attempt, hasten, length_of, set_size)
+    Attempt, Half, Method, StreamCore, call_hook_1, failure_of_attempt, hasten, is_stray, length_of,
+    set_size)
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, DOOMED, EMIT_END, END_EMITTED, END_PUSHED, ENDED, FLOWING, GONE, PAUSED, SUPPLYING, UNDECIDED, next_supply)
 from treadle._native.timers cimport NS_PER_MS, clock_ns
@@ -208,9 +209,7 @@ cdef class ReadableState(Half):
         elif isinstance(chunk, (bytes, bytearray, memoryview)):
             chunk = stream._flat(chunk)
         else:
-            stream.error_or_destroy(stream._make_error(
-                "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__),
-                False)
+            stream.error_or_destroy(stream._wrong_chunk(chunk, True), False)
             return None
         return chunk
 
@@ -320,9 +319,10 @@ cdef class ReadableState(Half):
 
     cdef int call_read(self) except -1:
         if self.read_option is None:
-            self.stream()._read(self.mark)
-            return 0
-        return call_hook_1(<PyObject *>self.read_option, <PyObject *>self.mark)
+            return self.stream().require_no_coroutine("read", is_stray(self.stream()._read(self.mark)))
+        if call_hook_1(<PyObject *>self.read_option, <PyObject *>self.mark):
+            raise self.stream()._stray_coroutine("read")
+        return 0
 
     cdef int raise_mark(self, Py_ssize_t size) except -1:
         # Whoever reads that much at once has to find it buffered: the next power of two.

@@ -13,6 +13,7 @@ Source: https://nodejs.org/api/stream.html; what is not written there was seen i
 """
 from treadle._native.emitter cimport EmitterCore
 from treadle._native.faces cimport Faces
+from treadle._native.loop cimport this_thread
 from treadle._native.stream_states cimport (
     ALIVE, ANNOUNCE, CONSTRUCTED, CONSTRUCTING, DESTROY, DESTROYED, DESTROYING, DOOMED, next_life)
 from treadle._native.stream_states import LIVES
@@ -64,15 +65,21 @@ cdef class Teardown(Once):
 
 
 cdef class StreamCore(EmitterCore):
-    """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, _make_error(code, **data), and what is said of
-    text: _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
+    """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, errors (_make_error(code, **data),
+    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text: _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
 
     def __cinit__(self):
         self.life = ALIVE
         self.auto_destroy = self.emit_close = self.allow_half_open = True
 
     cdef int materialise(self) except -1:
-        raise AssertionError("a stream is used before its constructor has made its sides")
+        # Cold: the constructor makes both sides, unless a subclass has left it out.
+        raise self._unconstructed()
+
+    cdef int require_no_coroutine(self, str name, int outcome) except -1:
+        if outcome:
+            raise self._stray_coroutine(name)
+        return 0
 
     cdef int require_new(self, Half half) except -1:
         # OWNER: a half that is at work lives as long as the stream has it. Who calls a constructor again must not replace it.
@@ -81,8 +88,11 @@ cdef class StreamCore(EmitterCore):
         return 0
 
     cdef LoopCore loop_here(self):
-        if self.loop is None or self.loop.is_closed_native:
-            self.loop = (<Faces>self._faces).loop_here()
+        if self.loop is None or self.loop.run_thread != this_thread():
+            if self.loop is None or self.loop.is_closed_native:
+                self.loop = (<Faces>self._faces).loop_here()
+            else:
+                self._require_own_loop(self.loop.run_thread != 0)
         return self.loop
 
     cdef int tick(self, callback, tuple arguments) except -1:
@@ -109,10 +119,8 @@ cdef class StreamCore(EmitterCore):
         done = Construction.__new__(Construction)
         (<Construction>done).stream = self
         try:
-            if self.construct_option is not None:
-                self.construct_option(done)
-            else:
-                self._construct(done)
+            self.require_no_coroutine(
+                "construct", is_stray(self._construct(done) if self.construct_option is None else self.construct_option(done)))
         except Exception as error:
             done(error)
 
@@ -163,10 +171,9 @@ cdef class StreamCore(EmitterCore):
         cdef Teardown done = Teardown.__new__(Teardown)
         done.stream = self
         try:
-            if self.destroy_option is not None:
-                self.destroy_option(error, done)
-            else:
-                self._destroy(error, done)
+            self.require_no_coroutine(
+                "destroy",
+                is_stray(self._destroy(error, done) if self.destroy_option is None else self.destroy_option(error, done)))
         except Exception as failure:
             done(failure)
         return 0
@@ -198,8 +205,8 @@ cdef class StreamCore(EmitterCore):
         if error is None or isinstance(error, BaseException):
             return error
         return self._make_error(
-            "ERR_INVALID_ARG_TYPE", name="error", expected="an exception or None, data comes behind it: callback(None, data)",
-            received=type(error).__name__)
+            "ERR_INVALID_ARG_TYPE", name="error", expected="an exception or None", received=type(error).__name__,
+            hint="Give an exception, as ValueError(...); data comes behind the error: callback(None, data)")
 
     cdef int error_or_destroy(self, error, bint is_sync) except -1:
         # Something failed. is_sync: inside a call of the user, who is to hear of it later.

@@ -12,7 +12,7 @@ Source: https://nodejs.org/api/stream.html#class-streamtransform; what is not wr
 from cpython.object cimport PyObject
 
 from treadle._native.readable cimport ReadableState, push_on
-from treadle._native.stream_core cimport Method, Once, StreamCore, call_hook_3, hasten
+from treadle._native.stream_core cimport Method, Once, StreamCore, call_hook_3, hasten, is_stray
 from treadle._native.stream_states cimport SUPPLYING
 from treadle._native.writable cimport WritableState, writable_of, written_well
 
@@ -41,10 +41,12 @@ cdef class TransformWritable(WritableState):
         if self.passes_on:      # no call of Python
             return transformed_well(self, <PyObject *>self.owner, <PyObject *>chunk)
         if self.transform_option is None:
-            self.stream()._transform(chunk, encoding, self.transformed)
-            return 0
+            return is_stray(self.stream()._transform(chunk, encoding, self.transformed))
         return call_hook_3(
             <PyObject *>self.transform_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.transformed)
+
+    cdef str write_hook(self):
+        return "transform"
 
     cdef int begin(self) except -1:
         # The first chunk is written: by now it is clear who the hook is.
@@ -88,11 +90,8 @@ cdef class TransformWritable(WritableState):
         flushed = Flushed.__new__(Flushed)
         flushed.stream = stream
         flushed.done = done
-        if self.flush_option is not None:
-            self.flush_option(flushed)
-        else:
-            stream._flush(flushed)
-        return 0
+        return stream.require_no_coroutine(
+            "flush", is_stray(stream._flush(flushed) if self.flush_option is None else self.flush_option(flushed)))
 
 
 cdef class Flushed(Once):

@@ -32,8 +32,10 @@ cdef class WritableState(Half):
     cdef bint write_converted(self, chunk, encoding, callback) except -1
     cdef int refuse(self, callback) except -1
     cdef int keep(self, chunk, encoding, callback) except -1
-    cdef int call_write(self, chunk, encoding) except -1
-    cdef int call_writev(self, list requests) except -1
+    cdef int call_write(self, chunk, encoding) except -1    # 1: the hook has returned a coroutine, which is closed
+    cdef int call_writev(self, list requests) except -1     # likewise
+    cdef int refuse_coroutine(self, str name) except -1
+    cdef str write_hook(self)
     cdef bint has_writev(self) except -1
     cdef int hand_over(self, chunk, encoding, callback, list requests, Py_ssize_t length) except -1
     cdef int written(self, error) except -1
@@ -74,7 +76,8 @@ cdef inline bint accept(WritableState state, chunk, encoding, callback, Py_ssize
         if callback is not None:
             state.write_callback = callback
         state.is_writing = state.is_sync = True
-        state.call_write(chunk, encoding)
+        if state.call_write(chunk, encoding):
+            state.refuse_coroutine(state.write_hook())
         state.is_sync = False
     if state.length < state.high_water_mark or state.length == 0:   # ORDER: after the hook, which may have called back
         return not (<StreamCore>state.owner).is_failed()

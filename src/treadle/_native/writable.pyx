@@ -13,7 +13,7 @@ Source: https://nodejs.org/api/stream.html#writable-streams; what is not written
 from cpython.object cimport PyObject
 
 from treadle._native.queues cimport Ring
-from treadle._native.stream_core cimport Half, Method, StreamCore, call_hook_3, hasten, length_of
+from treadle._native.stream_core cimport Half, Method, StreamCore, call_hook_3, hasten, is_stray, length_of
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake)
 from treadle._native.stream_states import INTAKES
@@ -74,8 +74,7 @@ cdef class WritableState(Half):
             chunk = stream._flat(chunk)
             encoding = "buffer"
         else:
-            raise stream._make_error(
-                "ERR_INVALID_ARG_TYPE", name="chunk", expected="bytes, bytearray, memoryview or str", received=type(chunk).__name__)
+            raise stream._wrong_chunk(chunk, False)
         if self.is_refusing():
             self.refuse(callback)
             return False
@@ -103,19 +102,24 @@ cdef class WritableState(Half):
         if self.done is None:
             self.done = self.stream()._written
         if self.write_option is None:
-            self.stream()._write(chunk, encoding, self.done)
-            return 0
+            return is_stray(self.stream()._write(chunk, encoding, self.done))
         return call_hook_3(<PyObject *>self.write_option, <PyObject *>chunk, <PyObject *>encoding, <PyObject *>self.done)
+
+    cdef str write_hook(self):
+        return "write"
+
+    cdef int refuse_coroutine(self, str name) except -1:
+        # The write is as one that was called back with this.
+        cdef StreamCore stream = self.stream()
+        error = stream._stray_coroutine(name)
+        return self.written(error) if self.is_writing else stream.error_or_destroy(error, True)
 
     cdef int call_writev(self, list requests) except -1:
         cdef StreamCore stream = self.stream()
         if self.done is None:
             self.done = stream._written
-        if self.writev_option is not None:
-            self.writev_option(requests, self.done)
-        else:
-            stream._writev(requests, self.done)
-        return 0
+        return is_stray(
+            stream._writev(requests, self.done) if self.writev_option is None else self.writev_option(requests, self.done))
 
     cdef bint has_writev(self) except -1:
         return self.writev_option is not None or self.stream()._writev is not None
@@ -240,9 +244,10 @@ cdef class WritableState(Half):
         else:
             try:
                 if requests is not None:
-                    self.call_writev(requests)
-                else:
-                    self.call_write(chunk, encoding)
+                    if self.call_writev(requests):
+                        self.refuse_coroutine("writev")
+                elif self.call_write(chunk, encoding):
+                    self.refuse_coroutine(self.write_hook())
             except Exception as error:
                 # What write() would raise: of a chunk that has waited nobody else hears. COMPAT(node): there it ends the process.
                 if self.is_writing:
@@ -354,11 +359,9 @@ cdef class WritableState(Half):
         return self.final_option is not None or self.stream()._final is not None
 
     cdef int call_final(self, done) except -1:
-        if self.final_option is not None:
-            self.final_option(done)
-        else:
-            self.stream()._final(done)
-        return 0
+        cdef StreamCore stream = self.stream()
+        return stream.require_no_coroutine(
+            "final", is_stray(stream._final(done) if self.final_option is None else self.final_option(done)))
 
     cdef int final_done(self, error) except -1:
         # The final hook calls back.

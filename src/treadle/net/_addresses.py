@@ -56,7 +56,8 @@ def _is_of(family: int, text: object) -> bool:
 def require_port(port: object, name: str = "port") -> int:
     """The port, if it is one. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE."""
     if type(port) is not int:
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(port).__name__)
+        hint = f"Give int({port!r}); the host comes behind the port" if isinstance(port, str) else None
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(port).__name__, hint=hint)
     if not 0 <= port <= PORT_MAX:
         raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"from 0 to {PORT_MAX}", received=port)
     return port

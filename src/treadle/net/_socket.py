@@ -90,6 +90,8 @@ class Socket(Duplex):
     Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_VALUE; OSError, for an `fd` that is no stream socket.
     """
 
+    _takes_objects = False
+
     def __init__(
         self,
         *,

@@ -26,13 +26,11 @@ def as_stage(given: Any, *, is_first: bool, is_last: bool) -> Any:
     return given
 
 
-def as_iterable(
-    made: Any, code: str, *, name: str, expected: str, is_async: bool = False
-) -> AsyncIterable[Any]:
-    """What a stage is fed with, as an async iterable. Raises TreadleError: `code`. is_async: nothing else is good enough."""
+def as_iterable(made: Any, code: str, *, name: str, expected: str) -> AsyncIterable[Any]:
+    """What a stage is fed with, as an async iterable. Raises TreadleError: `code`."""
     if isinstance(made, Stream | AsyncIterable):
         return made  # type: ignore[return-value]
-    if not is_async and isinstance(made, Iterable):
+    if isinstance(made, Iterable):
         return _each(made)
     raise TreadleError(code, name=name, expected=expected, received=type(made).__name__)
 

@@ -29,12 +29,12 @@ def compose(*stages: Any) -> Any:
     if not stages:
         raise TreadleError("ERR_MISSING_ARGS", name="stages", expected="compose() needs one or more")
     if len(stages) == 1:
-        return duplex_from(stages[0])
+        return duplex_from(stages[0], "stages[0]")
     last = len(stages) - 1
     made = list(stages)
     for index in (0, last):
         if not isinstance(made[index], Stream):
-            made[index] = duplex_from(made[index])
+            made[index] = duplex_from(made[index], f"stages[{index}]")
     for index, stage in enumerate(made):
         if isinstance(stage, Stream):
             if index < last and not getattr(stage, "readable", False):

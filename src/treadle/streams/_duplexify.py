@@ -11,6 +11,7 @@ stages without one. Source: https://nodejs.org/api/stream.html#streamduplexfroms
 
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from inspect import isgenerator
 from typing import Any
 
 from treadle._base.errors import TreadleError
@@ -23,14 +24,18 @@ from treadle.streams._duplex import Duplex
 from treadle.streams._finished import watch
 from treadle.streams._from import make_from
 from treadle.streams._front import Front
+from treadle.streams._mistakes import no_stage_result
 from treadle.streams._readable import Readable
 from treadle.streams._writable import Writable
 
 __all__ = ["duplex_from"]
 
 
-def duplex_from(source: Any) -> Any:
-    """A Duplex of `source`; itself if it is one. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE."""
+def duplex_from(source: Any, stage: str | None = None) -> Any:
+    """A Duplex of `source`; itself if it is one. stage: its name, where it stands amid others, and has to read.
+
+    Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_RETURN_VALUE.
+    """
     if isinstance(source, Duplex):
         return source
     if isinstance(source, Readable):
@@ -43,7 +48,7 @@ def duplex_from(source: Any) -> Any:
             return ReaderWriter(readable, writable)
         return _Pair(_side(readable, Readable), _side(writable, Writable))
     if callable(source):
-        return _of_function(source)
+        return _of_function(source, stage)
     if isinstance(source, AsyncIterable | Iterable):
         return make_from(Duplex, source, {"writable": False})
     if isinstance(source, Awaitable):
@@ -105,11 +110,13 @@ class _Pair(Front):
         self._on_through(error)
 
 
-def _of_function(function: Callable[..., Any]) -> Any:
+def _of_function(function: Callable[..., Any], stage: str | None) -> Any:
     inlet = _Inlet()
     made = call_stage(function, (inlet.chunks(),), inlet.controller.signal)
     if isinstance(made, Duplex):
         return made
+    if stage is not None and isgenerator(made):  # it could not read
+        raise no_stage_result(made, stage, is_last=False)
     hooks = {"write": inlet.write, "final": inlet.final, "destroy": inlet.destroy}
     if isinstance(made, AsyncIterable | Iterable):
         return make_from(Duplex, made, hooks)

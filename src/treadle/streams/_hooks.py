@@ -35,11 +35,16 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
     if hook is None:
         return None
     require_callable(hook, name)
-    if not iscoroutinefunction(hook):
+    if not _is_coroutine_function(hook):
         return hook
     if name == "read":
         return lambda size: _run(stream, name, hook(size), stream._end_read)
     return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), _told(name, arguments))
+
+
+def _is_coroutine_function(hook: Callable[..., Any]) -> bool:
+    # Also of an object that is called by an `async def __call__`.
+    return iscoroutinefunction(hook) or iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004
 
 
 def adapt_methods(cls: type) -> None:

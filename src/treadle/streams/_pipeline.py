@@ -12,7 +12,7 @@ https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-c
 """
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from treadle._base.arguments import require_callable
@@ -23,6 +23,7 @@ from treadle.streams._adapters import as_iterable, as_stage
 from treadle.streams._calls import call_stage
 from treadle.streams._destroyer import destroy_stage, is_abort
 from treadle.streams._finished import watch
+from treadle.streams._mistakes import no_stage, no_stage_result
 from treadle.streams._pump import Pump
 from treadle.streams._stream import Stream
 from treadle.streams._transform import PassThrough
@@ -68,6 +69,7 @@ class _Outcome(Future[object]):
     line: "Pipeline"
 
     def settle(self, error: BaseException | None, value: object = None) -> None:
+        del self.line  # ORDER: no cycle is left, so that an error nobody will ask for is told when nobody has this any more
         if not self.done():
             if error is None:
                 self.set_result(value)
@@ -167,19 +169,17 @@ class Pipeline:
 
     def _call(self, function: Callable[..., Any], made: Any, index: int, *, is_last: bool) -> Any:
         made = call_stage(function, (made,), self._signal())
+        is_iterable = isinstance(made, Stream | AsyncIterable)
+        if not is_iterable and not (is_last and isinstance(made, Awaitable)):
+            raise no_stage_result(made, f"stages[{index}]", is_last=is_last)
         if not is_last:
-            return as_iterable(
-                made, "ERR_INVALID_RETURN_VALUE", name=f"stages[{index}]", expected="an async iterable", is_async=True
-            )
+            return made
         self._values = (None,)
         proxy = PassThrough(object_mode=True)  # so that there is a stream to go on from
         self._waits_for += 1
         if isinstance(made, Awaitable):
             self._pumps.append(Pump.of_result(made, proxy, self._take_result, ends=self._ends))
         else:
-            made = as_iterable(
-                made, "ERR_INVALID_RETURN_VALUE", name="destination", expected="an async iterable or an awaitable", is_async=True
-            )
             self._pumps.append(Pump.of_iterable(made, proxy, self._finish, ends=self._ends))
         stage = _Stage(proxy)
         stage.watch(reads=False, writes=True)
@@ -275,7 +275,8 @@ class Pipeline:
             if self._error is None:
                 for clean_up in self._clean_ups:
                     clean_up()
-            get_loop().next_tick(self._callback, self._error, *self._values)
+            callback, self._callback = self._callback, _hear  # OWNER: the loop, up to the call
+            get_loop().next_tick(callback, self._error, *self._values)
 
 
 def _hear(*_: object) -> None: ...
@@ -285,8 +286,12 @@ def _require_stage(stage: Any, index: int, *, reads: bool, writes: bool) -> None
     name = f"stages[{index}]"
     if not isinstance(stage, Stream):
         if index > 0 and not callable(stage):
-            received = type(stage).__name__
-            raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a stream or a function", received=received)
+            raise no_stage(stage, name)
+        if isinstance(stage, type) and issubclass(stage, Stream):
+            raise TreadleError(
+                "ERR_INVALID_ARG_TYPE", name=name, expected="a stream", received=f"the class {stage.__name__}",
+                hint=f"Make one: {stage.__name__}()",
+            )  # fmt: skip
         return
     core: Any = stage
     for is_wanted, has, what in ((reads, core._reads(), "readable"), (writes, core._writes(), "writable")):

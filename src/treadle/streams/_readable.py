@@ -15,6 +15,7 @@ from treadle.streams._from import make_from
 from treadle.streams._hooks import adapted
 from treadle.streams._iterator import ReadableIterator
 from treadle.streams._marks import mark_of
+from treadle.streams._mistakes import no_destination
 from treadle.streams._operators import Operators
 from treadle.streams._statistics import ReadableStatistics, bar
 from treadle.streams._stream import Stream
@@ -73,8 +74,10 @@ class Readable(ReadableCore, Operators, Stream):
         """Write all that comes to `destination`, as fast as that takes it. Returns the destination.
 
         end: the end of this stream ends the destination (never stdout and stderr). An error on either side is the other's to see:
-        pipeline() destroys both.
+        pipeline() destroys both. Raises TreadleError: ERR_INVALID_ARG_TYPE.
         """
+        if isinstance(destination, type) or not hasattr(destination, "on"):
+            raise no_destination(destination)
         Pipe(self, destination).begin(end and not getattr(destination, "is_standard", False))
         return destination
 

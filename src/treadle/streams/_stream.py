@@ -4,15 +4,17 @@ Not here: the mechanism (_native.stream_core); the two sides (readable.py, writa
 Source: https://nodejs.org/api/stream.html
 """
 
+from asyncio import _get_running_loop as running_loop
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
-from treadle.loop.current import FACES
+from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
 from treadle.streams._destroyer import is_abort
 from treadle.streams._hooks import adapt_methods
+from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, wrong_chunk
 
 if TYPE_CHECKING:
     from treadle._native.faces import Faces
@@ -34,6 +36,23 @@ class Stream(EventEmitter):
     @staticmethod
     def _make_error(code: str, **data: Any) -> TreadleError:
         return TreadleError(code, **data)
+
+    _stray_coroutine = staticmethod(stray_coroutine)
+    _unconstructed = unconstructed
+    _takes_objects = True  # whether there is an option for it
+
+    def _require_own_loop(self, is_running: bool) -> None:
+        # Its loop does not run in this thread. Where nothing runs at all, what is scheduled waits for the next run of its loop.
+        if is_running or running_loop() is not None:
+            get_loop()  # raises ERR_NO_LOOP where none runs in this thread
+            raise foreign(self)
+
+    def _wrong_chunk(self, chunk: Any, reads: bool) -> TreadleError:
+        core: Any = self
+        option = "object_mode"
+        if core._reads() and core._writes():
+            option = "readable_object_mode" if reads else "writable_object_mode"
+        return wrong_chunk(self, chunk, option if self._takes_objects else None)
 
     @staticmethod
     def _flat(data: "bytes | bytearray | memoryview") -> "bytes | memoryview":

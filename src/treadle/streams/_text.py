@@ -33,12 +33,23 @@ class Decoder(Protocol):
     def finish(self) -> str: ...
 
 
-def known_encoding(encoding: str) -> str:
+def known_encoding(encoding: object) -> str:
     """The one name of an encoding. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
-    name = _NAMES.get(encoding) or _NAMES.get(encoding.lower())
+    name = _NAMES.get(encoding.lower()) if isinstance(encoding, str) else None
     if name is None:
-        raise TreadleError("ERR_UNKNOWN_ENCODING", encoding=encoding)
+        raise TreadleError("ERR_UNKNOWN_ENCODING", encoding=encoding, hint=_next_step(encoding))
     return name
+
+
+def _next_step(encoding: object) -> str | None:
+    # None: what the table says.
+    if callable(encoding):
+        return "A callback is given by its name: write(chunk, callback=...), end(chunk, callback=...)"
+    try:
+        codecs.lookup(encoding)  # type: ignore[arg-type]
+    except (TypeError, LookupError, ValueError):
+        return None
+    return f"Node's encodings are utf8, utf16le, latin1, ascii, base64, base64url, hex; with Python's, text.encode({encoding!r})"
 
 
 def encode(text: str, encoding: str) -> bytes:
