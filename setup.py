@@ -34,6 +34,7 @@ UNITS = {
     "emitter": OWN_GIL,
     "stream_states": OWN_GIL,
     "stream_core": OWN_GIL,
+    "readable_buffer": OWN_GIL,
     "readable": OWN_GIL,
     "writable": OWN_GIL,
     "transform": OWN_GIL,

@@ -1,6 +1,7 @@
 """Declarations of readable.pyx: what other native units may touch."""
 from treadle._native.emitter cimport NativeListener
-from treadle._native.stream_core cimport Half, StreamCore, length_of, set_size
+from treadle._native.readable_buffer cimport ReadableBuffer
+from treadle._native.stream_core cimport StreamCore, length_of, set_size
 from treadle._native.stream_states cimport FLOWING, SUPPLYING, Flow, Supply
 
 cdef enum:
@@ -8,14 +9,10 @@ cdef enum:
     READ_NEGATIVE = -2          # of a read() that asks for less than nothing
 
 
-cdef class ReadableState(Half):
+cdef class ReadableState(ReadableBuffer):
     cdef Supply supply
     cdef Flow flow
-    cdef Py_ssize_t first_offset    # how much of the first chunk in the buffer was read
     cdef object read_option         # the hook of the options, or None: then the method of the class
-    cdef object decoder             # has decode(chunk) and finish(), both -> str; None: chunks are bytes
-    cdef str encoding               # of the decoder
-    cdef bint has_pairs             # text with characters beyond U+FFFF was buffered; never cleared
     # facts, each set and cleared where it says
     cdef bint is_reading            # set before the read hook is called; cleared by push()
     cdef bint is_sync               # inside the read hook, and before the first: events wait for a tick
@@ -41,9 +38,6 @@ cdef class ReadableState(Half):
     cdef bint unshift(self, chunk, encoding) except -1
     cdef bint push_converted(self, chunk, encoding) except -1
     cdef object checked(self, chunk, str encoding, bint is_text_wanted)
-    cdef object in_units(self, text)
-    cdef int keep_text(self, text, bint is_first) except -1
-    cdef int keep_first(self, chunk) except -1
     cdef int end_pushed(self) except -1
     cdef object read(self, Py_ssize_t size)
     cdef int ask(self) except -1
@@ -51,9 +45,6 @@ cdef class ReadableState(Half):
     cdef int note_empty(self, bint has_read_past) except -1
     cdef int call_read(self) except -1
     cdef int raise_mark(self, Py_ssize_t size) except -1
-    cdef object take_first(self)
-    cdef str joined_text(self, list pieces)
-    cdef object take_some(self, Py_ssize_t size)
     cdef int note_data_listeners(self) except -1
     cdef int arrange_readable(self) except -1
     cdef int emit_readable(self) except -1
@@ -69,10 +60,6 @@ cdef class ReadableState(Half):
     cdef int heard(self, event) except -1
     cdef int unheard(self, event) except -1
     cdef int note_listeners(self) except -1
-    cdef int set_decoder(self, decoder, str encoding) except -1
-
-    cdef inline int keep(self, chunk, bint is_first) except -1:
-        return self.keep_first(chunk) if is_first else self.buffer.push(chunk)
 
     cdef inline bint can_push_more(self) noexcept:
         # With nothing buffered there is always room, also where the mark is 0.

@@ -1,11 +1,12 @@
 from collections.abc import Hashable
 from typing import Any, Final, Self
 
-from treadle._native.stream_core import Half, StreamCore
+from treadle._native.readable_buffer import ReadableBuffer
+from treadle._native.stream_core import StreamCore
 
 SUPPLIES: Final[tuple[str, ...]]
 
-class ReadableState(Half): ...
+class ReadableState(ReadableBuffer): ...
 
 class ReadableCore(StreamCore):
     def push(self, chunk: Any, encoding: str | None = None) -> bool: ...

@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t
 
 from treadle._native.emitter cimport NativeListener
 from treadle._native.queues cimport Ring
+from treadle._native.readable_buffer cimport first_length, take
 from treadle._native.stream_core cimport (
     Attempt, Half, Method, StreamCore, call_hook_1, failure_of_attempt, hasten, is_stray, length_of,
     set_size)
@@ -23,13 +24,9 @@ from treadle._native.stream_states cimport (
 from treadle._native.timers cimport NS_PER_MS, clock_ns
 from treadle._native.stream_states import SUPPLIES
 
-cdef extern from "Python.h":
-    int width_of "PyUnicode_KIND"(object text) noexcept     # bytes a character takes; 4: some are beyond U+FFFF
-
 cdef enum:
     FLOW_NS = 10 * NS_PER_MS    # how long chunks may flow on end: what the loop's guard allows a drain, too
     LOOK_EVERY = 64             # chunks between two looks at the clock
-    WIDE = 4
     MARK_MAX = 1 << 30          # how far read(size) raises a mark: 1 GiB, as in Node
 
 
@@ -94,12 +91,6 @@ cdef inline int emit_data(ReadableState state, chunk) except -1:
     return 0
 
 
-cdef inline Py_ssize_t first_length(ReadableState state) except -1:
-    # What is left of the first chunk, which there is.
-    cdef PyObject *first = state.buffer.slots[state.buffer.head]
-    return length_of(<object>first) - state.first_offset
-
-
 cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except -1:
     # How much of what is buffered a read() of that size gets.
     if size == 0 or size == READ_NEGATIVE or (state.length == 0 and state.supply != SUPPLYING):
@@ -115,18 +106,11 @@ cdef inline Py_ssize_t readable_now(ReadableState state, Py_ssize_t size) except
     return state.length if state.supply != SUPPLYING else 0
 
 
-cdef inline object take(ReadableState state, Py_ssize_t count):
-    # Out of the buffer, which has that much; length is the caller's to correct.
-    if state.object_mode or (state.first_offset == 0 and first_length(state) == count):
-        return state.buffer.pop()
-    return state.take_some(count)
-
-
 cdef int attempt_read(ReadableState state, void *argument) except -1:
     return state.call_read()
 
 
-cdef class ReadableState(Half):
+cdef class ReadableState(ReadableBuffer):
     def __cinit__(self):
         self.is_sync = True
 
@@ -212,26 +196,6 @@ cdef class ReadableState(Half):
             stream.error_or_destroy(stream._wrong_chunk(chunk, True), False)
             return None
         return chunk
-
-    cdef object in_units(self, text):
-        # COMPAT(node): text that waits is counted, and cut by read(size), in units of UTF-16: a wide character is two of them here.
-        if width_of(text) < WIDE:
-            return text
-        self.has_pairs = True
-        return self.stream()._split_pairs(text)
-
-    cdef int keep_text(self, text, bint is_first) except -1:
-        if isinstance(text, str):       # COMPAT(node): bytes that are put back stay bytes, though text is given out
-            text = self.in_units(text)
-        self.keep(text, is_first)
-        self.length += length_of(text)
-        return 0
-
-    cdef int keep_first(self, chunk) except -1:
-        if self.first_offset:
-            rest = self.take_first()
-            self.buffer.push_first(rest)
-        return self.buffer.push_first(chunk)
 
     cdef int end_pushed(self) except -1:
         cdef object rest
@@ -336,62 +300,11 @@ cdef class ReadableState(Half):
         self.mark = self.high_water_mark
         return 0
 
-    cdef object take_first(self):
-        # What is left of the first chunk.
-        cdef object first = self.buffer.first()
-        if self.first_offset:
-            first = first[self.first_offset:]
-            self.first_offset = 0
-        self.buffer.pop()
-        return first
-
-    cdef object take_some(self, Py_ssize_t count):
-        # A part of the first chunk, or more than it, joined.
-        cdef list pieces = []
-        cdef object first
-        cdef Py_ssize_t rest
-        while count > 0 and self.buffer.size:
-            first = self.buffer.first()
-            rest = length_of(first) - self.first_offset
-            if count < rest:
-                pieces.append(first[self.first_offset:self.first_offset + count])
-                self.first_offset += count
-                break
-            pieces.append(self.take_first())
-            count -= rest
-        if len(pieces) == 1:
-            return pieces[0]
-        return b"".join(pieces) if self.decoder is None else self.joined_text(pieces)
-
-    cdef str joined_text(self, list pieces):
-        cdef StreamCore stream = self.stream()
-        return "".join([piece if isinstance(piece, str) else stream._decode(piece, "utf8") for piece in pieces])
-
     cdef int note_data_listeners(self) except -1:
         cdef StreamCore stream = self.stream()
         cdef object entry = None if stream._events is None or stream.has_own_emit else stream._events.get("data")
         self.only_data = entry if isinstance(entry, NativeListener) else None
         self.is_unheard = not stream.hears("data") and not stream.has_own_emit
-        return 0
-
-    cdef int set_decoder(self, decoder, str encoding) except -1:
-        # What is buffered is decoded, too; where that is no text, nothing changes.
-        cdef list chunks = []
-        cdef str text
-        while self.buffer is not None and self.buffer.size:
-            chunks.append(self.take_first())
-        try:
-            text = self.in_units("".join([decoder.decode(chunk) for chunk in chunks]))
-        except BaseException:
-            for chunk in chunks:
-                self.buffer.push(chunk)
-            raise
-        self.decoder = decoder
-        self.encoding = encoding
-        self.length = 0
-        if text:
-            self.buffer.push(text)
-            self.length = 1 if self.object_mode else length_of(text)
         return 0
 
     # ---- telling

@@ -1,0 +1,3 @@
+from treadle._native.stream_core import Half
+
+class ReadableBuffer(Half): ...
