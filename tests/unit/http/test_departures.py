@@ -1,8 +1,8 @@
 """A client leaves while nobody reads what it has sent: the server hears of it all the same.
 
 Reading is paused by a handler that does not read, or by what is pipelined behind a request that is not answered. A reset is
-noticed at once; a client that has only ended its side still gets its answer, for as long as a request may take. Not here: clients that
-leave while they are read (test_gone.py).
+noticed at once; a client that has only ended its side still gets its answer, for as long as a request may take. Not here: clients
+that leave while they are read (test_gone.py).
 """
 
 from __future__ import annotations
