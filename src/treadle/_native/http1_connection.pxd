@@ -50,6 +50,7 @@ cdef class Connection(Wire):
     cdef bint is_consuming          # consume() is on the stack: whoever completes an answer leaves the rest to it
     cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
+    cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_upgrade_offered    # by the current message
     cdef bint is_parser_spent       # it may think that the connection ends behind the current message: not used again
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain

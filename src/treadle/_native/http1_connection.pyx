@@ -30,6 +30,7 @@ from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore, ResponseWritable
+from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
@@ -619,7 +620,7 @@ cdef class Connection(Wire):
         if self.phase == IDLE and not self.closing and (self.unsent_bytes or self.unparsed is not None):
             return self.set_deadline(self.server.keep_alive_ms)     # not idle: the peer still reads, see on_backlog()
         if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
-            return self.end_now(None) if self.has_peer_ended else 0
+            return self.end_now(None) if self.has_peer_ended or self.is_peer_ending else 0
         return self.close_after_flush()
 
     cdef int on_end(self) except -1:
@@ -628,10 +629,26 @@ cdef class Connection(Wire):
         if self.phase == ANSWERING or self.unparsed is not None:
             if self.request is not None:
                 self.request.on_over()
+            self.rewatch()
             return self.set_deadline(self.server.request_ms)
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
+
+    cdef int paused_interest(self) noexcept:
+        # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
+        # what it sent lies unread. Between two messages input is read, or there is some to go on with.
+        if self.phase == LINGERING or (self.phase == IDLE and self.unparsed is None):
+            return 0
+        return GONE if self.has_peer_ended or self.is_peer_ending else GONE | HALF_CLOSED
+
+    cdef int on_departure(self, bint is_gone) except -1:
+        if is_gone:
+            return self.fail_as_kernel_says()
+        self.is_peer_ending = True      # it may only have ended its own side, see on_end()
+        if self.phase == ANSWERING:
+            self.set_deadline(self.server.request_ms)
+        return self.rewatch()
 
     cdef int on_drained(self) except -1:
         if self.response is not None:

@@ -118,7 +118,11 @@ cdef class ResponseCore(WritableCore):
 
     def __repr__(self):
         state = "finished" if self.finished else "lost" if self.connection is None else "sending" if self.headers_sent else "open"
-        return f"<{type(self).__name__} {self.status_code} {state} sent={self.sent:_}>"
+        cdef ResponseWritable half = <ResponseWritable>self.writable_half
+        kept = ""
+        if half is not None and half.corked and not self.finished:
+            kept = f" corked={half.corked} kept={half.length:_}"
+        return f"<{type(self).__name__} {self.status_code} {state} sent={self.sent:_}{kept}>"
 
     @property
     def is_lost(self):

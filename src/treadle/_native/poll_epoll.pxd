@@ -16,6 +16,8 @@ cdef extern from "<sys/epoll.h>" nogil:
 cdef enum:
     READABLE = 1        # or the peer has ended, or the descriptor has failed: reading tells
     WRITABLE = 2        # likewise
+    HALF_CLOSED = 4     # the peer has ended its side, whatever lies unread before that; for a handle that does not read
+    GONE = 8            # the descriptor has failed, or both sides have ended; for one that neither reads nor writes
 
 
 cdef int open_eventfd(int at) except -1
@@ -24,9 +26,9 @@ cdef int open_eventfd(int at) except -1
 cdef class PollHandle:
     # A descriptor the loop watches. Subclasses say what happens when it is ready.
     cdef int fd                 # -1: closed
-    cdef readonly int interest  # READABLE | WRITABLE as given to the kernel; 0: not watched
+    cdef readonly int interest  # what it waits for, as given to the kernel; 0: not watched
     cdef uint32_t generation    # tells an event of this watch from one of an earlier holder of the same fd
-    cdef bint is_refed          # it holds the program while it is watched
+    cdef bint is_refed          # it holds the program while it waits to read or to write
     cdef bint is_counted        # it is one of poller.refs
 
     cdef int on_ready(self, int ready) except -1    # in the poll phase

@@ -76,7 +76,7 @@ cdef class PollHandle:
         self.is_refed = True
 
     cdef int on_ready(self, int ready) except -1:
-        # ready: READABLE | WRITABLE, only what it is interested in; all of it where the descriptor has an error.
+        # ready: what of its interest has come; all of it where the descriptor has an error.
         return 0
 
     cdef bint calls_nobody(self, int ready) noexcept:
@@ -120,7 +120,7 @@ cdef class Poller:
         PyMem_Free(self.events)
 
     cdef int watch(self, PollHandle handle, int interest) except -1:
-        # Watch handle.fd for interest (at least one of READABLE, WRITABLE), or change what it is watched for. Raises OSError.
+        # Watch handle.fd for interest (at least one of READABLE, WRITABLE, HALF_CLOSED, GONE), or change what it is watched for. Raises OSError.
         cdef bint is_new
         cdef int error
         self.renew_if_forked()
@@ -146,7 +146,9 @@ cdef class Poller:
     cdef int tell_kernel(self, PollHandle handle, int interest, int operation) noexcept:
         # EPOLL_CTL_ADD or _MOD, or the other one where the fd was closed and handed out behind our back. 0, or the errno.
         cdef epoll_event event
-        event.events = ((EPOLLIN | EPOLLRDHUP) if interest & READABLE else 0) | (EPOLLOUT if interest & WRITABLE else 0)
+        event.events = (EPOLLIN | EPOLLRDHUP) if interest & READABLE else EPOLLRDHUP if interest & HALF_CLOSED else 0
+        if interest & WRITABLE:
+            event.events |= EPOLLOUT        # and for GONE nothing: failures are told unasked
         event.data.u64 = (<uint64_t>handle.generation << 32) | <uint32_t>handle.fd
         if epoll_ctl(self.epoll_fd, operation, handle.fd, &event) == 0:
             return 0
@@ -203,7 +205,7 @@ cdef class Poller:
 
     cdef void count(self, PollHandle handle) noexcept:
         # After is_refed or interest changed.
-        cdef bint holds = handle.is_refed and handle.interest != 0
+        cdef bint holds = handle.is_refed and handle.interest & (READABLE | WRITABLE) != 0
         if holds != handle.is_counted:
             handle.is_counted = holds
             self.refs += 1 if holds else -1
@@ -279,6 +281,9 @@ cdef class Poller:
                             ready[0] &= ~READABLE
                         if not event.events & EPOLLOUT:
                             ready[0] &= ~WRITABLE
+                        if not event.events & EPOLLRDHUP:
+                            ready[0] &= ~HALF_CLOSED
+                        ready[0] &= ~GONE
                     if ready[0]:
                         return handle
         return None

@@ -70,6 +70,7 @@ cdef class Stream(PollHandle):
     cdef int shut_down(self) except -1
     cdef int close_after_flush(self) except -1
     cdef int end_now(self, error) except -1
+    cdef int fail_as_kernel_says(self) except -1
     cdef int fail(self, int error_number) except -1
     cdef int finish(self) except -1
     cdef int release_fd(self) except -1
@@ -85,6 +86,8 @@ cdef class Stream(PollHandle):
     cdef int on_flushed(self) except -1     # nothing waits
     cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
+    cdef int paused_interest(self) noexcept # HALF_CLOSED | GONE: what to wait for while it neither reads nor sends; 0: nothing
+    cdef int on_departure(self, bint is_gone) except -1     # that has come. Unless is_gone, the peer has only ended its side
 
 
 cdef class Listener(PollHandle):

@@ -16,12 +16,12 @@ from posix.unistd cimport close
 
 from treadle._native.loop cimport LoopCore
 from treadle._native.movers cimport Mover
-from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle
+from treadle._native.poll_epoll cimport GONE, HALF_CLOSED, READABLE, WRITABLE, PollHandle
 from treadle._native.queues cimport Ring
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
-        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, SHUT_WR
+        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, SHUT_WR, SOL_SOCKET, SO_ERROR
     struct iovec:
         void *iov_base
         size_t iov_len
@@ -34,6 +34,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int accept4(int fd, sockaddr *address, socklen_t *room, int flags)
     int getsockname(int fd, sockaddr *address, socklen_t *room)
     int shutdown(int fd, int how)
+    int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
     int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 
 cdef extern from "<netinet/tcp.h>" nogil:
@@ -68,6 +69,8 @@ cdef class Stream(PollHandle):
     # ---- reading
 
     cdef int on_ready(self, int ready) except -1:
+        if ready & (HALF_CLOSED | GONE):        # it waits for nothing else, see rewatch()
+            return self.on_departure(ready & GONE != 0)
         if ready & WRITABLE and not self.is_ended:
             self.on_writable()
             if ready & READABLE:
@@ -115,6 +118,8 @@ cdef class Stream(PollHandle):
                 interest |= WRITABLE
         elif self.unsent_bytes and not self.is_corked:
             interest |= WRITABLE
+        if not interest and not self.closing:
+            interest = self.paused_interest()
         if interest == self.interest:
             return 0
         if not interest:
@@ -337,6 +342,14 @@ cdef class Stream(PollHandle):
             self.finish()
         return 0
 
+    cdef int fail_as_kernel_says(self) except -1:
+        # The kernel has told that the peer is gone: why? Nothing wrong where both sides have ended.
+        cdef int error_number = 0
+        cdef socklen_t room = sizeof(error_number)
+        if getsockopt(self.fd, SOL_SOCKET, SO_ERROR, &error_number, &room) < 0:
+            error_number = errno
+        return self.fail(error_number) if error_number else self.end_now(None)
+
     cdef int fail(self, int error_number) except -1:
         return self.end_now(OSError(error_number, os.strerror(error_number)))
 
@@ -416,6 +429,12 @@ cdef class Stream(PollHandle):
         return 0
 
     cdef int on_closed(self) except -1:
+        return 0
+
+    cdef int paused_interest(self) noexcept:
+        return 0
+
+    cdef int on_departure(self, bint is_gone) except -1:
         return 0
 
 

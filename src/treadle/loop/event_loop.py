@@ -55,9 +55,9 @@ class _Watched:
         """What is waited for on a descriptor, or on what has one. Raises KeyError where nothing is."""
         fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         watcher = self._core.watcher(fd)
-        if watcher is None:
+        if watcher is None or not watcher.interest & (selectors.EVENT_READ | selectors.EVENT_WRITE):
             raise KeyError(fileobj)
-        return selectors.SelectorKey(fileobj, fd, watcher.interest, None)
+        return selectors.SelectorKey(fileobj, fd, watcher.interest & (selectors.EVENT_READ | selectors.EVENT_WRITE), None)
 
     def close(self) -> None: ...
 
