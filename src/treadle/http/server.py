@@ -6,7 +6,7 @@ Not here: connections (_native.http1_connection), what a handler gets (message.p
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import inspect
 import logging
 import os
@@ -16,22 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from treadle._base.arguments import require_callable
-from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
-from treadle._native.tcp import Listener
 from treadle.events import EventEmitter
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
-from treadle.loop.accepting import pause_accepting
-from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
+from treadle.loop.listening import BACKLOG, ListeningPlace
 
 __all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]
 
 logger = logging.getLogger("treadle.http")
-
-BACKLOG = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
 
 Handler = Callable[[IncomingMessage, ServerResponse], Any]
 
@@ -72,9 +67,7 @@ class Server(EventEmitter):
         self._core = Core(self._loop, limits, timeouts, self._drained)
         self._core.handler = self._emit_request
         self._handler = handler
-        self._listener: HTTPListener | None = None
-        self._path: str | None = None
-        self._is_refed = True
+        self._place = ListeningPlace(self._loop, logger)
         self._closed: asyncio.Future[None] | None = None
         if handler is not None:
             self.on("request", handler)
@@ -84,7 +77,7 @@ class Server(EventEmitter):
             self._core.handler = handler
 
     def __repr__(self) -> str:
-        state = "closed" if self._listener is None else f"listening on {self.address()}"
+        state = f"listening on {self.address()}" if self._place.is_open else "closed"
         now = self.statistics()
         return f"<{type(self).__name__} {state} connections={now.connections} requests={now.requests} handlers={now.handlers}>"
 
@@ -119,21 +112,8 @@ class Server(EventEmitter):
 
         'listening' follows on the next tick. Raises OSError, and TreadleError (ERR_SERVER_ALREADY_LISTEN).
         """
-        if self._listener is not None:
-            raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
-        if sock is None:
-            sock = bind_unix(os.fspath(path)) if path is not None else bind_tcp(host, port)
-            self._path = os.fspath(path) if path is not None else None
-        try:
-            sock.setblocking(False)
-            sock.listen(backlog)
-            listener = HTTPListener(self._core, sock, self._pause_accepting)
-            listener.set_ref(self._is_refed)
-            listener.start()
-        except BaseException:
-            sock.close()
-            raise
-        self._listener = listener
+        self._place.require_closed()
+        self._place.open(functools.partial(HTTPListener, self._core), port, host, path, sock, backlog)
         self._core.is_closing = False
         if callback is not None:
             self.once("listening", callback)
@@ -142,15 +122,13 @@ class Server(EventEmitter):
 
     def address(self) -> tuple[str, int] | str | None:
         """(host, port), the path of a Unix socket, or None while it does not listen."""
-        if self._listener is None:
-            return None
-        name = self._listener.sock.getsockname()
+        name = self._place.name
         return name[:2] if isinstance(name, tuple) else name
 
     @property
     def is_listening(self) -> bool:
         """True from listen() to close()."""
-        return self._listener is not None
+        return self._place.is_open
 
     @property
     def connections(self) -> int:
@@ -163,40 +141,28 @@ class Server(EventEmitter):
 
     def ref(self) -> Server:
         """Let it hold the program while it listens (the default)."""
-        return self._set_ref(True)
+        self._place.set_ref(True)
+        return self
 
     def unref(self) -> Server:
         """Let the program end although it listens."""
-        return self._set_ref(False)
-
-    def _set_ref(self, is_refed: bool) -> Server:
-        self._is_refed = is_refed
-        if self._listener is not None:
-            self._listener.set_ref(is_refed)
+        self._place.set_ref(False)
         return self
-
-    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        pause_accepting(self._loop, logger, listener, error, is_refed=self._is_refed)
 
     # ---- ending
 
     def close(self, callback: Callable[[], object] | None = None) -> Server:
         """Stop accepting and end idle connections; answers under way are completed. 'close' follows when the last connection
         has closed. A second call is no harm; its callback is called all the same."""
-        if self._listener is None and not self._core.is_closing:
+        if not self._place.is_open and not self._core.is_closing:
             if callback is not None:
                 self._loop.next_tick(callback)
             return self
         if callback is not None:
             self.once("close", callback)
-        if self._listener is None:
+        if not self._place.is_open:
             return self
-        self._listener.close()
-        self._listener = None
-        if self._path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
-            self._path = None
+        self._place.close()
         self._core.is_closing = True
         self._core.close_idle_connections()
         if self._core.connection_count == 0:
@@ -205,7 +171,7 @@ class Server(EventEmitter):
 
     async def wait_closed(self) -> None:
         """Wait until close() was called and the last connection has closed."""
-        if self._listener is None and self._core.connection_count == 0:
+        if not self._place.is_open and self._core.connection_count == 0:
             return
         if self._closed is None:
             self._closed = self._loop.create_future()
@@ -220,7 +186,7 @@ class Server(EventEmitter):
         self._core.close_all_connections()
 
     def _drained(self) -> None:
-        if self._listener is not None or self._core.connection_count:
+        if self._place.is_open or self._core.connection_count:
             return
         if self._closed is not None:
             closed, self._closed = self._closed, None

@@ -5,14 +5,13 @@ ended. Not here: connections (_socket.py), binding (treadle.loop.binding).
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket as sockets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -20,17 +19,14 @@ from treadle._native.socket_stream import SocketListener, SocketStream
 from treadle._native.tcp import Listener
 from treadle.events import AbortSignal, EventEmitter
 from treadle.events.abort import AbortEvent
-from treadle.loop.accepting import pause_accepting
-from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
+from treadle.loop.listening import BACKLOG, ListeningPlace
 from treadle.net._addresses import Address, address_of, require_port
 from treadle.net._socket import Socket
 
 __all__ = ["BACKLOG", "Server", "ServerStatistics", "create_server"]
 
 logger = logging.getLogger("treadle.net")
-
-BACKLOG: Final = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
 
 
 @dataclass(frozen=True)
@@ -89,16 +85,14 @@ class Server(EventEmitter):
         self.pause_on_connect = pause_on_connect  # likewise
         self._loop = get_loop()
         self._options = options
-        self._listener: SocketListener | None = None
-        self._path: str | None = None
-        self._is_refed = True
+        self._place = ListeningPlace(self._loop, logger)
         self._sockets: set[Socket] = set()
         self._accepted = 0
         self._connecting: Socket | None = None  # whose listeners run now
         self._dropped = 0
 
     def __repr__(self) -> str:
-        state = "closed" if self._listener is None else f"listening on {self.address()}"
+        state = f"listening on {self.address()}" if self._place.is_open else "closed"
         return f"<{type(self).__name__} {state} connections={len(self._sockets)}>"
 
     # -- listening -------------------------------------------------------------------------------------------------
@@ -120,8 +114,7 @@ class Server(EventEmitter):
 
         Raises TreadleError: ERR_SERVER_ALREADY_LISTEN, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
         """
-        if self._listener is not None:
-            raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
+        self._place.require_closed()
         require_port(port)
         if callback is not None:
             require_callable(callback, "callback")
@@ -129,27 +122,15 @@ class Server(EventEmitter):
         if signal is not None:
             self._heed(signal)
         try:
-            if sock is None:
-                sock = bind_unix(os.fspath(path)) if path is not None else bind_tcp(host, port)
-                self._path = os.fspath(path) if path is not None else None
-            self._start(sock, backlog)
+            self._place.open(self._make_listener, port, host, path, sock, backlog)
         except OSError as error:
             self._loop.next_tick(self.emit, "error", error)
         else:
             self._loop.next_tick(self._tell_listening)
         return self
 
-    def _start(self, sock: sockets.socket, backlog: int) -> None:
-        try:
-            sock.setblocking(False)
-            sock.listen(backlog)
-            listener = SocketListener(self._loop, sock, self._connected, self._pause_accepting)
-            listener.set_ref(self._is_refed)
-            listener.start()
-        except BaseException:
-            sock.close()
-            raise
-        self._listener = listener
+    def _make_listener(self, sock: sockets.socket, on_failed: Callable[[Listener, OSError], object]) -> SocketListener:
+        return SocketListener(self._loop, sock, self._connected, on_failed)
 
     def _heed(self, signal: AbortSignal) -> None:
         def abort(_: AbortEvent | None = None) -> None:
@@ -162,11 +143,8 @@ class Server(EventEmitter):
             self.once("close", lambda: signal.remove_event_listener("abort", abort))  # which may be heard for longer
 
     def _tell_listening(self) -> None:
-        if self._listener is not None:
+        if self._place.is_open:
             self.emit("listening")
-
-    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        pause_accepting(self._loop, logger, listener, error, is_refed=self._is_refed)
 
     def _connected(self, handle: SocketStream) -> None:
         if self.max_connections is not None and len(self._sockets) >= self.max_connections:
@@ -217,15 +195,13 @@ class Server(EventEmitter):
 
     def address(self) -> Address | str | None:
         """Where it listens: (address, port, family), the path of a Unix socket, or None while it does not."""
-        if self._listener is None:
-            return None
-        name = self._listener.sock.getsockname()
-        return name if isinstance(name, str) else address_of(name)
+        name = self._place.name
+        return name if isinstance(name, str) or name is None else address_of(name)
 
     @property
     def listening(self) -> bool:
         """True from listen() to close()."""
-        return self._listener is not None
+        return self._place.is_open
 
     @property
     def connections(self) -> int:
@@ -244,16 +220,12 @@ class Server(EventEmitter):
 
     def ref(self) -> Self:
         """Let it hold the program while it listens (the default)."""
-        return self._set_ref(True)
+        self._place.set_ref(True)
+        return self
 
     def unref(self) -> Self:
         """Let the program end although it listens."""
-        return self._set_ref(False)
-
-    def _set_ref(self, is_refed: bool) -> Self:
-        self._is_refed = is_refed
-        if self._listener is not None:
-            self._listener.set_ref(is_refed)
+        self._place.set_ref(False)
         return self
 
     # -- ending ----------------------------------------------------------------------------------------------------
@@ -265,17 +237,11 @@ class Server(EventEmitter):
         """
         if callback is not None:
             require_callable(callback, "callback")
-            if self._listener is None:
+            if not self._place.is_open:
                 self.once("close", lambda: callback(TreadleError("ERR_SERVER_NOT_RUNNING")))
             else:
                 self.once("close", callback)
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-            if self._path is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._path)
-                self._path = None
+        self._place.close()
         self._close_if_drained()
         return self
 
@@ -284,12 +250,12 @@ class Server(EventEmitter):
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
-        if self._listener is None and not self._sockets:
+        if not self._place.is_open and not self._sockets:
             self._loop.next_tick(self.emit, "close")
 
     async def wait_closed(self) -> None:
         """Wait until it does not listen and its last connection has ended."""
-        if self._listener is None and not self._sockets:
+        if not self._place.is_open and not self._sockets:
             return
         closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -310,7 +276,7 @@ class Server(EventEmitter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close it, and wait until its last connection has ended; where the block has failed, these are destroyed."""
-        if self._listener is not None:
+        if self._place.is_open:
             self.close()
         if error is not None:
             for socket in list(self._sockets):

@@ -1,0 +1,101 @@
+"""Where a server listens: at most one place at a time, a TCP port, a Unix socket or a socket that is bound already.
+
+    ListeningPlace ── open() ──► a listener accepts ── close() ──► descriptor closed, file of a Unix socket removed
+
+Invariants: a socket that does not get to listen is closed; what was opened is given back once. Not here: binding (binding.py),
+accepting (_native.tcp), connections, and what a server emits.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from treadle._base.errors import TreadleError
+from treadle._native.tcp import Listener
+from treadle.loop.accepting import pause_accepting
+from treadle.loop.binding import bind_tcp, bind_unix
+from treadle.loop.event_loop import EventLoop
+
+__all__ = ["BACKLOG", "ListenerFactory", "ListeningPlace"]
+
+BACKLOG = 2048  # connections the kernel holds until they are accepted; uvicorn, gunicorn
+
+ListenerFactory = Callable[[socket.socket, Callable[[Listener, OSError], object]], Listener]
+"""(bound socket, what is called when accepting has failed) -> a listener that does not accept yet"""
+
+
+class ListeningPlace:
+    """The listener of one server, or None while it does not listen."""
+
+    def __init__(self, loop: EventLoop, logger: logging.Logger) -> None:
+        self._loop = loop
+        self._logger = logger
+        self._listener: Listener | None = None
+        self._path: str | None = None  # the file to remove
+        self._is_refed = True
+
+    @property
+    def is_open(self) -> bool:
+        """True from open() to close()."""
+        return self._listener is not None
+
+    @property
+    def name(self) -> Any:
+        """The socket's own name: an address tuple, a path, or None while it is not open."""
+        return None if self._listener is None else self._listener.sock.getsockname()
+
+    def require_closed(self) -> None:
+        """Raises TreadleError: ERR_SERVER_ALREADY_LISTEN."""
+        if self._listener is not None:
+            raise TreadleError("ERR_SERVER_ALREADY_LISTEN")
+
+    def open(
+        self,
+        factory: ListenerFactory,
+        port: int,
+        host: str,
+        path: str | os.PathLike[str] | None,
+        sock: socket.socket | None,
+        backlog: int,
+    ) -> None:
+        """Bind, unless a bound sock is given, listen and accept. Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
+        file = None
+        if sock is None and path is not None:
+            file = os.fspath(path)
+            sock = bind_unix(file)
+        elif sock is None:
+            sock = bind_tcp(host, port)
+        try:
+            sock.setblocking(False)
+            sock.listen(backlog)
+            listener = factory(sock, self._pause_accepting)
+            listener.set_ref(self._is_refed)
+            listener.start()
+        except BaseException:
+            sock.close()
+            raise
+        self._listener = listener
+        self._path = file
+
+    def close(self) -> None:
+        """Stop accepting; no effect where it is not open."""
+        if self._listener is None:
+            return
+        self._listener.close()
+        self._listener = None
+        if self._path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self._path = None
+
+    def set_ref(self, is_refed: bool) -> None:
+        """Whether it holds the program while it is open."""
+        self._is_refed = is_refed
+        if self._listener is not None:
+            self._listener.set_ref(is_refed)
+
+    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
+        pause_accepting(self._loop, self._logger, listener, error, is_refed=self._is_refed)
