@@ -6,8 +6,9 @@
 
 A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before
 them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is
-destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how
-two streams are piped (_native.stream_pipe), how a stream takes what an iterable gives (_pump.py). Source:
+destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence; then the pipeline
+holds nothing, since its listeners stay with the streams. Not here: how two streams are piped (_native.stream_pipe), how a stream
+takes what an iterable gives (_pump.py). Source:
 https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
 """
 
@@ -276,6 +277,14 @@ class Pipeline:
                 for clean_up in self._clean_ups:
                     clean_up()
             get_loop().next_tick(self._callback, self._error, *self._values)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # Stages may still be connected, where what comes before them has failed at once.
+        self._callback = _hear
+        self._values = ()
+        self._pumps.clear()
+        self._clean_ups.clear()
 
 
 def _hear(*_: object) -> None: ...
@@ -302,7 +311,7 @@ class _Stage:
     __slots__ = ("_is_through", "_stream", "forget")
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
+        self._stream = stream  # None once it was destroyed, as far as that was needed
         self._is_through = False
         self.forget: Callable[[], None] | None = None
 
@@ -317,6 +326,8 @@ class _Stage:
         self._is_through = error is None
 
     def destroy(self, error: BaseException | None) -> None:
+        stream, self._stream = self._stream, None
+        self.forget = None
         if not self._is_through:
             self._is_through = True
-            destroy_stage(self._stream, TreadleError("ERR_STREAM_DESTROYED", operation="pipe") if error is None else error)
+            destroy_stage(stream, TreadleError("ERR_STREAM_DESTROYED", operation="pipe") if error is None else error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
-from treadle.loop.current import FACES
+from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
 from treadle.streams._destroyer import is_abort
 from treadle.streams._hooks import adapt_methods
@@ -76,13 +76,24 @@ class Stream(EventEmitter):
 
     async def aclose(self) -> None:
         """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
-        from treadle.streams._finished import finished
-
         core: Any = self
         if not core.destroyed:
             core.destroy(None if core._is_through() else TreadleError("ABORT_ERR", reason=None))
-        try:
-            await finished(self)
-        except TreadleError as error:
-            if error.code not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
-                raise
+        error = await _end_of(self)
+        if error is not None and getattr(error, "code", None) not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
+            del self, core  # its error keeps this frame
+            raise error
+
+
+async def _end_of(stream: Stream) -> BaseException | None:
+    # As finished(), but nothing is raised: an error keeps the frames that it has passed, and those of who has called them.
+    from treadle.streams._finished import watch
+
+    outcome: Any = get_loop().create_future()
+    forget = watch(stream, lambda error: None if outcome.done() else outcome.set_result(error))
+    try:
+        error: BaseException | None = await outcome
+    finally:
+        if outcome.cancelled():
+            forget()
+    return error
