@@ -18,9 +18,9 @@ class Weakly:
         self._owner = ref(owner)
         self._name = name
 
-    def __call__(self, *arguments: object) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         owner = self._owner()
-        return None if owner is None else getattr(owner, self._name)(*arguments)
+        return None if owner is None else getattr(owner, self._name)(*arguments, **named)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Weakly) and self._owner is other._owner and self._name == other._name
