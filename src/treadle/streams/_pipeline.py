@@ -127,7 +127,7 @@ class Pipeline:
         if isinstance(stage, Stream):
             self._watch(stage, reads=not is_last, writes=index > 0)
             if index > 0:
-                self._feed(made, stage, ends=not is_last or self._ends)
+                self._feed(made, stage, is_last=is_last)
             return stage
         return self._begin_source(stage) if index == 0 else self._call(stage, made, index, is_last=is_last)
 
@@ -189,11 +189,12 @@ class Pipeline:
         self._clean_ups.append(stage.forget)
         return proxy
 
-    def _feed(self, source: Any, stream: Any, *, ends: bool) -> None:
+    def _feed(self, source: Any, stream: Any, *, is_last: bool) -> None:
+        ends = not is_last or self._ends
         if isinstance(source, Stream):
             self._waits_for += 2
             forget = self._pipe(source, stream, ends=ends)
-            if not ends or getattr(stream, "readable", False):
+            if is_last and (not ends or getattr(stream, "readable", False)):
                 self._clean_ups.append(forget)
         else:
             self._waits_for += 1
