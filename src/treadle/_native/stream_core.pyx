@@ -59,9 +59,11 @@ cdef class Teardown(Once):
     """The callback of a destroy hook. Later calls change nothing."""
 
     def __call__(self, error=None):
+        cdef StreamCore stream = self.stream
         if not self.was_called:
             self.was_called = True
-            self.stream.torn_down(self.stream.as_error(error))
+            self.stream = None      # who keeps the callback of a hook that is through keeps no stream
+            stream.torn_down(stream.as_error(error))
 
 
 cdef class StreamCore(EmitterCore):

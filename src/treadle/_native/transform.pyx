@@ -30,9 +30,9 @@ cdef class TransformReadable(ReadableState):
 
 
 cdef class TransformWritable(WritableState):
-    cdef int on_gone(self) except -1:
+    cdef int let_go_callbacks(self) except -1:
         self.transformed = None
-        return WritableState.on_gone(self)
+        return WritableState.let_go_callbacks(self)
 
     cdef int call_write(self, chunk, encoding) except -1:
         if self.transformed is None:

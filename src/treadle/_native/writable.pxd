@@ -11,7 +11,7 @@ cdef class WritableState(Half):
     cdef object write_option        # the hooks of the options, or None: then the method of the class
     cdef object writev_option
     cdef object final_option
-    cdef object done                # what hooks call back: the stream's _written, bound once
+    cdef object done                # what hooks call back: the stream's _written, bound once; None before the first and after the last
     cdef Py_ssize_t write_length    # of what the hook has now; part of length
     cdef object write_callback      # ... its callback
     cdef Py_ssize_t pending         # callbacks of the user, and of the final hook, that are still to be called: 'finish' waits for them
@@ -56,6 +56,7 @@ cdef class WritableState(Half):
     cdef int emit_prefinish(self) except -1
     cdef int finish(self) except -1
     cdef int call_end_callbacks(self, error) except -1
+    cdef int let_go_callbacks(self) except -1
 
     cdef inline bint is_refusing(self) noexcept:
         return self.intake != OPEN or (<StreamCore>self.owner).is_destroyed()

@@ -44,7 +44,11 @@ cdef class WritableState(Half):
         return 0
 
     cdef int on_gone(self) except -1:
-        self.done = None        # it holds the stream, which would wait for the garbage collector
+        return self.let_go_callbacks()
+
+    cdef int let_go_callbacks(self) except -1:
+        # No hook is called any more. OWNER: they hold the stream, which would wait for the garbage collector.
+        self.done = None
         return 0
 
     # ---- writing
@@ -389,6 +393,7 @@ cdef class WritableState(Half):
         cdef StreamCore stream = self.stream()
         self.pending -= 1
         self.intake = next_intake(self.intake, FINISH)
+        self.let_go_callbacks()
         self.call_end_callbacks(None)
         stream.emit_none("finish")
         return stream.destroy_when_both_done(stream.readable_half)

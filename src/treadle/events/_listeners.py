@@ -1,12 +1,14 @@
 """What an emitter keeps for one listener.
 
-Not here: how they are kept, and who calls them (_native.emitter).
+Invariant: nothing that stands in an emitter holds that emitter, which would wait for the cyclic collector. Not here: how they are
+kept, and who calls them (_native.emitter).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import ref
 
 if TYPE_CHECKING:
     from treadle.events.emitter import EventEmitter
@@ -19,10 +21,10 @@ Listener: TypeAlias = Callable[..., object]
 class OnceListener:
     """Wraps a listener of once(). ORDER: it leaves the emitter before it calls."""
 
-    __slots__ = ("emitter", "event", "has_fired", "listener")
+    __slots__ = ("_emitter", "event", "has_fired", "listener")
 
     def __init__(self, emitter: EventEmitter, event: Hashable, listener: Listener) -> None:
-        self.emitter = emitter
+        self._emitter = ref(emitter)
         self.event = event
         self.listener = listener
         self.has_fired = False
@@ -30,7 +32,9 @@ class OnceListener:
     def __call__(self, *args: object) -> object:
         if self.has_fired:
             return None
-        self.emitter.remove_listener(self.event, self)
+        emitter = self._emitter()
+        if emitter is not None:
+            emitter.remove_listener(self.event, self)
         self.has_fired = True
         return self.listener(*args)
 

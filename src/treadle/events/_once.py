@@ -17,24 +17,33 @@ def once(emitter: EventEmitter, event: Hashable, /) -> "Future[list[Any]]":
 
     An 'error' event fails it, unless `event` is 'error' itself. Cancelling it removes its listeners.
     """
-    outcome: Future[list[Any]] = running_loop().create_future()
+    return _Outcome(emitter, event).future
 
-    def stop_listening(_: object = None) -> None:
-        emitter.remove_listener(event, on_event)
-        emitter.remove_listener("error", on_error)
 
-    def on_event(*args: Any) -> None:
-        stop_listening()  # ORDER: before anything else can be emitted, so that a later 'error' is not swallowed
-        if not outcome.done():
-            outcome.set_result(list(args))
+class _Outcome:
+    """One event that is waited for. Listeners that name each other would keep the future, and what it got, for the collector."""
 
-    def on_error(*args: object) -> None:
-        stop_listening()
-        if not outcome.done():
-            outcome.set_exception(error_of(args))
+    __slots__ = ("emitter", "event", "future")
 
-    emitter.once(event, on_event)
-    if event != "error":
-        emitter.once("error", on_error)
-    outcome.add_done_callback(stop_listening)  # cancelled
-    return outcome
+    def __init__(self, emitter: EventEmitter, event: Hashable) -> None:
+        self.emitter = emitter
+        self.event = event
+        self.future: Future[list[Any]] = running_loop().create_future()
+        emitter.once(event, self.succeed)
+        if event != "error":
+            emitter.once("error", self.fail)
+        self.future.add_done_callback(self.stop_listening)  # cancelled
+
+    def stop_listening(self, _: object = None) -> None:
+        self.emitter.remove_listener(self.event, self.succeed)
+        self.emitter.remove_listener("error", self.fail)
+
+    def succeed(self, *args: Any) -> None:
+        self.stop_listening()  # ORDER: before anything else can be emitted, so that a later 'error' is not swallowed
+        if not self.future.done():
+            self.future.set_result(list(args))
+
+    def fail(self, *args: object) -> None:
+        self.stop_listening()
+        if not self.future.done():
+            self.future.set_exception(error_of(args))

@@ -1,7 +1,8 @@
 """Socket: one stream connection. Source: https://nodejs.org/api/net.html#class-netsocket
 
 Invariants: 'close' is the last event, in the close phase, when the descriptor is closed; while the buffer is full the kernel
-keeps what comes. Not here: the descriptor (_native.socket_stream), how a connection comes about (_connecting.py).
+keeps what comes; what listens to a socket on its own behalf does not hold it. Not here: the descriptor (_native.socket_stream),
+how a connection comes about (_connecting.py).
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from treadle.net._addresses import Address, address_of
 from treadle.net._connecting import ATTEMPT_TIMEOUT_MS, Connecting, Target, target_of
 from treadle.net._descriptors import adopt, borrowed
 from treadle.streams import Duplex, DuplexStatistics, ReadableStatistics, WritableStatistics
+from treadle.streams._weakly import Weakly
 
 if TYPE_CHECKING:
     from treadle.net._server import Server
@@ -121,6 +123,8 @@ class Socket(Duplex):
         self._keep_alive = (keep_alive, keep_alive_initial_delay)
         self._is_refed = True
         self._progress = 0
+        self._held: tuple[Callable[[SocketStream], object], _Callback] | None = None  # a write while it connects, its callback
+        self._final_held: _Callback | None = None  # likewise, of the end
         self._move_in: Move | None = None  # what moves bytes from it unseen
         self._move_out: Move | None = None  # ... to it
         self._last: dict[str, Any] = {}  # what was asked of the handle, once that is gone
@@ -137,7 +141,7 @@ class Socket(Duplex):
             emit_close=False,  # the handle's end says when: in the close phase
             signal=signal,
         )
-        self.on("end", self._note_end)
+        self.on("end", Weakly(self, "_note_end"))
         if handle is None and (sock is not None or fd is not None):
             handle = SocketStream(self._loop, adopt(sock, fd))
         if handle is not None:
@@ -263,7 +267,7 @@ class Socket(Duplex):
         if self._handle is not None:
             self._handle.start_reading()
         else:  # also of a socket that nobody has told to connect
-            self.once("connect", self._read_on)
+            self.once("connect", Weakly(self, "_read_on"))
 
     def _read_on(self) -> None:
         if self._handle is not None and self._move_in is None:
@@ -290,32 +294,46 @@ class Socket(Duplex):
             callback(TreadleError("ERR_SOCKET_CLOSED"))
             return
 
-        def on_connect() -> None:
-            self.off("close", on_close)
-            if self._handle is None:
-                callback(TreadleError("ERR_SOCKET_CLOSED"))
-            else:
-                act(self._handle)
+        self._held = act, callback
+        self.once("connect", Weakly(self, "_act_on_held"))
+        self.once("close", Weakly(self, "_fail_held"))
 
-        def on_close(_: object = None) -> None:
-            callback(TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION"))
+    def _act_on_held(self) -> None:
+        self.off("close", Weakly(self, "_fail_held"))
+        held, self._held = self._held, None
+        if held is None:
+            return
+        act, callback = held
+        if self._handle is None:
+            callback(TreadleError("ERR_SOCKET_CLOSED"))
+        else:
+            act(self._handle)
 
-        self.once("connect", on_connect)
-        self.once("close", on_close)
+    def _fail_held(self, _: object = None) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held[1](TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION"))
 
     def _final(self, callback: _Callback) -> None:
         if self._move_out is not None:
             self._move_out.interrupt_sink()
         if self.connecting:
-            self.once("connect", partial(self._final, callback))
+            self._final_held = callback
+            self.once("connect", Weakly(self, "_final_on"))
         elif self._handle is None:
             callback()
         else:
             self._handle.shutdown(callback)
 
+    def _final_on(self) -> None:
+        callback, self._final_held = self._final_held, None
+        if callback is not None:
+            self._final(callback)
+
     def _destroy(self, error: BaseException | None, callback: _Callback) -> None:
         self.connecting = False
         self._end_deadline()
+        self._final_held = None
         if self._timer is not None:
             self._timer.close()
             self._timer = None
@@ -345,7 +363,7 @@ class Socket(Duplex):
 
     def _note_end(self) -> None:
         if not self.allow_half_open:
-            self.write = self._write_after_end  # type: ignore[method-assign]
+            self.write = Weakly(self, "_write_after_end")  # type: ignore[method-assign]
 
     def _write_after_end(self, chunk: Any, encoding: Any = None, callback: Any = None) -> bool:
         # The peer has ended its side, and with it ours: 'write after end' would blame the user.
@@ -427,7 +445,7 @@ class Socket(Duplex):
         if self.writable_finished:
             self.destroy()
         else:
-            self.once("finish", self.destroy)
+            self.once("finish", Weakly(self, "destroy"))
 
     def reset_and_destroy(self) -> Self:
         """Destroy it, and let the peer see a reset (RST). Once it is connected, if it connects now.
@@ -435,7 +453,7 @@ class Socket(Duplex):
         Raises TreadleError: ERR_INVALID_STATE, of a Unix socket, which has no such thing.
         """
         if self.connecting:
-            self.once("connect", self.reset_and_destroy)
+            self.once("connect", Weakly(self, "reset_and_destroy"))
         elif self._handle is None:
             self.destroy(TreadleError("ERR_SOCKET_CLOSED"))
         elif not isinstance(self._handle.own_name(), tuple):

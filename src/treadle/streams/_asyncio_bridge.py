@@ -4,7 +4,8 @@
     out of them    readable.to_stream_reader(), writable.to_stream_writer()
 
 Invariants: back-pressure crosses in both directions; a connection is closed with its stream, of a pair when both sides are
-through. Not here: files (_file_bridge.py), iterables (_from.py), sockets (treadle.net).
+through; a stream that is closed is held by none of asyncio's, which it may hold. Not here: files (_file_bridge.py), iterables
+(_from.py), sockets (treadle.net).
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from treadle.streams._duplex import Duplex
 from treadle.streams._finished import watch
 from treadle.streams._readable import Readable
 from treadle.streams._tasks import call_back_after
+from treadle.streams._weakly import Weakly
 from treadle.streams._writable import Writable
 
 __all__ = ["ReaderWriter", "WriterSink", "from_reader", "to_reader", "to_writer"]
@@ -26,12 +28,16 @@ __all__ = ["ReaderWriter", "WriterSink", "from_reader", "to_reader", "to_writer"
 
 def from_reader(reader: asyncio.StreamReader, **options: Any) -> Readable:
     """What an asyncio.StreamReader receives."""
+    return _ReaderSource(reader, **options)
 
-    async def read(size: int) -> None:
-        stream.push(await reader.read(max(size, 1)) or None)
 
-    stream = Readable(read=read, **options)
-    return stream
+class _ReaderSource(Readable):
+    def __init__(self, reader: asyncio.StreamReader, **options: Any) -> None:
+        super().__init__(**options)
+        self._reader = reader
+
+    async def _read(self, size: int) -> None:
+        self.push(await self._reader.read(max(size, 1)) or None)
 
 
 class WriterSink(Writable):
@@ -88,7 +94,8 @@ def to_reader(stream: Readable) -> asyncio.StreamReader:
     """See Readable.to_stream_reader()."""
     mark = 0 if stream.readable_object_mode else stream.readable_high_water_mark
     reader = asyncio.StreamReader(limit=max(mark, LINE_BYTES), loop=get_loop())
-    reader.set_transport(_Valve(stream))
+    valve = _Valve(stream)
+    reader.set_transport(valve)
     stream.on("data", lambda chunk: reader.feed_data(chunk.encode() if isinstance(chunk, str) else bytes(chunk)))
 
     def on_finished(error: BaseException | None) -> None:
@@ -96,6 +103,10 @@ def to_reader(stream: Readable) -> asyncio.StreamReader:
             reader.feed_eof()
         else:
             reader.set_exception(_as_exception(error))
+        if stream.destroyed:
+            valve.let_go()
+        else:
+            stream.once("close", valve.let_go)
 
     watch(stream, on_finished, writable=False)
     return reader
@@ -106,19 +117,25 @@ class _Valve(asyncio.ReadTransport):
 
     def __init__(self, stream: Readable) -> None:
         super().__init__()
-        self._stream = stream
+        self._stream: Readable | None = stream  # None once it is closed
+
+    def let_go(self, *_: object) -> None:
+        self._stream = None
 
     def pause_reading(self) -> None:
-        self._stream.pause()
+        if self._stream is not None:
+            self._stream.pause()
 
     def resume_reading(self) -> None:
-        self._stream.resume()
+        if self._stream is not None:
+            self._stream.resume()
 
     def is_closing(self) -> bool:
-        return self._stream.destroyed
+        return self._stream is None or self._stream.destroyed
 
     def close(self) -> None:
-        self._stream.destroy()
+        if self._stream is not None:
+            self._stream.destroy()
 
 
 def to_writer(stream: Writable) -> asyncio.StreamWriter:
@@ -135,7 +152,7 @@ def to_writer(stream: Writable) -> asyncio.StreamWriter:
 
     watch(stream, on_finished, readable=False)
     outlet = _Outlet(stream, protocol)
-    stream.on("drain", outlet.on_drain)
+    stream.on("drain", Weakly(outlet, "on_drain"))
     return asyncio.StreamWriter(outlet, protocol, None, loop)
 
 

@@ -59,7 +59,7 @@ class _Composed(Front):
         self._tail.resume()
 
     def _on_data(self, chunk: Any) -> None:
-        if not self.push(chunk):
+        if not self.push(chunk) and self._tail is not None:
             self._tail.pause()
 
     def _on_stages(self, error: BaseException | None, _: object = None) -> None:

@@ -26,6 +26,7 @@ from treadle.streams._from import make_from
 from treadle.streams._front import Front
 from treadle.streams._mistakes import no_stage_result
 from treadle.streams._readable import Readable
+from treadle.streams._weakly import Weakly
 from treadle.streams._writable import Writable
 
 __all__ = ["duplex_from"]
@@ -95,7 +96,7 @@ class _Pair(Front):
                 return
 
     def _on_readable(self) -> None:
-        if self._wants:
+        if self._wants and self._tail is not None:
             self._wants = False
             self._read(0)
 
@@ -143,6 +144,9 @@ class _Inlet:
 
     def destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         self.controller.abort(error)
+        if self._given is not None:
+            chunk, is_end, given_callback = self._given
+            self._given = chunk, is_end, _weakly(given_callback)  # the function may never ask for it
         self._wake()
         callback(error)
 
@@ -168,13 +172,19 @@ class _Inlet:
             yield chunk
 
 
+def _weakly(callback: Callable[..., None]) -> Callable[..., None]:
+    # A method of the stream, be it one of the core.
+    return Weakly(callback.__self__, callback.__name__)  # type: ignore[attr-defined]
+
+
 class _Consumer(Duplex):
     """A writable whose consumer is an async function."""
 
     def __init__(self, result: Awaitable[Any], inlet: _Inlet) -> None:
-        super().__init__(object_mode=True, readable=False, write=inlet.write, destroy=inlet.destroy)
+        super().__init__(object_mode=True, readable=False, write=inlet.write)
         self._inlet = inlet
-        self._when_done: Callable[..., None] | None = None
+        self._when_consumed: Callable[..., None] | None = None  # what _final() was given; until the end is taken
+        self._when_done: Callable[..., None] | None = None  # ... from then on
         self._error: BaseException | None = None
         self._is_done = False
         self._task = get_loop().begin_task(self._run(result))
@@ -186,19 +196,26 @@ class _Consumer(Duplex):
         except Exception as error:
             self._error = error
         self._is_done = True
-        if self._when_done is not None:
-            get_loop().next_tick(self._when_done, self._error)
+        when_done, self._when_done = self._when_done, None
+        if when_done is not None:
+            get_loop().next_tick(when_done, self._error)
         elif self._error is not None:
             destroy_stage(self, self._error)
 
     def _final(self, callback: Callable[..., None]) -> None:
-        def consumed(error: BaseException | None = None) -> None:
-            if self._is_done:
-                callback(self._error)
-            else:
-                self._when_done = callback
+        self._when_consumed = callback
+        self._inlet.final(self._consumed)
 
-        self._inlet.final(consumed)
+    def _consumed(self) -> None:
+        callback, self._when_consumed = self._when_consumed, None
+        if self._is_done and callback is not None:
+            callback(self._error)
+        else:
+            self._when_done = callback
+
+    def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
+        self._when_consumed = self._when_done = None
+        self._inlet.destroy(error, callback)
 
 
 def _of_awaitable(result: Awaitable[Any]) -> Duplex:

@@ -5,13 +5,16 @@
     writable side         'finish'                               'error', or 'close' before 'finish'
 
 Where the stream will close by itself, 'close' is waited for. Invariants: the callback is called once; its context is that of
-finished(). Not here: destroying (pipeline does).
+finished(); a watch does not hold its stream, with which its listeners stay, nor who was told. Not here: destroying (pipeline
+does).
 Source: https://nodejs.org/api/stream.html#streamfinishedstream-options-callback
 """
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, overload
+from weakref import ref
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -88,7 +91,7 @@ def watch(
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="stream", expected="a stream", received=type(stream).__name__)
     if signal is not None:
         require_signal(signal, "signal")
-    return _Watch(stream, callback, readable, writable, error, signal, cleanup).forget
+    return partial(_Watch(stream, callback, readable, writable, error, signal, cleanup).forget, stream)
 
 
 _EVENTS: Final = ("end", "finish", "close", "error")
@@ -99,7 +102,7 @@ class _Watch:
 
     __slots__ = (
         "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal",
-        "_stream", "_waits_for_close", "_writable",
+        "_stream_of", "_waits_for_close", "_writable",
     )  # fmt: skip  # a pipeline has several
 
     def __init__(
@@ -113,9 +116,9 @@ class _Watch:
         cleanup: bool,
     ) -> None:
         reads, writes = stream._reads(), stream._writes()
-        self._stream = stream
-        self._callback: Callback | None = callback
-        self._context = copy_context()
+        self._stream_of: Callable[[], Any] = ref(stream)  # it is there: it emits
+        self._callback: Callback | None = callback  # None once it was told, or is forgotten
+        self._context: Any = copy_context()  # likewise
         self._readable = reads if readable is None else readable
         self._writable = writes if writable is None else writable
         self._waits_for_close = stream._will_close() and reads == self._readable and writes == self._writable
@@ -126,10 +129,10 @@ class _Watch:
         self._hears_error = error
         for event, listener in self._listeners():
             stream.on(event, listener)
-        self._look_at_what_has_been()
+        self._look_at_what_has_been(stream)
         if signal is not None and not stream.closed:
             if signal.aborted:
-                get_loop().next_tick(self._on_abort)
+                get_loop().next_tick(self._give_up, stream)
             else:
                 signal.add_event_listener("abort", self._on_abort)
 
@@ -138,14 +141,14 @@ class _Watch:
             if event != "error" or self._hears_error:
                 yield event, getattr(self, f"_on_{event}")
 
-    def _look_at_what_has_been(self) -> None:
+    def _look_at_what_has_been(self, stream: Any) -> None:
         # No event comes any more of what has happened already.
-        stream, soon = self._stream, get_loop().next_tick
+        soon = get_loop().next_tick
         if stream.closed:
-            soon(self._on_close)
+            soon(self._settle_closed, stream)
         elif stream._has_emitted_error():
             if not self._waits_for_close:
-                soon(self._settle_by_state)
+                soon(self._settle_by_state, stream)
         elif not self._readable and (
             (not self._waits_for_close or _can_read(stream))
             and (self._is_written or _can_write(stream) is False)
@@ -153,13 +156,13 @@ class _Watch:
         ) or not self._writable and (
             (not self._waits_for_close or _can_write(stream)) and (self._is_read or _can_read(stream) is False)
         ):  # fmt: skip
-            soon(self._settle_by_state)
+            soon(self._settle_by_state, stream)
 
     # -- what is heard ---------------------------------------------------------------------------------------------
 
     def _on_end(self) -> None:
         self._is_read = True
-        stream = self._stream
+        stream = self._stream_of()
         if stream.destroyed:
             self._waits_for_close = False
         if self._waits_for_close and (not getattr(stream, "writable", False) or self._writable):
@@ -169,7 +172,7 @@ class _Watch:
 
     def _on_finish(self) -> None:
         self._is_written = True
-        stream = self._stream
+        stream = self._stream_of()
         if stream.destroyed:
             self._waits_for_close = False
         if self._waits_for_close and (not getattr(stream, "readable", False) or self._readable):
@@ -178,7 +181,9 @@ class _Watch:
             self._call()
 
     def _on_close(self, *_: object) -> None:
-        stream = self._stream
+        self._settle_closed(self._stream_of())
+
+    def _settle_closed(self, stream: Any) -> None:
         if stream.errored is not None:
             self._call(stream.errored)
         elif (self._readable and not self._is_read and stream._reads() and not stream._is_read()) or (
@@ -191,35 +196,41 @@ class _Watch:
     def _on_error(self, error: BaseException) -> None:
         self._call(error)
 
-    def _settle_by_state(self) -> None:
-        self._call(self._stream.errored)
+    def _settle_by_state(self, stream: Any) -> None:
+        self._call(stream.errored)
 
-    def _on_abort(self, _: AbortEvent | None = None) -> None:
-        callback, context = self._callback, self._context
-        self.forget()
+    def _on_abort(self, _: AbortEvent) -> None:
+        self._give_up(self._stream_of())
+
+    def _give_up(self, stream: Any) -> None:
+        callback, context, signal = self._callback, self._context, self._signal
+        self.forget(stream)
         if callback is not None:
-            assert self._signal is not None
-            context.run(callback, TreadleError("ABORT_ERR", reason=self._signal.reason))
+            assert signal is not None
+            context.run(callback, TreadleError("ABORT_ERR", reason=signal.reason))
 
     # -- once ----------------------------------------------------------------------------------------------------------
 
     def _call(self, error: BaseException | None = None) -> None:
-        callback, self._callback = self._callback, None
+        callback, context = self._callback, self._context
         if callback is None:
             return
-        if self._signal is not None:
-            self._signal.remove_event_listener("abort", self._on_abort)
+        self._let_go()
         if self._forgets_by_itself:
-            self.forget()
-        self._context.run(callback, error)
+            self.forget(self._stream_of())
+        context.run(callback, error)
 
-    def forget(self) -> None:
-        """Call nobody any more, and listen no more."""
-        self._callback = None
+    def forget(self, stream: Any) -> None:
+        """Call nobody any more, and listen no more. stream: the one that is watched; None: it is gone."""
+        self._let_go()
+        if stream is not None:
+            for event, listener in self._listeners():
+                stream.off(event, listener)
+
+    def _let_go(self) -> None:
         if self._signal is not None:
             self._signal.remove_event_listener("abort", self._on_abort)
-        for event, listener in self._listeners():
-            self._stream.off(event, listener)
+        self._callback = self._context = self._signal = None
 
 
 def _can_read(stream: Any) -> bool | None:

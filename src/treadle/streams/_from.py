@@ -4,13 +4,14 @@
                       │ none left: push(None)
 
 Invariants: one item at a time is asked for; the iterator is closed when the stream is, with what it failed with thrown into it;
-an item that is an awaitable is awaited. Not here: what reads it (_readable.py). Source:
-https://nodejs.org/api/stream.html#streamreadablefromiterable-options
+an item that is an awaitable is awaited; the stream holds its source, the source holds the stream while it works. Not here: what
+reads it (_readable.py). Source: https://nodejs.org/api/stream.html#streamreadablefromiterable-options
 """
 
 from asyncio import CancelledError
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
@@ -33,14 +34,14 @@ def make_from(cls: Callable[..., Any], iterable: Any, options: dict[str, Any]) -
     destroy = options.pop("destroy", None)
     options = {"object_mode": True, "high_water_mark": 1, **options}
     stream = cls(read=source.read, destroy=source.destroy_after(destroy), **options)
-    source.stream = stream
+    source.stream_of = ref(stream)
     return stream
 
 
 class ItemSource:
     """The hooks of such a stream."""
 
-    stream: Any
+    stream_of: Callable[[], Any]  # it is there whenever its hooks are called
 
     def __init__(self, iterator: Any, *, is_async: bool) -> None:
         self._iterator = iterator
@@ -54,41 +55,43 @@ class ItemSource:
             return
         self._is_reading = True
         if self._is_async:
-            self._start(self._read_async(None))
+            self._start(self._read_async(self.stream_of(), None))
         else:
-            self._read_sync()
+            self._read_sync(self.stream_of())
 
     def _start(self, coroutine: Any) -> None:
         task = get_loop().begin_task(coroutine)
         if not task.done():
             self._task = task
 
-    def _read_sync(self) -> None:
-        stream, left = self.stream, IN_A_ROW
+    def _read_sync(self, stream: Any) -> None:
+        left = IN_A_ROW
         try:
             for item in self._iterator:
                 if isinstance(item, Awaitable):
-                    self._start(self._read_async(item))
+                    self._start(self._read_async(stream, item))
                     return
                 if not _push(stream, item):
                     self._is_reading = False
                     return
                 left -= 1
                 if left == 0:
-                    get_loop().set_immediate(self._read_on)
+                    get_loop().set_immediate(self._read_on, stream)
                     return
         except Exception as error:
             stream.destroy(error)
         else:
             stream.push(None)
+        finally:
+            del stream  # an error that has passed here keeps this frame, and a stream its error
 
-    def _read_on(self) -> None:
-        if not self.stream.destroyed:
-            self._read_sync()
+    def _read_on(self, stream: Any) -> None:
+        if not stream.destroyed:
+            self._read_sync(stream)
 
-    async def _read_async(self, first: Awaitable[Any] | None) -> None:
+    async def _read_async(self, stream: Any, first: Awaitable[Any] | None) -> None:
         # first: an item of a sync iterator, to be awaited; the others are taken from it here, too.
-        stream, iterator, in_a_row = self.stream, self._iterator, 0
+        iterator, in_a_row = self._iterator, 0
         try:
             while True:
                 if first is not None:
@@ -115,6 +118,7 @@ class ItemSource:
             stream.destroy(error)
         finally:
             self._task = None
+            del stream  # as above
 
     # -- closing ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +137,7 @@ class ItemSource:
         return destroy
 
     async def _close(self, error: BaseException | None, callback: Callable[..., None]) -> None:
+        traceback = None if error is None else error.__traceback__
         try:
             await self._close_iterator(error)
         except Exception as failure:
@@ -140,6 +145,9 @@ class ItemSource:
                 error = failure
             elif failure is not error and error.__context__ is None:
                 error.__context__ = failure
+        else:
+            if error is not None:
+                error.__traceback__ = traceback  # where it came from: not what was told of it, whose frames it would keep
         get_loop().next_tick(callback, error)
 
     async def _close_iterator(self, error: BaseException | None) -> None:

@@ -1,7 +1,8 @@
 """A Duplex in front of other streams: what is written goes to the first of them, what is read comes from the last.
 
 Invariants: a write is called back when the stream behind has room for more; it is closed when those behind are through, with the
-first error among them. Not here: how they are connected, and how they are read (_compose.py, _duplexify.py).
+first error among them; once it is closed it holds none of them, who hold it. Not here: how they are connected, and how they are
+read (_compose.py, _duplexify.py).
 """
 
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class Front(Duplex):
         callback, self._when_closed = self._when_closed, None
         self._is_over = True
         if callback is not None:
+            self._let_go()
             callback(error)
         elif error is not None:
             self.destroy(error)
@@ -60,10 +62,15 @@ class Front(Duplex):
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         self._waits_for = None
         if self._is_over:
+            self._let_go()
             callback(error)
             return
         if error is None:
             error = TreadleError("ABORT_ERR", reason=None)
         self._when_closed = callback
-        destroy_stage(self._head, error)
-        destroy_stage(self._tail, error)
+        head, tail = self._head, self._tail
+        destroy_stage(head, error)
+        destroy_stage(tail, error)
+
+    def _let_go(self) -> None:
+        self._head = self._tail = None

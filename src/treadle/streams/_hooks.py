@@ -9,8 +9,8 @@
     transform(chunk, encoding)        transform(chunk, encoding, callback)          data to push, or None
     flush()                           flush(callback)                               data to push, or None
 
-What it raises is what the callback would get. Invariant: destroying the stream cancels those that are at work, but for destroy
-itself. Not here: when a hook is called (_native).
+What it raises is what the callback would get. Invariants: destroying the stream cancels those that are at work, but for destroy
+itself; what a stream keeps of its hooks does not hold it. Not here: when a hook is called (_native).
 """
 
 from asyncio import CancelledError
@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final
+from weakref import ref
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -37,9 +38,11 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
     require_callable(hook, name)
     if not _is_coroutine_function(hook):
         return hook
+    stream_of: Callable[[], Any] = ref(stream)  # it is there: it calls
+
     if name == "read":
-        return lambda size: _run(stream, name, hook(size), stream._end_read)
-    return lambda *arguments: _run(stream, name, hook(*arguments[:-1]), _told(name, arguments))
+        return lambda size: _run(stream_of(), name, hook(size), stream_of()._end_read)
+    return lambda *arguments: _run(stream_of(), name, hook(*arguments[:-1]), _told(name, arguments))
 
 
 def _is_coroutine_function(hook: Callable[..., Any]) -> bool:
@@ -112,6 +115,8 @@ async def _await(stream: Any, name: str, coroutine: Coroutine[Any, Any, Any], ca
             callback(None, data)
         else:
             callback()
+    finally:
+        del stream, callback  # an error that has passed here keeps this frame, and a stream its error
 
 
 def _error_of_cancelling(stream: Any, name: str) -> TreadleError | None:

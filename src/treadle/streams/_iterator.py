@@ -24,6 +24,9 @@ from treadle.streams._destroyer import destroy_stage
 __all__ = ["ReadableIterator"]
 
 
+def _forget_nothing() -> None: ...
+
+
 class _Watcher:
     """What the stream knows of an iteration: not the iterator itself, which goes as soon as nobody uses it."""
 
@@ -33,7 +36,7 @@ class _Watcher:
         self.waiter: Any = None
         self.is_settled = False
         self.error: BaseException | None = None
-        self.forget: Callable[[], None] = lambda: None
+        self.forget: Callable[[], None] = _forget_nothing
 
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None
@@ -86,7 +89,9 @@ class ReadableIterator(IteratorCore):
                 finally:
                     watcher.waiter = None
         except BaseException:
-            del self  # who keeps the error of a task that was cancelled keeps this frame, and would keep the iteration open
+            # An error keeps the frames that it has passed: the iteration of a task that was cancelled would stay open, and a
+            # stream would hold itself by its own error.
+            del self, stream, watcher
             raise
 
     def _give_soon(self, chunk: Any) -> Coroutine[Any, Any, Any]:
@@ -110,6 +115,7 @@ class ReadableIterator(IteratorCore):
         # The iteration is over: the stream is destroyed, or let alone.
         stream: Any = self.stream
         watcher = self._watcher
+        forget, watcher.forget = watcher.forget, _forget_nothing
         self.is_over = True
         ended_well = watcher.is_settled and watcher.error is None
         keeps_half = ended_well and stream.allow_half_open and getattr(stream, "writable", False) and not stream.writable_ended
@@ -117,7 +123,7 @@ class ReadableIterator(IteratorCore):
             destroy_stage(stream, None)
         else:
             stream.off("readable", watcher.wake)
-            watcher.forget()
+            forget()
 
     async def aclose(self) -> None:
         """End the iteration now, as if the loop had been left."""

@@ -1,10 +1,10 @@
 """The iterator helpers of Readable: map, filter, for_each, take, drop, reduce, to_list and the others.
 
 Those that make a stream return a Readable of objects, whose source is the stream; those that make a value are awaited. The
-functions given may be sync or async, and get a `signal` if they have such a parameter: it is aborted when nobody wants the
-result any more. Invariants: results come in the order of their chunks; at most `concurrency` calls are under way, and at most
-as many results and `high_water_mark` more wait. Not here: iterating (_iterator.py). Source:
-https://nodejs.org/api/stream.html#readablemapfn-options
+functions given may be sync or async, and get a `signal` if they have such a parameter: it is aborted when nobody wants the result
+any more. Invariants: results come in the order of their chunks; at most `concurrency` calls are under way, and at most as many
+results and `high_water_mark` more wait; no frame that is through holds the stream, whose error may keep it. Not here: iterating
+(_iterator.py). Source: https://nodejs.org/api/stream.html#readablemapfn-options
 """
 
 from __future__ import annotations
@@ -167,8 +167,11 @@ async def _result(made: Any) -> Any:
 async def _until(stream: Any, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
     """The chunks, until the signal is aborted: at the next chunk, or while the next one is waited for."""
     if signal is None:
-        async for chunk in stream:
-            yield chunk
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            stream = None
         return
     error = None
 
@@ -189,6 +192,7 @@ async def _until(stream: Any, signal: AbortSignal | None) -> AsyncGenerator[Any,
                 raise error
     finally:
         signal.remove_event_listener("abort", abort)
+        stream = None
 
 
 def _ignore(_: BaseException) -> None: ...
@@ -198,7 +202,9 @@ async def _take(stream: Any, limit: int, signal: AbortSignal | None) -> AsyncGen
     if limit == 0:
         stream.on("error", _ignore).destroy(TreadleError("ABORT_ERR", reason=None))
         return
-    async with aclosing(_until(stream, signal)) as chunks:
+    wanted = _until(stream, signal)
+    del stream
+    async with aclosing(wanted) as chunks:
         async for chunk in chunks:
             yield chunk
             limit -= 1
@@ -207,7 +213,9 @@ async def _take(stream: Any, limit: int, signal: AbortSignal | None) -> AsyncGen
 
 
 async def _drop(stream: Any, limit: int, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
-    async with aclosing(_until(stream, signal)) as chunks:
+    wanted = _until(stream, signal)
+    del stream
+    async with aclosing(wanted) as chunks:
         async for chunk in chunks:
             if limit:
                 limit -= 1
@@ -232,7 +240,9 @@ async def _filter(
     async def judge(chunk: Any, signal: AbortSignal) -> tuple[Any, Any]:
         return chunk, await _result(with_signal(fn, signal)(chunk))
 
-    async with aclosing(_map(stream, judge, concurrency, limit, signal)) as judged:
+    wanted = _map(stream, judge, concurrency, limit, signal)
+    del stream
+    async with aclosing(wanted) as judged:
         async for chunk, is_wanted in judged:
             if is_wanted:
                 yield chunk
@@ -244,8 +254,10 @@ async def _map(
     """Up to `concurrency` calls under way, results in order, up to `limit` of them waiting."""
     controller = AbortController()
     call = with_signal(fn, controller.signal)
+    chunks = _until(stream, outer)
+    del stream
     if concurrency == 1 and limit == 1:
-        async with aclosing(_until(stream, outer)) as chunks:
+        async with aclosing(chunks):
             try:
                 async for chunk in chunks:
                     yield await _result(call(chunk))
@@ -253,7 +265,7 @@ async def _map(
                 controller.abort()
         return
     results: deque[Any] = deque()  # tasks, in the order of their chunks
-    start, chunks = get_loop().create_task, _until(stream, outer)
+    start = get_loop().create_task
     next_chunk: Any = start(_next_of(chunks))
     try:
         while next_chunk is not None or results:

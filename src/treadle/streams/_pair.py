@@ -1,6 +1,7 @@
 """duplex_pair(): two ends of one wire in memory, for tests above all.
 
-Invariant: a write is called back when the other end has read it, so that back-pressure crosses.
+Invariants: a write is called back when the other end has read it, so that back-pressure crosses; an end that is closed has let go
+of the other.
 Source: https://nodejs.org/api/stream.html#streamduplexpairoptions
 """
 
@@ -9,6 +10,7 @@ from typing import Any
 
 from treadle.loop.current import get_loop
 from treadle.streams._duplex import Duplex
+from treadle.streams._weakly import Weakly
 
 __all__ = ["duplex_pair"]
 
@@ -21,7 +23,7 @@ def duplex_pair(**options: Any) -> tuple[Duplex, Duplex]:
 
 
 class _End(Duplex):
-    other: "_End"
+    other: Any  # None once this one is closed
     _when_read: Callable[..., None] | None = None  # the write of the other end that waits for a reader here
 
     def _read(self, size: int) -> None:
@@ -37,7 +39,7 @@ class _End(Duplex):
             self.other._when_read = callback
 
     def _final(self, callback: Callable[..., None]) -> None:
-        self.other.on("end", callback)
+        self.other.on("end", Weakly(self, "_final_done"))  # which is the callback. This end is there: the other holds it
         self.other.push(None)
 
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
@@ -45,7 +47,7 @@ class _End(Duplex):
         callback(error)
 
     def _tell_other(self, error: BaseException | None) -> None:
-        other = self.other
+        other, self.other = self.other, None
         if other.destroyed:
             return
         if error is not None:

@@ -6,8 +6,9 @@
 
 A stage is a stream, or something that can be iterated, or a function: of the first nothing, of the others what comes before
 them, as an async iterable; it returns an iterable, and the last one may be an async function. Invariants: every stage is
-destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence. Not here: how
-two streams are piped (_native.stream_pipe), how a stream takes what an iterable gives (_pump.py). Source:
+destroyed once, or has ended; the callback is called once, with the first error that is more than a consequence; then the pipeline
+holds nothing, since its listeners stay with the streams. Not here: how two streams are piped (_native.stream_pipe), how a stream
+takes what an iterable gives (_pump.py). Source:
 https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
 """
 
@@ -128,7 +129,7 @@ class Pipeline:
         if isinstance(stage, Stream):
             self._watch(stage, reads=not is_last, writes=index > 0)
             if index > 0:
-                self._feed(made, stage, ends=not is_last or self._ends)
+                self._feed(made, stage, is_last=is_last)
             return stage
         return self._begin_source(stage) if index == 0 else self._call(stage, made, index, is_last=is_last)
 
@@ -188,11 +189,12 @@ class Pipeline:
         self._clean_ups.append(stage.forget)
         return proxy
 
-    def _feed(self, source: Any, stream: Any, *, ends: bool) -> None:
+    def _feed(self, source: Any, stream: Any, *, is_last: bool) -> None:
+        ends = not is_last or self._ends
         if isinstance(source, Stream):
             self._waits_for += 2
             forget = self._pipe(source, stream, ends=ends)
-            if not ends or getattr(stream, "readable", False):
+            if is_last and (not ends or getattr(stream, "readable", False)):
                 self._clean_ups.append(forget)
         else:
             self._waits_for += 1
@@ -275,8 +277,15 @@ class Pipeline:
             if self._error is None:
                 for clean_up in self._clean_ups:
                     clean_up()
-            callback, self._callback = self._callback, _hear  # OWNER: the loop, up to the call
-            get_loop().next_tick(callback, self._error, *self._values)
+            get_loop().next_tick(self._callback, self._error, *self._values)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # Stages may still be connected, where what comes before them has failed at once.
+        self._callback = _hear
+        self._values = ()
+        self._pumps.clear()
+        self._clean_ups.clear()
 
 
 def _hear(*_: object) -> None: ...
@@ -307,7 +316,7 @@ class _Stage:
     __slots__ = ("_is_through", "_stream", "forget")
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
+        self._stream = stream  # None once it was destroyed, as far as that was needed
         self._is_through = False
         self.forget: Callable[[], None] | None = None
 
@@ -322,6 +331,8 @@ class _Stage:
         self._is_through = error is None
 
     def destroy(self, error: BaseException | None) -> None:
+        stream, self._stream = self._stream, None
+        self.forget = None
         if not self._is_through:
             self._is_through = True
-            destroy_stage(self._stream, TreadleError("ERR_STREAM_DESTROYED", operation="pipe") if error is None else error)
+            destroy_stage(stream, TreadleError("ERR_STREAM_DESTROYED", operation="pipe") if error is None else error)

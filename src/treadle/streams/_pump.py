@@ -1,6 +1,7 @@
 """A pump: what an async iterable gives is written to a stream, as fast as that takes it.
 
-Invariant: the iterable is closed when the pump ends, however it ends. Not here: what is iterated (_adapters.py).
+Invariants: the iterable is closed when the pump ends, however it ends; one that has ended holds no stream, nor do its frames,
+which an error that passed them keeps. Not here: what is iterated (_adapters.py).
 """
 
 from asyncio import CancelledError
@@ -77,8 +78,14 @@ class Pump:
         finally:
             forget()
             stream.off("drain", self._wake)
-        self._task = None
-        self._finish(self._told(error))
+        self._task = self._stream = None
+        del stream, iterable, iterator, forget
+        error = self._told(error)
+        self._error = None
+        try:
+            self._finish(error)
+        finally:
+            error = None
 
     async def _run_result(self, result: Awaitable[Any]) -> None:
         stream, soon = self._stream, get_loop().next_tick
@@ -88,12 +95,14 @@ class Pump:
             error = self._told(failure)
             stream.destroy(error)
             soon(self._finish, error)
+            self._stream = stream = error = None
             return
         if not stream.destroyed:
             if value is not None:
                 stream.write(value)
             if self._ends:
                 stream.end()
+        self._stream = None
         soon(self._finish, None, value)
 
     def _told(self, error: BaseException | None) -> BaseException | None:

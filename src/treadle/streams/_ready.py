@@ -16,18 +16,21 @@ _EVENTS = ("drain", "finish", "close")
 
 async def wait_until_ready(stream: "Writable") -> None:
     """See Writable.ready()."""
-    while True:
-        if stream.errored is not None:
-            raise stream.errored
-        if stream.writable_ended:
-            raise TreadleError("ERR_STREAM_WRITE_AFTER_END")
-        if stream.destroyed:
-            raise TreadleError("ERR_STREAM_DESTROYED", operation="write")
-        if not stream.writable_need_drain:
-            return
-        if stream._waiters is None:
-            stream._waiters = Waiters(stream)
-        await stream._waiters.wait()
+    try:
+        while True:
+            if stream.errored is not None:
+                raise stream.errored
+            if stream.writable_ended:
+                raise TreadleError("ERR_STREAM_WRITE_AFTER_END")
+            if stream.destroyed:
+                raise TreadleError("ERR_STREAM_DESTROYED", operation="write")
+            if not stream.writable_need_drain:
+                return
+            if stream._waiters is None:
+                stream._waiters = Waiters(stream)
+            await stream._waiters.wait()
+    finally:
+        del stream  # its error keeps this frame
 
 
 class Waiters:

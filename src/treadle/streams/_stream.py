@@ -90,18 +90,66 @@ class Stream(EventEmitter):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Destroy the stream if it is not through, and wait until it is closed."""
+        """End the stream and wait until all is written, then aclose(). Where the block has failed: destroy it with that, and wait
+        until it is closed.
+
+        What is read and was not is lost. Raises, behind a block that has not failed, what the stream failed with, or that it was
+        destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE, ABORT_ERR).
+        """
+        core: Any = self
+        if error is not None:
+            await _give_up(core, error)
+            return
+        try:
+            failure = await _write_all(core)
+        except BaseException as reason:  # cancelled, or end() has raised
+            await _give_up(core, reason)
+            raise
+        if failure is not None:
+            await _give_up(core, failure)
+            del self, core  # its error keeps this frame
+            raise failure
         await self.aclose()
 
     async def aclose(self) -> None:
         """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
-        from treadle.streams._finished import finished
-
         core: Any = self
         if not core.destroyed:
             core.destroy(None if core._is_through() else TreadleError("ABORT_ERR", reason=None))
-        try:
-            await finished(self)
-        except TreadleError as error:
-            if error.code not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
-                raise
+        error = await _end_of(self)
+        if error is not None and getattr(error, "code", None) not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
+            del self, core  # its error keeps this frame
+            raise error
+
+
+async def _write_all(stream: Any) -> BaseException | None:
+    # What it has failed with before all was written, if it has.
+    if not stream._writes() or stream.destroyed or stream.writable_finished:
+        return None
+    if not stream.writable_ended:
+        stream.end()
+    if stream._reads() and stream.readable_flowing is None:
+        stream.resume()  # nobody reads it any more: what is made of what is written would wait for ever
+    return await _end_of(stream, readable=False)
+
+
+async def _give_up(stream: Any, error: BaseException) -> None:
+    # A cancellation is no failure of the stream: as where an iteration or a pipeline is cancelled.
+    if not stream.destroyed:
+        reason = error if isinstance(error, Exception) else TreadleError("ABORT_ERR", reason=None)
+        stream.destroy(None if stream._is_through() else reason)
+    await _end_of(stream)
+
+
+async def _end_of(stream: Any, readable: bool | None = None) -> BaseException | None:
+    # As finished(), but nothing is raised: an error keeps the frames that it has passed, and those of who has called them.
+    from treadle.streams._finished import watch
+
+    outcome: Any = get_loop().create_future()
+    forget = watch(stream, lambda error: None if outcome.done() else outcome.set_result(error), readable=readable)
+    try:
+        error: BaseException | None = await outcome
+    finally:
+        if outcome.cancelled():
+            forget()
+    return error

@@ -72,7 +72,10 @@ class Writable(WritableCore, Stream):
 
         Raises what the stream failed with, or TreadleError: ERR_STREAM_DESTROYED, ERR_STREAM_WRITE_AFTER_END.
         """
-        await wait_until_ready(self)
+        try:
+            await wait_until_ready(self)
+        finally:
+            del self  # its error keeps this frame
 
     @classmethod
     def from_(cls, sink: Any, **options: Any) -> "Writable":

@@ -366,3 +366,17 @@ async def test_a_function_that_returns_something_else_leaves_nothing_under_way()
     assert closed == ["source"]
     assert between.destroyed
     assert not signal._listeners
+
+
+async def test_the_callback_is_called_once_where_a_stage_fails_as_it_is_connected() -> None:
+    calls: list[Any] = []
+
+    async def failing() -> Any:
+        yield 1
+        raise Boom
+
+    between, last = PassThrough(object_mode=True), Sink(object_mode=True, is_open=True)
+    pipeline(failing(), between, last, callback=lambda error: calls.append(type(error)))
+    await settle()
+    assert calls == [Boom]
+    assert between.destroyed and last.destroyed

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, source_of, turns
 from treadle import TreadleError
-from treadle.streams import Writable, finished, pipeline
+from treadle.streams import Duplex, PassThrough, Writable, finished, pipeline
 
 
 class Batches(Writable):
@@ -532,18 +532,126 @@ async def test_async_with_waits_until_it_is_closed() -> None:
     assert sink.destroyed_with == [None]
 
 
-async def test_async_with_destroys_what_is_left_open() -> None:
-    async with Sink(is_open=True) as sink:
+async def test_async_with_waits_until_all_is_written() -> None:
+    async with Sink() as sink:
         sink.write(b"x")
+        sink.end(b"y")
+        later(sink.open)
+    assert sink.chunks == [b"x", b"y"] and sink.writable_finished and sink.closed
+    assert sink.destroyed_with == [None]
+
+
+async def test_async_with_ends_what_is_left_open() -> None:
+    async with Sink() as sink:
+        sink.cork()
+        sink.write(b"x")
+        later(sink.open)
+    assert sink.chunks == [b"x"] and sink.writable_finished and sink.closed
+    assert sink.destroyed_with == [None]
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+async def test_async_with_that_fails_destroys_with_what_it_failed_with(is_ended: bool) -> None:
+    boom = Boom()
+    told: list[Any] = []
+    with pytest.raises(Boom) as caught:
+        async with Sink() as sink:
+            sink.write(b"x", callback=told.append)
+            sink.write(b"y", callback=told.append)
+            if is_ended:
+                sink.end()
+            raise boom
+    assert caught.value is boom
+    assert sink.destroyed_with == [boom] and sink.errored is boom and sink.closed and not sink.writable_finished
+    sink.take()  # of the one that was under way it is told
+    assert told == [None, boom]
+
+
+async def test_async_with_that_fails_raises_that_and_not_what_the_stream_failed_with() -> None:
+    with pytest.raises(KeyError):
+        async with Sink() as sink:
+            sink.destroy(Boom())
+            raise KeyError
+    assert isinstance(sink.errored, Boom) and sink.closed
+
+
+async def test_async_with_that_fails_behind_the_end_fails_no_stream() -> None:
+    with pytest.raises(Boom):
+        async with Sink(is_open=True, auto_destroy=False) as sink:
+            sink.end(b"x")
+            await finished(sink)
+            raise Boom
+    assert sink.destroyed_with == [None] and sink.errored is None and sink.closed
+
+
+@pytest.mark.parametrize("moment", ["inside", "at its end"])
+async def test_async_with_that_is_cancelled_destroys(moment: str) -> None:
+    sink = Sink()
+
+    async def block() -> None:
+        async with sink:
+            sink.write(b"x")
+            if moment == "inside":
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(block())
+    await turns(2)
+    assert not sink.destroyed and sink.writable_ended == (moment == "at its end")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [code_of(error) for error in sink.destroyed_with] == ["ABORT_ERR"] and sink.closed
+
+
+@pytest.mark.parametrize(("error", "code"), [(Boom, "Boom"), (lambda: None, "ERR_STREAM_PREMATURE_CLOSE")])
+async def test_async_with_says_that_not_all_was_written(error: Any, code: str) -> None:
+    with pytest.raises((Boom, TreadleError)) as caught:
+        async with Sink() as sink:
+            sink.write(b"x")
+            later(sink.destroy, error())
+    assert code_of(caught.value) == code and sink.closed
+
+
+async def test_async_with_of_what_was_destroyed_inside_says_nothing() -> None:
+    async with Sink() as sink:
+        sink.write(b"x")
+        sink.destroy()
+    assert sink.closed and not sink.writable_finished
+
+
+async def test_async_with_raises_what_a_hook_fails_with_at_its_end() -> None:
+    def final(callback: Any) -> None:
+        later(callback, Boom())
+
+    with pytest.raises(Boom):
+        async with Writable(write=lambda chunk, encoding, callback: callback(), final=final) as sink:
+            sink.write(b"x")
+    assert sink.closed
+
+
+async def test_async_with_of_a_duplex_writes_all_and_gives_up_what_nobody_reads() -> None:
+    async with PassThrough(high_water_mark=1) as through:
+        for _ in range(5):
+            through.write(b"abc")  # each waits until the one before it is read
+    assert through.writable_finished and through.closed
+    written: list[bytes] = []
+
+    def write(chunk: bytes, encoding: str, callback: Any) -> None:
+        written.append(chunk)
+        later(callback)
+
+    async with Duplex(read=lambda size: None, write=write) as both:
+        both.write(b"x")
+        both.write(b"y")
+    assert written == [b"x", b"y"] and both.writable_finished and both.closed and not both.readable_ended
+
+
+async def test_aclose_gives_up_what_is_not_written() -> None:
+    sink = Sink()
+    sink.end(b"x")
+    await sink.aclose()
     assert sink.closed and not sink.writable_finished
     assert [code_of(error) for error in sink.destroyed_with] == ["ABORT_ERR"]
-
-
-async def test_async_with_does_not_wait_for_what_is_under_way() -> None:
-    # As Node's `await using`: who wants it written awaits finished().
-    async with Sink() as sink:
-        sink.end(b"x")
-    assert sink.closed and not sink.writable_finished
 
 
 async def test_async_with_raises_what_the_stream_failed_with() -> None:
