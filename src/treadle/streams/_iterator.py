@@ -66,7 +66,8 @@ class ReadableIterator(IteratorCore):
         stream: Any = self.stream
         if self.is_over:
             raise StopAsyncIteration
-        if not self.has_begun:
+        is_first = not self.has_begun
+        if is_first:
             self._begin()
         watcher, has_waited = self._watcher, False
         try:
@@ -74,7 +75,7 @@ class ReadableIterator(IteratorCore):
                 if not has_read and not stream.destroyed:
                     chunk = stream._read_buffered()
                     if chunk is not None:
-                        return await self._give_soon(chunk) if has_waited or stream._awaits_push() else chunk
+                        return await self._give_soon(chunk) if is_first or has_waited or stream._awaits_push() else chunk
                 has_read = False
                 if watcher.error is not None:
                     self._leave(has_failed=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.streams.support import Boom, code_of, later, listen, settle, source_of, turns
-from treadle import TreadleError
+from treadle import TreadleError, queue_microtask
 from treadle.loop import get_loop
 from treadle.streams import Duplex, PassThrough, Readable
 
@@ -391,3 +391,24 @@ async def test_a_cancelled_task_that_is_kept_keeps_no_iteration(is_endless: bool
     assert stream.destroyed
     await turns()
     assert [event for event, *_ in trace] == ["error", "close"]
+
+
+async def test_the_first_step_lets_microtasks_run_first_also_where_all_is_pushed_at_once() -> None:
+    """As in Node, where the source ends inside the read hook that the first step calls."""
+    log: list[object] = []
+
+    def read(_size: int) -> None:
+        source.push("a")
+        source.push("b")
+        source.push(None)
+
+    source = Readable(object_mode=True, read=read)
+
+    async def consume() -> None:
+        async for chunk in source:
+            log.append(chunk)
+
+    consumer = asyncio.ensure_future(consume())
+    queue_microtask(lambda: log.append("microtask"))
+    await consumer
+    assert log == ["microtask", "a", "b"]
