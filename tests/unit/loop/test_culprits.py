@@ -250,7 +250,7 @@ def test_of_treadles_own_it_is_known() -> None:
         culprit = culprit_of(clean_up_of(future), (future,))
         assert culprit is not None
         assert culprit.is_treadles
-        assert culprit.name.startswith("once.<locals>.stop_listening (")
+        assert culprit.name.startswith("_Outcome.stop_listening (")
         future.cancel()
 
     treadle.run(main)
