@@ -248,8 +248,8 @@ cdef class ReadableState(ReadableBuffer):
         self.length -= count
         chunk = take(self, count)
         data_moved(self)
-        if self.has_pairs and isinstance(chunk, str):
-            chunk = self.stream()._join_pairs(chunk)
+        if self.decoder is not None:
+            chunk = self.told(chunk)
         if self.length == 0:
             self.note_empty(size != count)
         if not (<StreamCore>self.owner).error_emitted and (<StreamCore>self.owner).life != GONE:

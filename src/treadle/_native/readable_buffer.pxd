@@ -16,6 +16,7 @@ cdef class ReadableBuffer(Half):
     cdef object take_first(self)
     cdef object take_some(self, Py_ssize_t count)
     cdef str joined_text(self, list pieces)
+    cdef object told(self, chunk)
     cdef int set_decoder(self, decoder, str encoding) except -1
 
     cdef inline int keep(self, chunk, bint is_first) except -1:

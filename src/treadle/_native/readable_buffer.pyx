@@ -69,6 +69,13 @@ cdef class ReadableBuffer(Half):
         cdef StreamCore stream = self.stream()
         return "".join([piece if isinstance(piece, str) else stream._decode(piece, "utf8") for piece in pieces])
 
+    cdef object told(self, chunk):
+        # What was taken where there is a decoder. INVARIANT: length says what is left. COMPAT(node): bytes that were put back are
+        # text where they are the last that is held, and stay bytes in front of others.
+        if isinstance(chunk, str):
+            return self.stream()._join_pairs(chunk) if self.has_pairs else chunk
+        return chunk if self.object_mode or self.length else self.stream()._decode(chunk, "utf8")
+
     cdef int set_decoder(self, decoder, str encoding) except -1:
         # What is buffered is decoded, too; where that is no text, nothing changes.
         cdef list chunks = []

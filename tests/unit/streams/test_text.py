@@ -203,3 +203,18 @@ async def test_objects_are_not_decoded_but_for_bytes() -> None:
     stream.push("é".encode()[1:])
     assert drain(stream) == ["", "é"]
     stream.destroy()
+
+
+async def test_bytes_put_back_are_text_where_they_are_the_last_that_is_held() -> None:
+    """Recorded with Node 24."""
+    alone, behind, cut = (Readable(encoding="utf8", read=lambda size: None) for _ in range(3))
+    alone.unshift("aé".encode())
+    assert alone.read() == "aé"
+    flowed: list[object] = []
+    behind.unshift(b"a")
+    behind.unshift(b"b")
+    behind.on("data", flowed.append)
+    await settle()
+    assert flowed == [b"b", "a"]
+    cut.unshift(b"abc")
+    assert [cut.read(1) for _ in range(3)] == [b"a", b"b", "c"]
