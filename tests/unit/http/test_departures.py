@@ -160,7 +160,7 @@ def test_a_unix_client_that_closes_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_half_closed_client_is_answered() -> None:
-    """Its end lies behind a body that is not read at first, and is no reason to cut it off, nor to turn in circles."""
+    """Its end lies behind a body that is not read at first, and is no reason to cut it off."""
 
     async def main() -> None:
         body = bytes(1_000_000)
@@ -182,6 +182,32 @@ def test_a_half_closed_client_is_answered() -> None:
         client.shutdown(socket.SHUT_WR)
         assert (await reading).endswith(b"1000000")
         client.close()
+        server.close()
+
+    bounded(main)
+
+
+@pytest.mark.parametrize(
+    "sent", [GET + GET, GET + MANY[:180_000], UPLOAD + bytes(200_000)], ids=["read", "unread", "body unread"]
+)
+def test_the_end_of_a_half_closed_client_is_told_once(sent: bytes) -> None:
+    """The poll is level-triggered: what is known already must not wake the loop again and again."""
+
+    async def main() -> None:
+        exchanges: list[Exchange] = []
+        server = http.create_server(lambda req, res: exchanges.append(Exchange(req, res))).listen(0)
+        client = connect(server)
+        await send_all_it_takes(client, sent)
+        client.shutdown(socket.SHUT_WR)
+        for _ in range(BUFFERS_FULL):
+            await promises.immediate()
+        assert len(exchanges) == server.connections == 1
+        before = asyncio.get_running_loop().statistics()["events"]
+        await promises.sleep(20)
+        assert asyncio.get_running_loop().statistics()["events"] == before
+        client.close()
+        exchanges.clear()
+        server.close_all_connections()
         server.close()
 
     bounded(main)
