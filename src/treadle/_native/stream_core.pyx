@@ -153,6 +153,8 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
+        if self.loop is not None and not self.loop.is_closed_native:
+            self.loop_here()        # ORDER: refused before anything has changed; behind the hook nobody would be told
         error = self.as_error(error)
         if self.writable_half is not None:
             self.writable_half.on_doomed()
