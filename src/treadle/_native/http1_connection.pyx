@@ -470,6 +470,8 @@ cdef class Connection(Wire):
     cdef int message_complete(self) except -1:
         cdef RequestCore request = self.request
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
+        if self.phase == ANSWERING and (self.has_peer_ended or self.is_peer_ending):
+            self.set_deadline(self.server.request_ms)       # as in on_end(), and not what was left between two messages
         self.release_parser(not self.is_parser_spent)
         request.message_complete()
         return self.next_message() if self.phase == IDLE else 0

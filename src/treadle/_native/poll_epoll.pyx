@@ -120,7 +120,8 @@ cdef class Poller:
         PyMem_Free(self.events)
 
     cdef int watch(self, PollHandle handle, int interest) except -1:
-        # Watch handle.fd for interest (at least one of READABLE, WRITABLE, HALF_CLOSED, GONE), or change what it is watched for. Raises OSError.
+        # Watch handle.fd for interest (at least one of READABLE, WRITABLE, HALF_CLOSED, GONE), or change what it is watched for.
+        # Raises OSError.
         cdef bint is_new
         cdef int error
         self.renew_if_forked()

@@ -68,7 +68,8 @@ cdef class Teardown(Once):
 
 cdef class StreamCore(EmitterCore):
     """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, errors (_make_error(code, **data),
-    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text: _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
+    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text:
+    _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
 
     def __cinit__(self):
         self.life = ALIVE
@@ -152,6 +153,8 @@ cdef class StreamCore(EmitterCore):
         """
         if self.life >= DOOMED:
             return self
+        if self.loop is not None and not self.loop.is_closed_native:
+            self.loop_here()        # ORDER: refused before anything has changed; behind the hook nobody would be told
         error = self.as_error(error)
         if self.writable_half is not None:
             self.writable_half.on_doomed()

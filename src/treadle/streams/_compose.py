@@ -45,6 +45,8 @@ def compose(*stages: Any) -> Any:
 
 
 class _Composed(Front):
+    _ends_behind_what_is_written = True
+
     def __init__(self, stages: list[Any]) -> None:
         head = stages[0]
         writes = bool(getattr(head, "writable", False))

@@ -5,6 +5,7 @@ Source: https://nodejs.org/api/stream.html
 """
 
 from asyncio import _get_running_loop as running_loop
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +41,7 @@ class Stream(EventEmitter):
     _stray_coroutine = staticmethod(stray_coroutine)
     _unconstructed = unconstructed
     _takes_objects = True  # whether there is an option for it
+    _ends_behind_what_is_written = False  # what is read is made of it
 
     def _require_own_loop(self, is_running: bool) -> None:
         # Its loop does not run in this thread. Where nothing runs at all, what is scheduled waits for the next run of its loop.
@@ -90,10 +92,10 @@ class Stream(EventEmitter):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the stream and wait until all is written, then aclose(). Where the block has failed: destroy it with that, and wait
-        until it is closed.
+        """End the stream and wait until all is written, and of a Transform until all is read, then aclose(). Where the block has
+        failed: destroy it with that, and wait until it is closed.
 
-        What is read and was not is lost. Raises, behind a block that has not failed, what the stream failed with, or that it was
+        What nobody reads is lost. Raises, behind a block that has not failed, what the stream failed with, or that it was
         destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE, ABORT_ERR).
         """
         core: Any = self
@@ -124,13 +126,27 @@ class Stream(EventEmitter):
 
 async def _write_all(stream: Any) -> BaseException | None:
     # What it has failed with before all was written, if it has.
-    if not stream._writes() or stream.destroyed or stream.writable_finished:
+    if not stream._writes() or stream.destroyed:
         return None
     if not stream.writable_ended:
         stream.end()
-    if stream._reads() and stream.readable_flowing is None:
-        stream.resume()  # nobody reads it any more: what is made of what is written would wait for ever
-    return await _end_of(stream, readable=False)
+    unread = partial(_let_flow_away, stream)
+    if stream._reads():
+        unread()
+        stream.on("remove_listener", unread)
+    try:
+        failure = None if stream.writable_finished else await _end_of(stream, readable=False)
+        if failure is None and stream._reads() and stream._ends_behind_what_is_written:
+            await _end_of(stream)  # who reads it gets all of it; what it fails with now aclose() raises
+        return failure
+    finally:
+        stream.off("remove_listener", unread)
+
+
+def _let_flow_away(stream: Any, event: object = "data", _: object = None) -> None:
+    # Nobody reads it, or nobody any more: a pipe whose sink has closed leaves it paused, and what is written would wait for ever.
+    if event == "data" and not (stream.listener_count("data") or stream.listener_count("readable")):
+        stream.resume()
 
 
 async def _give_up(stream: Any, error: BaseException) -> None:

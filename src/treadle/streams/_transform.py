@@ -21,6 +21,8 @@ class Transform(TransformCore, Duplex):
     Duplex.
     """
 
+    _ends_behind_what_is_written = True
+
     def __init__(
         self,
         *,

@@ -27,6 +27,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 DEADLINE_S = 30
+KEEP_ALIVE_MS = 50
 BUFFERS_FULL = 50  # turns in which the kernel takes nothing more of a client
 MANY = GET * 60_000  # more than the server keeps and the kernels hold between them
 
@@ -159,7 +160,7 @@ def test_a_unix_client_that_closes_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_half_closed_client_is_answered() -> None:
-    """Its end lies behind a body that is not read at first, and is no reason to cut it off, nor to turn in circles."""
+    """Its end lies behind a body that is not read at first, and is no reason to cut it off."""
 
     async def main() -> None:
         body = bytes(1_000_000)
@@ -186,6 +187,32 @@ def test_a_half_closed_client_is_answered() -> None:
     bounded(main)
 
 
+@pytest.mark.parametrize(
+    "sent", [GET + GET, GET + MANY[:180_000], UPLOAD + bytes(200_000)], ids=["read", "unread", "body unread"]
+)
+def test_the_end_of_a_half_closed_client_is_told_once(sent: bytes) -> None:
+    """The poll is level-triggered: what is known already must not wake the loop again and again."""
+
+    async def main() -> None:
+        exchanges: list[Exchange] = []
+        server = http.create_server(lambda req, res: exchanges.append(Exchange(req, res))).listen(0)
+        client = connect(server)
+        await send_all_it_takes(client, sent)
+        client.shutdown(socket.SHUT_WR)
+        for _ in range(BUFFERS_FULL):
+            await promises.immediate()
+        assert len(exchanges) == server.connections == 1
+        before = asyncio.get_running_loop().statistics()["events"]
+        await promises.sleep(20)
+        assert asyncio.get_running_loop().statistics()["events"] == before
+        client.close()
+        exchanges.clear()
+        server.close_all_connections()
+        server.close()
+
+    bounded(main)
+
+
 @pytest.mark.parametrize("behind", [GET, MANY[:180_000]], ids=["read", "unread"])
 def test_a_half_closed_client_that_is_never_answered_has_its_time(behind: bytes) -> None:
     async def main() -> None:
@@ -198,6 +225,41 @@ def test_a_half_closed_client_that_is_never_answered_has_its_time(behind: bytes)
         await until(lambda: exchanges)
         await until(lambda: server.connections == 0 and exchanges[0].told["res close"])
         assert exchanges[0].told["res close"] == 1
+        client.close()
+        server.close()
+
+    bounded(main)
+
+
+@pytest.mark.parametrize("behind", [GET, MANY[: len(GET) * 6_000]], ids=["read", "unread"])
+def test_a_half_closed_client_has_its_time_for_each_request(behind: bytes) -> None:
+    """What was left between two messages is not what the handler of the second one has."""
+
+    async def main() -> None:
+        answer_first = asyncio.Event()
+        seen = 0
+
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == 1:
+                await answer_first.wait()
+            elif seen == 2:
+                await promises.sleep(4 * KEEP_ALIVE_MS)
+            res.end()
+
+        timeouts = http.Timeouts(keep_alive_s=KEEP_ALIVE_MS / 1000)
+        server = http.create_server(handler, timeouts=timeouts).listen(0)
+        client = connect(server)
+        assert await send_all_it_takes(client, GET + behind) == len(GET + behind)
+        client.shutdown(socket.SHUT_WR)
+        for _ in range(BUFFERS_FULL):
+            await promises.immediate()
+        answer_first.set()
+        answers = b""
+        while piece := await asyncio.get_running_loop().sock_recv(client, 65_536):
+            answers += piece
+        assert answers.count(b"HTTP/1.1 200") == 1 + behind.count(GET)
         client.close()
         server.close()
 

@@ -309,6 +309,30 @@ async def test_a_stream_in_another_thread_is_refused_with_the_name_of_that_threa
     await settle()
 
 
+async def test_a_stream_that_another_thread_destroys_is_as_it_was() -> None:
+    """It was released there, and neither 'close' nor the error followed."""
+    sink = _swallow()
+    sink.write(b"x", callback=lambda error: None)
+    await settle()
+    told: list[str] = []
+    sink.on("close", lambda: told.append("close"))
+    caught: list[Any] = []
+
+    def use() -> None:
+        try:
+            sink.destroy()
+        except TreadleError as error:
+            caught.append(error.code)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert caught == ["ERR_NO_LOOP"] and not sink.destroyed
+    sink.destroy()
+    await settle()
+    assert sink.closed and told == ["close"]
+
+
 async def test_a_stream_of_one_loop_is_refused_in_another() -> None:
     sink = _swallow()
     sink.write(b"x", callback=lambda error: None)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, later, listen, settle, source_of, turns
+from tests.unit.streams.support import DEADLINE_S, Boom, Sink, code_of, later, listen, settle, source_of, turns
 from treadle import TreadleError
-from treadle.streams import Duplex, PassThrough, Writable, finished, pipeline
+from treadle.streams import Duplex, PassThrough, Writable, compose, finished, pipeline
 
 
 class Batches(Writable):
@@ -644,6 +644,56 @@ async def test_async_with_of_a_duplex_writes_all_and_gives_up_what_nobody_reads(
         both.write(b"x")
         both.write(b"y")
     assert written == [b"x", b"y"] and both.writable_finished and both.closed and not both.readable_ended
+
+
+@pytest.mark.parametrize("make", [PassThrough, lambda: compose(PassThrough(), PassThrough())], ids=["one", "composed"])
+@pytest.mark.parametrize("way", ["pipe", "iteration"])
+@pytest.mark.parametrize("count", [1, 20, 60])
+async def test_async_with_of_a_transform_gives_all_to_whoever_reads_it(make: Any, way: str, count: int) -> None:
+    read: list[bytes] = []
+
+    def write(chunk: bytes, encoding: str, callback: Any) -> None:
+        read.append(chunk)
+        later(callback)
+
+    async def iterate() -> None:
+        async for chunk in through:
+            read.append(chunk)
+            await turns(1)
+
+    through = make()
+    sink = Writable(write=write)
+    reading = asyncio.create_task(iterate()) if way == "iteration" else finished(through.pipe(sink))
+    await turns(1)
+    async with through:
+        for _ in range(count):
+            through.write(bytes(10_000))
+    assert through.readable_ended and through.closed and through.errored is None
+    await reading
+    assert sum(map(len, read)) == count * 10_000
+
+
+@pytest.mark.parametrize("moment", ["inside", "at its end"])
+async def test_async_with_does_not_wait_for_a_sink_that_has_closed(moment: str) -> None:
+    sink = Writable(write=lambda chunk, encoding, callback: None)
+    through = PassThrough()
+
+    async def block() -> None:
+        async with through:
+            through.pipe(sink)
+            for _ in range(20):
+                through.write(bytes(10_000))
+            if moment == "inside":
+                sink.destroy()
+                await turns(2)
+
+    task = asyncio.create_task(block())
+    await turns(2)
+    if moment == "at its end":
+        assert through.writable_ended and not task.done()
+        sink.destroy()
+    await asyncio.wait_for(task, DEADLINE_S)
+    assert through.writable_finished and through.closed and through.listener_count("remove_listener") == 0
 
 
 async def test_aclose_gives_up_what_is_not_written() -> None:
