@@ -10,6 +10,7 @@ their writes, never inside write(); 'finish' comes after all of them, and not af
 (treadle.streams), the life of the stream (stream_core.pyx).
 Source: https://nodejs.org/api/stream.html#writable-streams; what is not written there was seen in Node 24.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 
 from treadle._native.queues cimport Ring
@@ -17,6 +18,10 @@ from treadle._native.stream_core cimport Half, Method, StreamCore, call_hook_3, 
 from treadle._native.stream_states cimport (
     ALIVE, CONSTRUCTING, END, ENDING, FINAL, FINISH, FINISHED, OPEN, PREFINISH, PREFINISHED, next_intake)
 from treadle._native.stream_states import INTAKES
+
+cdef enum:
+    SIGNALS_EVERY = 1024    # chunks that are handed over in a row
+
 
 cdef class WritableState(Half):
     def __cinit__(self):
@@ -206,6 +211,7 @@ cdef class WritableState(Half):
         # What waits goes to the hook: all of it if it takes several, else one by one as long as it calls back at once.
         cdef StreamCore stream = self.stream()
         cdef Py_ssize_t length
+        cdef int in_a_row = 0
         cdef object chunk, encoding, callback
         if self.is_clearing or self.corked or self.buffer is None or not self.buffer.size or stream.life != ALIVE:
             return 0
@@ -220,6 +226,12 @@ cdef class WritableState(Half):
                 length = 1 if self.object_mode else length_of(chunk)
                 if not self.hand_over(chunk, encoding, callback, None, length):
                     break
+                in_a_row += 1
+                if in_a_row == SIGNALS_EVERY:       # a circle of native stages runs no Python, which would look: Ctrl-C ends it
+                    in_a_row = 0
+                    self.is_clearing = False
+                    PyErr_CheckSignals()
+                    self.is_clearing = True
         self.is_clearing = False
         return 0
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, overload
 
 from treadle._base.errors import TreadleError
 from treadle._base.main_thread import is_main_thread
+from treadle._base.standard_descriptors import hold_standard_descriptors
 from treadle.loop import hooks
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.holders import summary
@@ -101,6 +102,7 @@ class _Program:
         self._cleanup_s = cleanup_s  # None: it ends when nothing holds it, and cleaning up takes what it takes
         self.pid = os.getpid()  # a forked child's `treadle.run` is no business of its parent's program
         self._main = main
+        hold_standard_descriptors()  # ORDER: before the loop opens any
         self._loop = loop or EventLoop()
         self._result: Any = None
         self._error: BaseException | None = None

@@ -16,7 +16,7 @@ itself; what a stream keeps of its hooks does not hold it. Not here: when a hook
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final
 from weakref import ref
 
@@ -36,6 +36,7 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
     if hook is None:
         return None
     require_callable(hook, name)
+    _require_no_generator(hook, name)
     if not _is_coroutine_function(hook):
         return hook
     stream_of: Callable[[], Any] = ref(stream)  # it is there: it calls
@@ -43,6 +44,16 @@ def adapted(stream: Any, name: str, hook: Callable[..., Any] | None) -> Callable
     if name == "read":
         return lambda size: _run(stream_of(), name, hook(size), stream_of()._end_read)
     return lambda *arguments: _run(stream_of(), name, hook(*arguments[:-1]), _told(name, arguments))
+
+
+def _require_no_generator(hook: Any, name: str) -> None:
+    if isgeneratorfunction(hook) or isasyncgenfunction(hook):
+        raise TreadleError(
+            "ERR_INVALID_ARG_TYPE",
+            name=name,
+            expected="a function or a coroutine function; what a hook yields nobody hears: push() it",
+            received="a generator function" if isgeneratorfunction(hook) else "an async generator function",
+        )
 
 
 def _is_coroutine_function(hook: Callable[..., Any]) -> bool:
@@ -54,6 +65,7 @@ def adapt_methods(cls: type) -> None:
     """The same for the methods of a subclass."""
     for name in _HOOKS:
         method = cls.__dict__.get(f"_{name}")
+        _require_no_generator(method, f"_{name}")
         if method is not None and iscoroutinefunction(method):
             setattr(cls, f"_{name}", _adapted_method(name, method))
 

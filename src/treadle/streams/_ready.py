@@ -53,7 +53,7 @@ class Waiters:
             if not self._futures:
                 self._end()
 
-    def _wake(self) -> None:
+    def _wake(self, *_: object) -> None:  # a socket's 'close' says whether it had an error
         futures = self._futures
         self._end()
         for future in futures:

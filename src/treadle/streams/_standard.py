@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from treadle import process
 from treadle.loop.current import get_loop
@@ -213,12 +213,17 @@ def stdin() -> StandardInput:
 @cache
 def stdout() -> StandardOutput:
     """The one stream of descriptor 1. What print() has buffered is written before."""
-    sys.stdout.flush()
+    _flush(sys.stdout)
     return StandardOutput(1)
 
 
 @cache
 def stderr() -> StandardOutput:
     """The one stream of descriptor 2."""
-    sys.stderr.flush()
+    _flush(sys.stderr)
     return StandardOutput(2)
+
+
+def _flush(file: TextIO | None) -> None:
+    if file is not None:  # where Python was started without the descriptor
+        file.flush()

@@ -7,6 +7,7 @@ Invariant: the loop's thread never waits. Not here: streams of file objects (_fi
 """
 
 import asyncio
+import contextlib
 import io
 from typing import Any
 
@@ -26,7 +27,7 @@ def to_file(stream: Readable) -> io.BufferedReader:
 
 def to_writable_file(stream: Writable) -> io.BufferedWriter:
     """A file object that writes to the stream, for another thread than the loop's: it waits there while the stream is full."""
-    return io.BufferedWriter(_WritingThread(stream, get_loop()))
+    return _WritableFile(_WritingThread(stream, get_loop()))
 
 
 class _OtherThread(io.RawIOBase):
@@ -37,10 +38,16 @@ class _OtherThread(io.RawIOBase):
     def _is_on_loop(self) -> bool:
         return asyncio._get_running_loop() is self._loop
 
-    def _wait(self, step: Any) -> Any:
+    def require_other_thread(self) -> None:
         if self._is_on_loop():
-            step.close()
             raise TreadleError("ERR_INVALID_STATE", state="a file made of a stream blocks, and the loop's thread may not")
+
+    def _wait(self, step: Any) -> Any:
+        try:
+            self.require_other_thread()
+        except TreadleError:
+            step.close()
+            raise
         return asyncio.run_coroutine_threadsafe(step, self._loop).result()
 
 
@@ -70,15 +77,32 @@ class _ReadingThread(_OtherThread):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self._loop.call_soon_threadsafe(self._stream.destroy)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be destroyed
+                self._loop.call_soon_threadsafe(self._stream.destroy)
+
+
+class _WritableFile(io.BufferedWriter):
+    raw: "_WritingThread"
+
+    def write(self, data: Any, /) -> int:
+        self.raw.require_other_thread()  # also where the buffer would take it: its last bytes could not be written
+        return super().write(data)
 
 
 class _WritingThread(_OtherThread):
+    def __init__(self, stream: Any, loop: Any) -> None:
+        super().__init__(stream, loop)
+        self._error: BaseException | None = None  # what was lost: its reader must not see a clean end
+
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._wait(self._write(bytes(data)))
+        try:
+            self._wait(self._write(bytes(data)))
+        except BaseException as error:
+            self._error = error
+            raise
         return len(data)
 
     async def _write(self, data: bytes) -> None:
@@ -91,10 +115,14 @@ class _WritingThread(_OtherThread):
         super().close()
         if not self._is_on_loop():
             self._wait(self._end())
+        elif self._error is not None:
+            self._stream.destroy(self._error)
         elif not self._stream.writable_ended:  # the last reference to it has gone there
             self._stream.end()
 
     async def _end(self) -> None:
-        if not self._stream.writable_ended:
+        if self._error is not None:
+            self._stream.destroy(self._error)
+        elif not self._stream.writable_ended:
             self._stream.end()
         await finished(self._stream, readable=False)

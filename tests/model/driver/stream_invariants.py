@@ -57,6 +57,8 @@ class Reading:
             told = self.told[found["name"]]
             calls = {"push": told.pushed, "write": told.written, "_write": told.at_sink, "_writev": told.at_sink}
             chunks = found["chunks"]
+            if found["call"] == "push" and "end" in told.events:
+                return  # it is refused
             calls[found["call"]] += [
                 one for part in (chunks.split(" ") if "_writev" in line else [chunks]) for one in content(part)
             ]

@@ -341,3 +341,32 @@ def test_a_peer_that_resets_ends_no_coroutine_listener_but_its_own() -> None:
         await within(server.wait_closed())
 
     run(main)
+
+
+@pytest.mark.parametrize("how", ["reset", "destroy", "destroy with an error"])
+def test_who_waits_until_a_socket_is_ready_hears_that_it_has_closed(how: str) -> None:
+    async def main() -> None:
+        outcomes: list[BaseException] = []
+
+        async def feed(socket: net.Socket) -> None:
+            sockets.append(socket)
+            try:
+                while True:
+                    await socket.ready()
+                    socket.write(b"x" * 65536)
+            except (TreadleError, OSError) as error:
+                outcomes.append(error)
+
+        sockets: list[net.Socket] = []
+        async with net.create_server(feed).listen() as server:
+            client = net.connect(server.address()[1]).pause()  # type: ignore[index]
+            await until(lambda: bool(sockets) and sockets[0].writable_need_drain, "the server waits")
+            if how == "reset":
+                client.reset_and_destroy()
+            else:
+                sockets[0].on("error", lambda _: None).destroy(OSError("ours") if "error" in how else None)
+            await until(lambda: bool(outcomes), "who waited is told")
+            client.on("error", lambda _: None).destroy()
+        assert isinstance(outcomes[0], OSError)  # destroyed without an error: ECANCELED, of the write under way
+
+    run(main)

@@ -505,3 +505,26 @@ async def test_an_error_reaches_the_thread() -> None:
     await asyncio.to_thread(file.close)
     await settle()
     assert code_of(stream.errored) == "Boom"
+
+
+async def test_the_loops_own_thread_may_not_write_what_a_file_would_keep() -> None:
+    sink = Sink(is_open=True)
+    file = sink.to_writable_file()
+    with pytest.raises(TreadleError) as caught:
+        file.write(b"x")
+    assert caught.value.code == "ERR_INVALID_STATE"
+    caught = None
+    await asyncio.to_thread(file.close)
+    await settle()
+    assert (sink.chunks, sink.writable_finished) == ([], True)
+
+
+async def test_what_a_file_could_not_write_is_no_clean_end_of_its_stream() -> None:
+    sink = Sink(is_open=True)
+    trace = listen(sink, "finish", "error", "close")
+    file = sink.to_writable_file()
+    await asyncio.to_thread(file.write, b"x")
+    with pytest.raises(TreadleError):
+        file.close()  # here, where it may not wait
+    await settle()
+    assert [event for event, *_ in trace] == ["error", "close"]

@@ -405,3 +405,17 @@ async def test_a_socket_has_no_objects_and_a_port_is_no_text() -> None:
     assert "int('80')" in caught.value.hint
     socket.destroy()
     await settle()
+
+
+async def _yields(*_: Any) -> Any:
+    yield b""
+
+
+@pytest.mark.parametrize("hook", ["read", "write", "writev", "final", "construct", "destroy", "transform", "flush"])
+def test_a_hook_that_yields_is_refused(hook: str) -> None:
+    base: Any = Readable if hook == "read" else Transform if hook in ("transform", "flush") else Writable
+    with pytest.raises(TreadleError) as caught:
+        base(**{hook: _yields})
+    assert caught.value.code == "ERR_INVALID_ARG_TYPE" and "an async generator function" in str(caught.value)
+    with pytest.raises(TreadleError, match=f"_{hook}"):
+        type("Own", (base,), {f"_{hook}": lambda self, *_: (yield)})
