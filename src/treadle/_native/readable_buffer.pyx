@@ -26,7 +26,7 @@ cdef class ReadableBuffer(Half):
         return self.stream()._split_pairs(text)
 
     cdef int keep_text(self, text, bint is_first) except -1:
-        if isinstance(text, str):       # COMPAT(node): bytes that are put back stay bytes, though text is given out
+        if isinstance(text, str):       # COMPAT(node): bytes that are put back wait as bytes, see told()
             text = self.in_units(text)
         self.keep(text, is_first)
         self.length += length_of(text)

@@ -28,7 +28,7 @@ ListenerFactory = Callable[[socket.socket, Callable[[Listener, OSError], object]
 
 
 class ListeningPlace:
-    """The listener of one server, or None while it does not listen."""
+    """Where one server listens, or will."""
 
     def __init__(self, loop: EventLoop, logger: logging.Logger) -> None:
         self._loop = loop
@@ -62,10 +62,9 @@ class ListeningPlace:
         backlog: int,
     ) -> None:
         """Bind, unless a bound sock is given, listen and accept. Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
-        file = None
         if sock is None and path is not None:
-            file = os.fspath(path)
-            sock = bind_unix(file)
+            sock = bind_unix(os.fspath(path))
+            self._path = os.fspath(path)
         elif sock is None:
             sock = bind_tcp(host, port)
         try:
@@ -76,9 +75,9 @@ class ListeningPlace:
             listener.start()
         except BaseException:
             sock.close()
+            self._unlink()
             raise
         self._listener = listener
-        self._path = file
 
     def close(self) -> None:
         """Stop accepting; no effect where it is not open."""
@@ -86,6 +85,9 @@ class ListeningPlace:
             return
         self._listener.close()
         self._listener = None
+        self._unlink()
+
+    def _unlink(self) -> None:
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)

@@ -13,12 +13,12 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import treadle
+from tests.unit.http.support import bounded, until
 from treadle import TreadleError, http
 from treadle.streams import PassThrough, Writable, pipeline
 from treadle.timers import promises
@@ -26,24 +26,11 @@ from treadle.timers import promises
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
-DEADLINE_S = 30
 KEEP_ALIVE_MS = 50
 BUFFERS_FULL = 50  # turns in which the kernel takes nothing more of a client
 MANY = GET * 60_000  # more than the server keeps and the kernels hold between them
 
 Handler = Callable[[http.IncomingMessage, http.ServerResponse], object]
-
-
-def bounded(main: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await asyncio.wait_for(main(), DEADLINE_S)
-
-    treadle.run(run())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await promises.sleep(0)
 
 
 def connect(server: http.Server) -> socket.socket:

@@ -11,13 +11,13 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-import treadle
+from tests.unit.http.support import bounded, until
 from treadle import TreadleError, http
 from treadle.streams import Readable, Transform, Writable, finished, pipeline
 from treadle.timers import promises
@@ -29,22 +29,9 @@ REQUESTS = {
 BODY = b"hello"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
-DEADLINE_S = 30
 ONCE_EACH = dict.fromkeys(
     ["req error", "req close", "res close", "transform destroyed", "sink destroyed", "sink error", "sink close"], 1
 )
-
-
-def bounded(main: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await asyncio.wait_for(main(), DEADLINE_S)
-
-    treadle.run(run())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await promises.sleep(0)
 
 
 def leave(client: socket.socket, *, resets: bool) -> None:

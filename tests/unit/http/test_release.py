@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.unit.http.test_streams import DEADLINE_S, GET, post, serving, until
+from tests.unit.http.support import DEADLINE_S, until
+from tests.unit.http.test_streams import GET, post, serving
 from tests.unit.streams.release import Left, left_by
 from treadle.streams import PassThrough, Transform, Writable, finished, pipeline
 

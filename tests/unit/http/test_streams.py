@@ -10,13 +10,13 @@ import gc
 import hashlib
 import sys
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-import treadle
+from tests.unit.http.support import bounded, until
 from treadle import TreadleError, http, process
 from treadle.streams import Readable, Stream, Transform, Writable, finished, pipeline
 from treadle.timers import promises
@@ -24,7 +24,6 @@ from treadle.timers import promises
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 KIB = 1024
 MIB = 1024 * KIB
-DEADLINE_S = 20
 
 Handler = Callable[[Any, Any], object]
 
@@ -72,18 +71,6 @@ async def serving(handler: Handler, **options: Any) -> AsyncIterator[Peer]:
         server.close()
         server.close_all_connections()
         await server.wait_closed()
-
-
-def bounded(main: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await asyncio.wait_for(main(), DEADLINE_S)
-
-    treadle.run(run())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await promises.sleep(1)
 
 
 def exchange(handler: Handler, sent: bytes, **options: Any) -> tuple[bytes, dict[str, str], bytes]:

@@ -370,3 +370,16 @@ def test_who_waits_until_a_socket_is_ready_hears_that_it_has_closed(how: str) ->
         assert isinstance(outcomes[0], OSError)  # destroyed without an error: ECANCELED, of the write under way
 
     run(main)
+
+
+def test_the_file_of_a_unix_socket_that_does_not_get_to_listen_goes_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "socket"
+        server = net.create_server()
+        with pytest.raises(TypeError):
+            server.listen(path=path, backlog="many")  # type: ignore[arg-type]
+        assert not path.exists() and not server.listening
+        server.listen(path=path).close()
+        assert not path.exists()
+
+    run(main)
