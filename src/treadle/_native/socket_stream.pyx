@@ -21,6 +21,7 @@ from treadle._native.poll_epoll cimport WRITABLE
 from treadle._native.pool cimport os_error
 from treadle._native.readable cimport ReadableState, readable_of
 from treadle._native.stream_core cimport StreamCore
+from treadle._native.stream_pipe cimport room_behind
 from treadle._native.tcp cimport Listener, Stream, set_nodelay, sockaddr, sockaddr_in6, socklen_t
 
 cdef extern from "<errno.h>" nogil:
@@ -112,11 +113,11 @@ cdef class SocketStream(Stream):
         return self.received + (0 if self.taker is None else self.taker.bytes_moved)
 
     cdef int read_some(self) except -1:
-        # No more than there is room for under the mark: what is buffered already may wait for long.
+        # No more than there is room for under the marks, its own and those behind it: what is buffered may wait for long.
         cdef ReadableState state
         if self.owner is not None and self.owner.readable_half is not None:
             state = readable_of(self.owner)
-            self.read_size = min(READ_BYTES, max(state.high_water_mark - state.length, READ_LEAST))
+            self.read_size = min(READ_BYTES, max(min(state.high_water_mark - state.length, room_behind(state)), READ_LEAST))
         return Stream.read_some(self)
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) except -1:

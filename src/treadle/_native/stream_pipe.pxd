@@ -1,5 +1,6 @@
 """Declarations of stream_pipe.pyx: what other native units may touch."""
 from treadle._native.emitter cimport NativeListener
+from treadle._native.readable cimport ReadableState
 from treadle._native.stream_core cimport StreamCore
 
 
@@ -12,3 +13,6 @@ cdef class Pipe(NativeListener):
 
     cdef int wait_for_drain(self) except -1
     cdef int clean_up(self) except -1
+
+
+cdef Py_ssize_t room_behind(ReadableState state)

@@ -7,6 +7,7 @@ Invariants: it listens as long as it stands, and leaves no listener behind; an e
 Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 """
 from cpython.object cimport PyObject
+from cpython.pyport cimport PY_SSIZE_T_MAX
 
 from treadle._native.readable cimport ReadableState, readable_of
 from treadle._native.stream_core cimport Attempt, StreamCore, failure_of_attempt
@@ -140,6 +141,21 @@ cdef class Pipe(NativeListener):
                 not isinstance(destination, WritableCore) or writable_of(destination).needs_drain):
             self.on_drain()
         return 0
+
+
+cdef Py_ssize_t room_behind(ReadableState state):
+    # What a chunk may have that passes through `state` to every destination, each a Writable that holds some already, and bursts
+    # no mark. An empty one, or one that says nothing of itself, takes a chunk of any size.
+    cdef Py_ssize_t room = PY_SSIZE_T_MAX
+    cdef WritableState sink
+    cdef Pipe pipe
+    if state.flow == FLOWING and state.pipes is not None:
+        for pipe in state.pipes:
+            if pipe.core is not None:
+                sink = writable_of(pipe.core)
+                if sink.length and not sink.object_mode:
+                    room = min(room, max(sink.high_water_mark - sink.length, 0))
+    return room
 
 
 def pipes_of(StreamCore source):
