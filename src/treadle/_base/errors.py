@@ -38,7 +38,8 @@ class TreadleError(Exception):
     """An error with a permanent `code`.
 
     `TreadleError("ERR_OUT_OF_RANGE", name="port", expected="from 0 to 65535", received=70000)` makes the subclass that
-    the table asks for. Match on `code` and `data`, never on the text: `message` and `hint` may be reworded.
+    the table asks for. Match on `code` and `data`, never on the text: `message` and `hint` may be reworded. Where what it was
+    made for has a `reason` that is an exception, an abort's say, that is its cause.
     """
 
     code: str
@@ -58,6 +59,8 @@ class TreadleError(Exception):
         self.hint = spec.hint if hint is None else hint
         self.data = data
         self.args = (code, self.message)  # OSError, a base of one subclass, would not set it
+        if isinstance(reason := data.get("reason"), BaseException):
+            self.__cause__ = reason
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}. {self.hint}."

@@ -138,22 +138,23 @@ def _signal(signal: AbortSignal | None) -> AbortSignal | None:
 
 
 def _limit(limit: int) -> int:
-    if not isinstance(limit, int):
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name="limit", expected="an int", received=type(limit).__name__)
-    if limit < 0:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="limit", expected="at least 0", received=limit)
-    return limit
+    return _whole(limit, "limit", 0)
+
+
+def _whole(number: int, name: str, least: int) -> int:
+    if not isinstance(number, int):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(number).__name__)
+    if number < least:
+        raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"at least {least}", received=number)
+    return number
 
 
 def _checked(
     fn: Fn, concurrency: int, high_water_mark: int | None, signal: AbortSignal | None
 ) -> tuple[Fn, int, int, AbortSignal | None]:
     require_callable(fn, "fn")
-    if concurrency < 1:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="concurrency", expected="at least 1", received=concurrency)
-    mark = concurrency - 1 if high_water_mark is None else high_water_mark
-    if mark < 0:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="high_water_mark", expected="at least 0", received=mark)
+    _whole(concurrency, "concurrency", 1)
+    mark = concurrency - 1 if high_water_mark is None else _whole(high_water_mark, "high_water_mark", 0)
     return fn, concurrency, mark + concurrency, _signal(signal)
 
 
@@ -234,9 +235,7 @@ async def _flatten(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, No
                     yield item
 
 
-async def _filter(
-    stream: Any, fn: Fn, concurrency: int, limit: int, signal: AbortSignal | None
-) -> AsyncGenerator[Any, None]:
+async def _filter(stream: Any, fn: Fn, concurrency: int, limit: int, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
     async def judge(chunk: Any, signal: AbortSignal) -> tuple[Any, Any]:
         return chunk, await _result(with_signal(fn, signal)(chunk))
 
@@ -248,9 +247,7 @@ async def _filter(
                 yield chunk
 
 
-async def _map(
-    stream: Any, fn: Fn, concurrency: int, limit: int, outer: AbortSignal | None
-) -> AsyncGenerator[Any, None]:
+async def _map(stream: Any, fn: Fn, concurrency: int, limit: int, outer: AbortSignal | None) -> AsyncGenerator[Any, None]:
     """Up to `concurrency` calls under way, results in order, up to `limit` of them waiting."""
     controller = AbortController()
     call = with_signal(fn, controller.signal)

@@ -81,3 +81,9 @@ def test_an_ordinary_except_clause_catches_it() -> None:
     with pytest.raises(ConnectionError) as caught:
         raise TreadleError("ERR_HTTP_REQUEST_ABORTED")
     assert caught.value.errno is None
+
+
+def test_an_exception_that_is_the_reason_is_the_cause() -> None:
+    reason = ValueError("enough")
+    assert TreadleError("ABORT_ERR", reason=reason).__cause__ is reason
+    assert TreadleError("ABORT_ERR", reason="enough").__cause__ is None

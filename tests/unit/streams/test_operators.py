@@ -108,6 +108,16 @@ async def test_take_and_drop(limit: int) -> None:
     assert await numbers().drop(limit).to_list() == list(range(10))[limit:]
 
 
+@pytest.mark.parametrize("name", ["concurrency", "high_water_mark"])
+@pytest.mark.parametrize(
+    ("number", "code"), [("2", "ERR_INVALID_ARG_TYPE"), (2.5, "ERR_INVALID_ARG_TYPE"), (-1, "ERR_OUT_OF_RANGE")]
+)
+async def test_numbers_that_are_none_are_refused(name: str, number: Any, code: str) -> None:
+    with pytest.raises(TreadleError, match=name) as caught:
+        numbers().map(double, **{name: number})
+    assert caught.value.code == code
+
+
 @pytest.mark.parametrize("limit", [-1, -99])
 def test_limits_below_nothing_are_refused(limit: int) -> None:
     for method in ("take", "drop"):
