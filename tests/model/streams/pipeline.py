@@ -70,6 +70,8 @@ class Pipeline:
     def __init__(self, streams: tuple[Any, ...], callback: Callback, *, signal: Any, does_end: bool) -> None:
         if len(streams) < 2:
             raise StreamError("ERR_MISSING_ARGS")
+        if any(stream.closed or stream.destroyed for stream in streams[1:]):  # before anything begins: ADR 0010
+            raise StreamError("ERR_STREAM_UNABLE_TO_PIPE")
         self.callback = once(callback)
         self.signal = signal
         self.does_end = does_end
@@ -82,7 +84,7 @@ class Pipeline:
             signal.add_event_listener("abort", self.abort)
         source = None
         for stream, following in zip(streams, (*streams[1:], None), strict=True):
-            self.add_stage(stream, following, is_first=source is None)
+            self.add_stage(stream, is_first=source is None, is_last=following is None)
             if source is not None:
                 self.reports_missing += 2
                 self.link(source, stream)
@@ -90,10 +92,7 @@ class Pipeline:
         if signal is not None and signal.aborted:
             next_tick(self.abort)
 
-    def add_stage(self, stream: Any, following: Any, *, is_first: bool) -> None:
-        is_last = following is None
-        if following is not None and (following.closed or following.destroyed):
-            raise StreamError("ERR_STREAM_UNABLE_TO_PIPE")
+    def add_stage(self, stream: Any, *, is_first: bool, is_last: bool) -> None:
         is_read_afterwards = is_last and bool(is_readable(stream))
         if self.does_end or not is_last:
             stage = Stage(stream, reading=not is_last, writing=not is_first)
