@@ -54,6 +54,7 @@ UNITS = {
     "pool_threads": OWN_GIL,
     "pool": OWN_GIL,
     "file_jobs": OWN_GIL,
+    "python_jobs": OWN_GIL,
     "movers": MAIN_ONLY,
     "tcp": MAIN_ONLY,
     "sendfile": MAIN_ONLY,

@@ -28,7 +28,7 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "process", "streams", "timers")
+_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams", "timers")
 
 __all__ = [
     "AbortController",
@@ -46,6 +46,7 @@ __all__ = [
     "net",
     "new_event_loop",
     "perf",
+    "pool",
     "process",
     "queue_microtask",
     "run",

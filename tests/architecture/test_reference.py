@@ -10,7 +10,7 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, net, perf, streams, timers
+from treadle import context, diagnostics_channel, events, http, loop, net, perf, pool, streams, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -30,6 +30,7 @@ MEMBERS = {
     "loop": (loop.EventLoop,),
     "net": (net.Socket, net.Server, net.SocketStatistics, net.ServerStatistics),
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
+    "pool": (pool.PoolStatistics, pool.KindStatistics, pool.LaneStatistics),
     "process": (),
     "streams": (
         streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics,
@@ -38,7 +39,8 @@ MEMBERS = {
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
-    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "drop_waiting", "explain_failure", "forked",
+    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "drop_waiting",
+    "executor_statistics", "explain_failure", "forked",
     "has_heard_signal", "has_own_faces", "held_fds", "is_closed_native", "is_debug", "observe", "poller", "pool", "request_refs",
     "run_turns", "starvation_hook", "stop_accepting", "timers", "trace_call", "tracer", "uncaught_hook", "watcher",
 }  # fmt: skip

@@ -4,14 +4,19 @@ A file of up to HEAD_BYTES_MAX is one job: open, fstat, read and close without t
 larger one the first job reads so much; then the loop's thread makes a bytes object of the size that the file tells, and
 the job goes on into its memory, in turns.
 
+A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
+wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
+no regular file, a file system that asks somebody else (a network's, FUSE). Of which kind one is a thread finds out.
+
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
-Source: Node, fs.readFile, lib/internal/fs/read/context.js. Not here: threads (pool_threads), requests (pool).
+Source: Node, fs.readFile, lib/internal/fs/read/context.js; openat2(2), RESOLVE_CACHED; preadv2(2), RWF_NOWAIT. Not here: threads (pool_threads), requests (pool).
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from libc.errno cimport EFBIG, EINTR, ENOMEM, errno
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 from posix.fcntl cimport O_RDONLY, open
@@ -25,8 +30,62 @@ from treadle._native.pool_threads cimport (
 )
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 
-cdef extern from "<fcntl.h>" nogil:
-    int O_CLOEXEC
+cdef extern from *:
+    """
+    #include <fcntl.h>
+    #include <stdint.h>
+    #include <sys/stat.h>
+    #include <sys/syscall.h>
+    #include <sys/uio.h>
+    #include <sys/vfs.h>
+    #include <unistd.h>
+
+    /* open(2), unless it would have to wait for a directory. */
+    static inline int treadle_open_cached(const char *path, int flags) {
+        struct { uint64_t flags, mode, resolve; } how = {flags | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED, Linux 5.12 */};
+        return (int)syscall(437 /* openat2 */, AT_FDCWD, path, &how, sizeof how);
+    }
+    /* What is known without asking anybody else: its device, and its size. -1: it is no regular file, or that is not known. */
+    static inline int64_t treadle_look_cached(int fd, uint64_t *device) {
+        struct statx found;
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &found) < 0 || !S_ISREG(found.stx_mode))
+            return -1;
+        *device = (uint64_t)found.stx_dev_major << 32 | found.stx_dev_minor;
+        return (int64_t)found.stx_size;
+    }
+    /* read(2) of what is in the page cache; EAGAIN where it is not. */
+    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room) {
+        struct iovec into = {to, room};
+        return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+    }
+    /* Whether opening and looking at a file there never waits for anybody but a disk of this machine. */
+    static inline int treadle_is_local(int fd, uint64_t *device) {
+        struct statfs found;
+        struct statx file;
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &file) < 0 || fstatfs(fd, &found) < 0) return -1;
+        *device = (uint64_t)file.stx_dev_major << 32 | file.stx_dev_minor;
+        switch ((uint32_t)found.f_type) {
+            case 0xef53:        /* ext2, ext3, ext4 */
+            case 0x58465342:    /* xfs */
+            case 0x9123683e:    /* btrfs */
+            case 0xf2f52010:    /* f2fs */
+            case 0x2fc12fc1:    /* zfs */
+            case 0x01021994:    /* tmpfs */
+            case 0x858458f6:    /* ramfs */
+            case 0x794c7630:    /* overlayfs */
+            case 0x73717368:    /* squashfs */
+            case 0xe0f5e1e2:    /* erofs */
+                return 1;
+            default:
+                return 0;
+        }
+    }
+    """
+    int O_CLOEXEC, O_NONBLOCK, O_PATH
+    int open_cached "treadle_open_cached"(const char *path, int flags) nogil
+    int64_t look_cached "treadle_look_cached"(int fd, uint64_t *device) nogil
+    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room) nogil
+    int is_local "treadle_is_local"(int fd, uint64_t *device) nogil
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -34,6 +93,8 @@ cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
 
 cdef enum:
+    AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
+    DEVICES_MAX = 1024                      # file systems of which it is known whether they are local
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
     STEP_BYTES = 128 * 1024                 # one read of a larger file; it stays in a core's cache
@@ -51,6 +112,9 @@ cdef struct FileJob:
     bint is_at_end          # everything is read
     int fd                  # -1: not open
     int error               # errno; 0: none so far
+    bint asks_device        # whether it is local is not known yet; the next two are set
+    int is_local            # ... 1 or 0; -1: it could not be found out
+    uint64_t device
     Py_ssize_t told         # its size, by fstat; 0: it does not tell
     char *head              # what is read, while there is no target
     char *target            # where the rest goes, in memory of the request, which has `room` from here on
@@ -119,6 +183,8 @@ cdef bint open_file(FileJob *job) noexcept nogil:
             return end_file(job, errno)
     if fstat(job.fd, &status) < 0:
         return end_file(job, errno)
+    if job.asks_device:
+        job.is_local = is_local(job.fd, &job.device)
     if S_ISREG(status.st_mode):
         job.told = status.st_size
         if job.told > PY_SSIZE_T_MAX - GROWTH_BYTES_MAX:
@@ -197,6 +263,48 @@ cdef Outcome read_on(FileJob *job) noexcept nogil:
 # ---- on the loop's thread
 
 
+cdef bint read_at_once(FileJob *job, Pool pool) except -1:
+    # True: it is read. Else nothing is, or a thread goes on with what is: the file is open.
+    cdef uint64_t device
+    cdef int64_t size
+    cdef Py_ssize_t count
+    cdef object is_local
+    cdef int fd = open_cached(path_of(job), O_PATH)
+    if fd < 0:
+        return False
+    size = look_cached(fd, &device)
+    close(fd)
+    if not 0 < size <= AT_ONCE_BYTES:
+        return False
+    is_local = pool.local_devices.get(device)
+    if is_local is None:
+        job.asks_device = True
+        return False
+    if not is_local:
+        return False
+    job.head = <char *>malloc(size + 1)
+    if job.head is NULL:
+        return False
+    job.fd = open_cached(path_of(job), O_RDONLY | O_NONBLOCK)       # if it is another file by now, and even a FIFO
+    if job.fd < 0:
+        return False
+    job.told = size
+    job.room = job.wanted = size + 1
+    while job.filled < job.room:
+        count = read_cached(job.fd, job.head + job.filled, job.room - job.filled)
+        if count == 0:
+            job.is_at_end = True
+            end_file(job, 0)
+            return True
+        if count < 0:
+            if job.filled == 0:     # as if nothing had been tried: it may be something else than what was looked at
+                end_file(job, 0)
+                job.told = 0
+            return False
+        job.filled += count
+    return False
+
+
 def read_file(Pool pool not None, bytes path not None, filename, callback, *, bint is_awaited=False):
     """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
     FileRead, under way already.
@@ -205,7 +313,7 @@ def read_file(Pool pool not None, bytes path not None, filename, callback, *, bi
     PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef FileRead request
-    cdef Job *job
+    cdef FileJob *job
     if b"\0" in path:
         raise ValueError("embedded null byte")
     request = FileRead.__new__(FileRead)
@@ -214,11 +322,15 @@ def read_file(Pool pool not None, bytes path not None, filename, callback, *, bi
     job = new_file_job(path)
     if job is NULL:
         raise MemoryError()
-    pool.submit(request, job)
+    if pool.at_once_left > 0 and read_at_once(job, pool):
+        pool.finish_at_once(request, &job.job)
+        return request
+    job.job.kind = pool.kind("fs.read_file")
+    pool.submit(request, &job.job)
     return request
 
 
-cdef Job *new_file_job(bytes path) except? NULL:
+cdef FileJob *new_file_job(bytes path) except? NULL:
     # NULL without an exception: no memory.
     cdef Py_ssize_t path_bytes = len(path)
     cdef FileJob *job = <FileJob *>calloc(1, sizeof(FileJob) + path_bytes + 1)
@@ -229,7 +341,7 @@ cdef Job *new_file_job(bytes path) except? NULL:
         job.job.run = run_file_job
         job.job.abandon = abandon_file_job
         job.job.discard = discard_file_job
-    return <Job *>job
+    return job
 
 
 @cython.no_gc_clear     # see Request
@@ -241,6 +353,9 @@ cdef class FileRead(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FileJob *job = <FileJob *>base
+        if job.asks_device and job.is_local >= 0 and len((<Pool>self.pool).local_devices) < DEVICES_MAX:
+            (<Pool>self.pool).local_devices[job.device] = job.is_local == 1
+            job.asks_device = False
         if job.error:
             self.args = (os_error(job.error, self.filename), None)
         elif not job.is_at_end:

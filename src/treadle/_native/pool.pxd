@@ -22,12 +22,29 @@ cdef class Pool(PollHandle):
     cdef PyObject *loop     # the LoopCore, borrowed; valid while the pool is watched
     cdef Shared *shared     # NULL once closed
     cdef Jobs taken         # finished jobs whose turn comes in this poll phase
+    cdef Jobs done_at_once  # jobs that the loop's thread has done itself, in some turns
     cdef set requests       # OWNER: every request that has a job
     cdef unsigned int forks     # fork_count() where its threads are
     cdef int size           # threads at most
     cdef uint64_t completed     # requests whose callback had its turn
     cdef Py_ssize_t queue_max
+    cdef dict kinds         # name -> its number; the first is ""
+    cdef set slow_kinds     # the names of those that may hold half of the threads at most
+    cdef dict local_devices     # what file_jobs knows of file systems: device -> whether it is on this machine
+    cdef int at_once_left   # jobs that may yet be done on the loop's thread before the next completions
+    cdef uint64_t at_once   # jobs that were done so
+    cdef bint is_finishing  # inside on_ready
+    cdef uint64_t saturations_told
+    cdef bint is_waiting_to_look    # wait_hook was called; cleared by look_for_saturation()
+    cdef public object saturation_hook  # called as saturation_hook(): jobs have waited too long; or None
+    cdef public object wait_hook        # called as wait_hook(): a job waits behind others, look_for_saturation() soon; or None
 
+    cdef int kind(self, str name, bint is_slow=*) except -1
+    cdef int finish_at_once(self, Request request, Job *job) except -1
+    cdef int wake(self) except -1
+    cdef int begin(self, Request request, Job *job) except -1
+    cdef int tell_saturation(self) except -1
+    cdef int wait(self) except -1
     cdef int submit(self, Request request, Job *job, bint is_admitted=*) except -1
     cdef bint withdraw(self, Request request) except -1
     cdef int finish(self, Job *job) except -1

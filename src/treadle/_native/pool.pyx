@@ -1,8 +1,9 @@
 """The native thread pool of one loop, as the loop's thread sees it: requests, and the jobs that threads do for them.
 
 Invariants: a request is owned by its pool while it has a job, and holds the program that long; its callback runs in the poll
-phase, or never. What a job does is not known here: native units above submit one with a request of their own class.
-Not here: the threads and their lists (pool_threads), how many threads (treadle.fs), threads for callables of the user.
+phase, or never. What a job does is not known here: native units above submit one with a request of their own class, and say of
+which kind it is, by name. Not here: the threads and their lists (pool_threads), how many threads, and what is said of a pool that
+is saturated (treadle.pool), threads for callables of the user.
 """
 cimport cython
 from cpython.object cimport PyObject
@@ -13,9 +14,10 @@ from posix.unistd cimport close, read, write
 from treadle._native.forks cimport fork_count
 from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
+from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    QUEUE_FULL, Job, ThreadFigures, close_shared, discard_all, enqueue, forsake, look, new_shared, take_finished, take_first,
-    take_queued,
+    QUEUE_FULL, WAITS, Job, Kind as KindFigures, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look, look_at_kind,
+    look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -27,6 +29,8 @@ cdef extern from "Python.h":
 
 cdef enum:
     THREADS_MAX = 1024      # libuv, MAX_THREADPOOL_SIZE
+    AT_ONCE_PER_TURN = 64       # jobs that the loop's thread does itself: each some us
+    AT_ONCE_TURNS = 4           # until their callbacks: COMPAT(node): open, fstat, read and close take that many at least
     FINISHED_PER_EVENT = 64     # callbacks in one turn, so that a flood of them starves nobody; as tcp.pyx accepts
 
 
@@ -95,8 +99,12 @@ cdef class Pool(PollHandle):
         self.requests = set()
         self.is_refed = False
         self.forks = fork_count()
+        self.kinds = {"": 0}
+        self.slow_kinds = set()
+        self.local_devices = {}
+        self.at_once_left = AT_ONCE_PER_TURN
         self.fd = open_eventfd(-1)
-        self.shared = new_shared(self.fd)
+        self.shared = new_shared(self.fd, size)
         if self.shared is NULL:
             raise MemoryError()
         loop.poller.watch(self, READABLE)
@@ -142,23 +150,54 @@ cdef class Pool(PollHandle):
                 request.cancel()
 
     def statistics(self):
-        """How it stands now, read-only: threads; jobs by where they are, and for how long the oldest; how long jobs have waited
-        for a thread so far."""
+        """How it stands now, read-only: threads; jobs by where they are, and for how long the oldest, and of which kind it is; how
+        long jobs have waited for a thread so far; how often some have waited so long that the pool was saturated."""
         cdef ThreadFigures now
+        cdef list names
         self.renew_if_forked()
         memset(&now, 0, sizeof(now))
         if self.shared is not NULL:
             look(self.shared, &now)
+        names = list(self.kinds)
         result = dict(now.counters)
         result.update(size=self.size, threads=now.threads, active=now.active, queued=now.queued, queue_max=self.queue_max,
-                      requests=len(self.requests), completed=self.completed,
-                      oldest_active_ns=now.oldest_active_ns, oldest_queued_ns=now.oldest_queued_ns)
+                      requests=len(self.requests), completed=self.completed, at_once=self.at_once,
+                      oldest_active_ns=now.oldest_active_ns, oldest_queued_ns=now.oldest_queued_ns,
+                      oldest_active_kind=names[now.oldest_active_kind], oldest_queued_kind=names[now.oldest_queued_kind])
         return PyDictProxy_New(result)
+
+    def statistics_by_kind(self):
+        """Name -> (queued, active, wait, run) of the kinds of jobs that there have been; the last two are histograms of ns, of now: how
+        long they waited for a thread, and how long a thread had them."""
+        cdef KindFigures figures
+        cdef Histogram wait, run
+        result = {}
+        self.renew_if_forked()
+        if self.shared is not NULL:
+            for name, number in self.kinds.items():
+                look_at_kind(self.shared, number, &figures)
+                wait, run = Histogram.__new__(Histogram), Histogram.__new__(Histogram)
+                wait.own_counts, run.own_counts = figures.wait, figures.run
+                if figures.queued or figures.active or wait.own_counts.count:
+                    result[name] = (figures.queued, figures.active, wait, run)
+        return result
+
+    def look_for_saturation(self):
+        """Whether a job has waited for too long by now: then saturation_hook is called, once until the queue was empty. While
+        jobs wait that have not waited so long, wait_hook is called again."""
+        self.is_waiting_to_look = False
+        if self.shared is NULL or self.renew_if_forked():
+            return
+        if look_for_saturation(self.shared) != self.saturations_told:
+            self.tell_saturation()
+        elif self.shared.queued.size or self.shared.slow.size:      # a glance, without the lock
+            self.wait()
 
     def close(self):
         """Let go of every request, without its callback, and of the threads. Waits for none; twice is no harm."""
         cdef set requests = self.requests
         cdef LoopCore loop
+        self.saturation_hook = self.wait_hook = None
         if self.shared is NULL:
             return
         if self.interest:
@@ -171,10 +210,22 @@ cdef class Pool(PollHandle):
 
     # ---- inside
 
-    cdef int submit(self, Request request, Job *job, bint is_admitted=False) except -1:
-        # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, RuntimeError, OSError.
-        # is_admitted: it goes on with what the pool has taken on before, whatever waits now.
-        cdef int error
+    cdef int kind(self, str name, bint is_slow=False) except -1:
+        # The number of a kind of jobs; 0 where there are too many.
+        cdef object number = self.kinds.get(name)
+        cdef int added
+        if number is None:
+            self.renew_if_forked()
+            added = 0 if self.shared is NULL else add_kind(self.shared, is_slow)
+            if added == 0:
+                return 0
+            number = self.kinds[name] = added
+            if is_slow:
+                self.slow_kinds.add(name)
+        return number
+
+    cdef int begin(self, Request request, Job *job) except -1:
+        # OWNER: the job is the pool's from here on, also when this raises.
         try:
             self.renew_if_forked()
             if self.shared is NULL or not self.interest:
@@ -187,28 +238,74 @@ cdef class Pool(PollHandle):
         request.job = job
         request.pool = <PyObject *>self
         (<LoopCore>self.loop).request_refs += 1
+        return 0
+
+    cdef int submit(self, Request request, Job *job, bint is_admitted=False) except -1:
+        # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, RuntimeError, OSError.
+        # is_admitted: it goes on with what the pool has taken on before, whatever waits now.
+        cdef int error
+        self.begin(request, job)
         error = enqueue(self.shared, job, self.size, PY_SSIZE_T_MAX if is_admitted else self.queue_max)
-        if error:
+        if error > 0 or error == QUEUE_FULL:
             self.forget(request)
             job.discard(job)
             raise PoolSaturated(self.queue_max) if error == QUEUE_FULL else os_error(error, None)
+        if error == WAITS and not self.is_waiting_to_look:
+            self.wait()
+        return 0
+
+    cdef int wait(self) except -1:
+        if self.wait_hook is not None and not self.shared.is_saturated:
+            self.is_waiting_to_look = True
+            self.wait_hook()
+        return 0
+
+    cdef int finish_at_once(self, Request request, Job *job) except -1:
+        # As submit(), of a job that is done already: its callback runs in the poll phase of a turn that is to come.
+        self.begin(request, job)
+        self.at_once_left -= 1
+        self.at_once += 1
+        job.turn = (<LoopCore>self.loop).counters.turns
+        put_finished(&self.done_at_once, job)
+        if self.done_at_once.size == 1 and not self.is_finishing:
+            self.wake()
+        return 0
+
+    cdef int wake(self) except -1:
+        # The next poll does not wait, and comes to on_ready.
+        cdef uint64_t count = 1
+        write(self.fd, &count, 8)
         return 0
 
     cdef int on_ready(self, int ready) except -1:
         cdef uint64_t count
+        cdef uint64_t turn = (<LoopCore>self.loop).counters.turns
         cdef int left = FINISHED_PER_EVENT
         if self.renew_if_forked():
             return 0
         read(self.fd, &count, 8)    # ORDER: before the jobs are taken, so that none is overlooked
         take_finished(self.shared, &self.taken)
+        while self.done_at_once.size and self.done_at_once.first.turn + AT_ONCE_TURNS <= turn:
+            put_finished(&self.taken, take_first(&self.done_at_once))
+        self.at_once_left = AT_ONCE_PER_TURN
+        self.is_finishing = True
         try:
             while self.taken.size and left and not self.renew_if_forked():  # a callback may fork: its child has other threads
                 left -= 1
                 self.finish(take_first(&self.taken))
         finally:
-            if self.taken.size:     # too many, or an exception has come out: the others have their turn in the next poll
-                count = 1
-                write(self.fd, &count, 8)
+            self.is_finishing = False
+            # There are too many, or an exception has come out, or the turn of some has not come yet.
+            if self.taken.size or self.done_at_once.size:
+                self.wake()
+        if self.shared is not NULL and self.shared.counters.saturations != self.saturations_told:   # a glance, without the lock
+            self.tell_saturation()
+        return 0
+
+    cdef int tell_saturation(self) except -1:
+        self.saturations_told = look_for_saturation(self.shared)
+        if self.saturation_hook is not None:
+            self.saturation_hook()
         return 0
 
     cdef int finish(self, Job *job) except -1:
@@ -275,13 +372,17 @@ cdef class Pool(PollHandle):
         self.requests = set()
         self.shared = NULL
         discard_all(&self.taken)
+        discard_all(&self.done_at_once)
         try:
             if self.interest:
                 (<LoopCore>self.loop).request_refs -= len(requests)
                 open_eventfd(self.fd)
-                self.shared = new_shared(self.fd)
+                self.shared = new_shared(self.fd, self.size)
                 if self.shared is NULL:
                     raise MemoryError()
+                self.saturations_told = 0
+                for name in list(self.kinds)[1:]:   # the same numbers as before
+                    add_kind(self.shared, name in self.slow_kinds)
         finally:
             release_all(requests)
         return 0
@@ -292,6 +393,7 @@ cdef class Pool(PollHandle):
             close_shared(self.shared)
         self.shared = NULL
         discard_all(&self.taken)
+        discard_all(&self.done_at_once)
         if self.fd >= 0:
             close(self.fd)
             self.fd = -1

@@ -2,6 +2,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from treadle._native.histogram cimport HistogramCounts
+
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
         pass
@@ -14,7 +16,7 @@ cdef extern from "<pthread.h>" nogil:
 
 
 cdef enum Place:
-    QUEUED      # in shared.queued
+    QUEUED      # in shared.queued or shared.slow, as its kind says
     RUNNING     # in shared.running: a thread has it
     FINISHED    # in shared.finished, or in the list that take_finished filled
 
@@ -24,6 +26,9 @@ cdef enum Outcome:
 
 cdef enum:
     QUEUE_FULL = -1
+    WAITS = -2          # it is in the queue, and no thread is free
+    KINDS_MAX = 128     # 0 is what has no kind of its own
+    SATURATED_NS = 100_000_000      # a job that has waited so long for a thread: the pool is what holds it up
 
 cdef struct Job
 ctypedef Outcome (*RunJob)(Job *job) noexcept nogil
@@ -34,7 +39,10 @@ cdef struct Job:
     Job *before         # its neighbours in the list that `place` names
     Job *after
     Place place         # under shared.lock
+    int kind            # a number that add_kind() gave
     int64_t since_ns    # when it came to that place; not kept for FINISHED
+    int64_t run_ns      # what threads have worked on it so far
+    uint64_t turn       # of the loop, in which its own thread has done it; of such jobs only
     RunJob run          # on a thread, without any GIL: it touches nothing of Python
     EndJob abandon      # while it runs, under shared.lock: nobody waits for it any more
     EndJob discard      # free it and all that it holds; on any thread
@@ -45,20 +53,35 @@ cdef struct Jobs:
     Job *last
     Py_ssize_t size
 
+cdef struct Kind:
+    # What is known of the jobs of one kind.
+    bint is_slow            # it may hold half of the threads at most
+    Py_ssize_t queued
+    Py_ssize_t active
+    HistogramCounts wait    # for a thread, each time that it waited
+    HistogramCounts run     # on threads, of each job that is through
+
 cdef struct ThreadCounters:
     Py_ssize_t queued_max   # how long the queue has been at most
     uint64_t waits          # times that a thread took a job from the queue, and how long they had stood there
     uint64_t wait_total_ns
     uint64_t wait_max_ns
+    uint64_t saturations    # times that a job had waited for SATURATED_NS, until the queue was empty once
 
 cdef struct Shared:
     # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
     pthread_mutex_t lock    # around everything here
     pthread_cond_t work     # something is queued, or is_closed
     Jobs queued
+    Jobs slow               # the same, of kinds that are slow
     Jobs running            # in the order in which they began
     Jobs finished
+    Kind *kinds[KINDS_MAX]  # OWNER: it. NULL from kinds_size on
+    int kinds_size
     ThreadCounters counters
+    bint is_saturated
+    int slow_running
+    int slow_max            # of slow kinds at once
     int owners
     int threads
     int idle                # threads that wait for `work`
@@ -72,15 +95,21 @@ cdef struct ThreadFigures:
     Py_ssize_t queued
     Py_ssize_t active
     int64_t oldest_queued_ns    # how long the first in the queue has stood there; 0: the queue is empty
+    int oldest_queued_kind
     int64_t oldest_active_ns    # how long a thread has had the same job at most; 0: all are idle
+    int oldest_active_kind
 
-cdef Shared *new_shared(int event_fd) noexcept nogil    # NULL: no memory
+cdef Shared *new_shared(int event_fd, int threads_max) noexcept nogil   # NULL: no memory
 cdef void close_shared(Shared *shared) noexcept nogil
-cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil
+cdef int add_kind(Shared *shared, bint is_slow) noexcept nogil          # its number; 0: there are too many, or no memory
+cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil    # an errno, or as above; 0: well
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
+cdef void put_finished(Jobs *to, Job *job) noexcept nogil               # of a job that was not queued at all
 cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil
+cdef void look_at_kind(Shared *shared, int kind, Kind *figures) noexcept nogil
+cdef uint64_t look_for_saturation(Shared *shared) noexcept nogil        # counters.saturations, of now
 
 cdef Job *take_first(Jobs *jobs) noexcept nogil         # NULL: there is none
 cdef void discard_all(Jobs *jobs) noexcept nogil

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, overload
+from typing import overload
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -11,7 +11,7 @@ from treadle._native import file_jobs
 from treadle._native.loop import LoopCore
 from treadle._native.pool import PoolSaturated
 from treadle.loop.current import get_loop
-from treadle.loop.pool import pool_of
+from treadle.pool import RequestFuture, pool_of
 
 __all__ = ["read_file"]
 
@@ -39,7 +39,7 @@ def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[by
     """
     loop = get_loop()
     if callback is None:
-        future = _ReadFuture(loop=loop)
+        future: RequestFuture[bytes] = RequestFuture(loop=loop)
         future.request = _start(loop, path, future.settle, is_awaited=True)
         return future
     require_callable(callback, "callback")
@@ -57,24 +57,3 @@ def _start(loop: LoopCore, path: Path, callback: Callback, *, is_awaited: bool) 
     if loop.tracer is not None:
         loop.tracer.scheduled(request, "read_file")
     return request
-
-
-class _ReadFuture(asyncio.Future[bytes]):
-    """What is awaited. Invariant: once it is done, it and its request know nothing of each other."""
-
-    request: file_jobs.FileRead | None = None
-
-    def settle(self, error: OSError | None, data: bytes | None) -> None:
-        self.request = None
-        if error is not None:
-            self.set_exception(error)
-        elif data is not None:
-            self.set_result(data)
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Drop the data. See asyncio.Future.cancel."""
-        is_cancelled = super().cancel(msg)
-        if is_cancelled and self.request is not None:
-            self.request.cancel()
-            self.request = None
-        return is_cancelled

@@ -243,9 +243,20 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
     ) -> asyncio.Future[_T]:
         """asyncio's; the call holds the program until it is through."""
         self._executor_calls.renew_if_forked(self)
-        future: asyncio.Future[_T] = base_events.BaseEventLoop.run_in_executor(self, executor, func, *args)
-        self._executor_calls.hold(self, future)
+        if executor is not None:  # the user's own, which may pickle what it calls
+            future: asyncio.Future[_T] = base_events.BaseEventLoop.run_in_executor(self, executor, func, *args)
+            self._executor_calls.hold(self, future)
+            return future
+        if self._debug:
+            self._check_callback(func, "run_in_executor")
+        call = self._executor_calls.timed(func)
+        future = base_events.BaseEventLoop.run_in_executor(self, None, call, *args)
+        self._executor_calls.hold(self, future, call)
         return future
+
+    def executor_statistics(self) -> dict[str, Any]:
+        """The default executor's calls, for treadle.pool.statistics()."""
+        return self._executor_calls.statistics(self._default_executor)
 
     def set_default_executor(self, executor: Any) -> None:
         """asyncio's. A forked child has another one, until it sets its own."""

@@ -1,4 +1,4 @@
-"""The calls of one loop in executors. Each holds the program until its outcome has arrived.
+"""The calls of one loop in executors: lane 2 of the pool. Each holds the program until its outcome has arrived.
 
 Invariant: a call counts in the process that made it. A forked child has none of the threads: no outcome of its parent's calls
 arrives there, and an executor that has counted them as idle waits for them for ever. Not here: the calls, which are asyncio's.
@@ -8,29 +8,67 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from treadle._native.histogram import Histogram
+from treadle.loop.culprits import culprit_of
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
+
+_T = TypeVar("_T")
 
 
 class ExecutorCalls:
     """Those under way, on the loop's thread."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Future[Any]] = set()
+        self._under_way: dict[asyncio.Future[Any], _Call | None] = {}  # in the order in which they were made
         self._pid = os.getpid()  # whose calls they are
+        self._completed = 0
+        self._wait = Histogram()
+        self._run = Histogram()
 
-    def hold(self, loop: EventLoop, future: asyncio.Future[Any]) -> None:
-        """Let a call hold the program."""
-        self._under_way.add(future)
+    def timed(self, function: Callable[..., _T]) -> _Call:
+        """What an executor is to call instead of the function."""
+        return _Call(function)
+
+    def hold(self, loop: EventLoop, future: asyncio.Future[Any], call: _Call | None = None) -> None:
+        """Let a call hold the program. Of the user's own executors there are no statistics: without `call`."""
+        self._under_way[future] = call
         loop.ref_request()
         future.add_done_callback(self._ended)
 
+    def statistics(self, executor: Any) -> dict[str, Any]:
+        """How it stands now, as treadle.pool tells: threads at most, calls by where they are, for how long the oldest, and
+        what it calls; histograms of ns, of how long calls have waited for a thread and how long it had them."""
+        calls = [call for call in self._under_way.values() if call is not None]
+        active = sum(call.begun_ns is not None and call.ended_ns is None for call in calls)
+        oldest = next((call for call in calls if call.ended_ns is None), None)
+        culprit = None if oldest is None else culprit_of(oldest.function, ())
+        return {
+            "size": getattr(executor, "_max_workers", 0),
+            "active": active,
+            "queued": sum(call.begun_ns is None for call in calls),
+            "completed": self._completed,
+            "wait": self._wait,
+            "run": self._run,
+            "oldest": None if culprit is None else culprit.name,
+            "oldest_ns": 0 if oldest is None else monotonic_ns() - oldest.made_ns,
+        }
+
     def _ended(self, future: asyncio.Future[Any]) -> None:
-        if future in self._under_way:  # else it is the parent's
-            self._under_way.remove(future)
-            future.get_loop().unref_request()  # type: ignore[attr-defined]
+        if future not in self._under_way:  # it is the parent's
+            return
+        call = self._under_way.pop(future)
+        if call is not None and call.begun_ns is not None:
+            self._wait.record(call.begun_ns - call.made_ns)
+            if call.ended_ns is not None:
+                self._run.record(call.ended_ns - call.begun_ns)
+                self._completed += 1
+        future.get_loop().unref_request()  # type: ignore[attr-defined]
 
     def renew_if_forked(self, loop: EventLoop) -> None:
         """A forked child has none of its parent's calls, and makes a default executor of its own when it needs one."""
@@ -39,5 +77,24 @@ class ExecutorCalls:
         self._pid = os.getpid()
         loop._default_executor = None
         while self._under_way:
-            self._under_way.pop()
+            self._under_way.popitem()
             loop.unref_request()
+
+
+class _Call:
+    """A function and when it was handed over, begun and ended, in ns. The last two are written on its thread."""
+
+    __slots__ = ("begun_ns", "ended_ns", "function", "made_ns")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.made_ns = monotonic_ns()
+        self.begun_ns: int | None = None
+        self.ended_ns: int | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.begun_ns = monotonic_ns()
+        try:
+            return self.function(*arguments)
+        finally:
+            self.ended_ns = monotonic_ns()

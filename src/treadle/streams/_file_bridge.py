@@ -13,7 +13,7 @@ from typing import Any
 
 from treadle._native.sendfile import send_file
 from treadle.loop.current import get_loop
-from treadle.loop.pool import pool_of
+from treadle.pool import pool_of
 from treadle.streams._readable import Readable
 from treadle.streams._tasks import call_back_after
 from treadle.streams._writable import Writable

@@ -16,7 +16,7 @@ from treadle._native.pool import Pool
 from treadle.fs import read_file
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
-from treadle.loop.pool import pool_of
+from treadle.pool import pool_of
 
 Trace = list[object]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.native.support import Door, Room, eventually, open_fds
+from tests.unit.native.support import Door, Room, eventually, in_child, open_fds
 from treadle._native.file_jobs import read_file
 
 KIB = 1024
@@ -282,3 +282,125 @@ def test_large_reads_end_at_any_moment(make_room: MakeRoom, tmp_path: Path, end:
         assert all(data == expected for data in room.log)
         room.close()
     eventually(lambda: open_fds() == before, "abandoned jobs close their files")
+
+
+# ---- at once
+
+
+def warm(room: Room, path: Path) -> int:
+    """Read the file by a thread: its content is cached, and it is known that its file system is local. How often reads were done
+    at once so far."""
+    room.read(path)
+    room.run()
+    room.log.clear()
+    at_once: int = room.pool.statistics()["at_once"]
+    return at_once
+
+
+@pytest.mark.parametrize("size", [1, 4 * KIB, 64 * KIB])
+def test_what_is_cached_is_read_without_a_thread(room: Room, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content(size))
+    before = warm(room, path)
+    for _ in range(3):
+        room.read(path)
+    assert room.log == []
+    assert (room.pool.statistics()["at_once"], room.is_idle()) == (before + 3, True)
+    assert room.run() == [content(size)] * 3
+
+
+@pytest.mark.parametrize("kind", ["empty", "large", "fifo", "directory", "missing", "proc", "evicted"])
+def test_what_may_wait_is_left_to_a_thread(make_room: MakeRoom, door: Door, tmp_path: Path, kind: str) -> None:
+    room = make_room(2)
+    warm_file = tmp_path / "warm"
+    warm_file.write_bytes(b"warm")
+    before = warm(room, warm_file)
+    path = tmp_path / "file"
+    match kind:
+        case "empty":
+            path.touch()
+        case "large":
+            path.write_bytes(content(64 * KIB + 1))
+        case "evicted":
+            path.write_bytes(content(64 * KIB))
+            fd = os.open(path, os.O_RDONLY)
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+        case "directory":
+            path.mkdir()
+        case "fifo":
+            path = door.path
+        case "proc":
+            path = Path("/proc/self/status")
+    room.read(path)
+    assert room.pool.statistics()["at_once"] == before
+    assert room.pool.statistics()["requests"] == 1
+    if kind == "fifo":
+        door.open(b"through")
+    [outcome] = room.run()
+    assert isinstance(outcome, bytes if kind not in ("directory", "missing") else OSError)
+
+
+def test_no_more_than_64_in_a_turn(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    before = warm(room, path)
+    for _ in range(200):
+        room.read(path)
+    assert room.pool.statistics()["at_once"] == before + 64
+    assert room.run() == [b"content"] * 200
+
+
+def test_it_comes_no_earlier_than_nodes_four_turns(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    warm(room, path)
+
+    def immediate(left: int) -> None:
+        room.log.append(left)
+        if left:
+            room.loop.set_immediate(immediate, left - 1)
+
+    def begin() -> None:
+        room.read(path)
+        room.loop.set_immediate(immediate, 2)
+
+    room.loop.set_immediate(begin)
+    assert room.run() == [2, 1, 0, b"content"]
+
+
+def test_what_was_read_at_once_can_be_cancelled(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    warm(room, path)
+    first, _second = room.read(path), room.read(path)
+    first.cancel()
+    assert room.run() == [b"content"]
+    assert room.loop.request_refs == 0
+
+
+def test_a_loop_that_is_closed_with_what_was_read_at_once(make_room: MakeRoom, tmp_path: Path) -> None:
+    room = make_room(1)
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    warm(room, path)
+    room.read(path)
+    room.close()
+    assert room.log == []
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_has_nothing_of_what_its_parent_read_at_once(room: Room, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    warm(room, path)
+    room.read(path)
+
+    def act() -> bool:
+        path.write_bytes(b"child's")
+        room.read(path)
+        return room.run() == [b"child's"]
+
+    assert in_child(act) == 0
+    assert room.run() == [b"content"]

@@ -689,6 +689,10 @@ def test_statistics_count_what_waits_and_what_is_done(make_room: MakeRoom, door:
         "queue_max": 65_536,
         "requests": 4,
         "completed": 0,
+        "at_once": 0,
+        "saturations": 0,
+        "oldest_active_kind": "fs.read_file",
+        "oldest_queued_kind": "fs.read_file",
         "waits": 1,
     }
     assert 0 < times["wait_max_ns"] <= times["wait_total_ns"]

@@ -7,10 +7,12 @@ from typing import Final
 from treadle._base.errors import TreadleError
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
+from treadle.pool._saturation import SaturationLog
 
 __all__ = ["pool_of", "pool_size"]
 
 VARIABLES: Final = ("TREADLE_THREADPOOL_SIZE", "UV_THREADPOOL_SIZE")  # the first that is set counts
+LOOK_AFTER_MS: Final = 100  # that a job waits; as _native.pool_threads
 SIZE_DEFAULT: Final = 4  # threads; libuv
 SIZE_MAX: Final = 1024  # threads; libuv, MAX_THREADPOOL_SIZE
 
@@ -20,6 +22,8 @@ def pool_of(loop: LoopCore) -> Pool:
     pool: Pool | None = loop.pool
     if pool is None:
         pool = loop.pool = Pool(loop, pool_size())
+        SaturationLog(pool)
+        pool.wait_hook = lambda: loop.set_timeout(pool.look_for_saturation, LOOK_AFTER_MS).unref()
     return pool
 
 

@@ -5,7 +5,7 @@ import pytest
 import treadle
 from treadle._base.errors import TreadleError
 from treadle._native.loop import LoopCore
-from treadle.loop.pool import pool_of, pool_size
+from treadle.pool import pool_of, pool_size
 
 
 @pytest.fixture(autouse=True)

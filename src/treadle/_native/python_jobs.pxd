@@ -1,0 +1,1 @@
+"""Declarations of python_jobs.pyx: what other native units may touch."""
