@@ -1,0 +1,46 @@
+"""Says aloud that jobs wait for the pool, and what holds its threads. Not here: when that is so (_native.pool_threads)."""
+
+import logging
+from typing import Final
+
+from treadle._native.pool import Pool
+
+__all__ = ["SaturationLog"]
+
+logger = logging.getLogger("treadle.pool")
+
+NS_PER_MS: Final = 1_000_000
+REASONS_MAX: Final = 100  # sets of kinds that were told; past that a saturation is counted only
+
+
+class SaturationLog:
+    """Of one pool. Invariant: the same kinds are named once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._told: set[frozenset[str]] = set()
+        pool.saturation_hook = lambda: self.report(pool)
+
+    def report(self, pool: Pool) -> None:
+        """One entry, unless these kinds were named before."""
+        now = pool.statistics()
+        kinds = pool.statistics_by_kind()
+        busy = {name: kind[1] for name, kind in kinds.items() if kind[1]}
+        reason = frozenset(busy)
+        if reason in self._told or len(self._told) >= REASONS_MAX:
+            return
+        self._told.add(reason)
+        logger.warning(
+            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. More threads: "
+            "TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for less at a time.",
+            now["oldest_queued_kind"] or "of no kind",
+            now["oldest_queued_ns"] // NS_PER_MS,
+            now["active"],
+            now["size"],
+            _list(busy),
+            _list({name: kind[0] for name, kind in kinds.items() if kind[0]}),
+        )
+
+
+def _list(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name or 'others'} {count:,}" for name, count in ordered) or "none"
