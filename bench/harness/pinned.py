@@ -1,4 +1,4 @@
-"""A program that measures itself: run once to its end, pinned to a CPU, and what it prints, a line of JSON for each figure."""
+"""A program that measures itself: run once to its end, pinned to a CPU or not, and what it prints, a line of JSON a figure."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def environ() -> Mapping[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_ENV)} | {"PYTHONHASHSEED": "0"}
 
 
-def run(argv: list[str], cpu_index: int, timeout_s: float) -> Printed:
-    """Start the program and wait for its end; after timeout_s it is killed."""
-    busy_s, own_s, begun = cpu.machine_busy_s(cpu_index), _children_s(), time.monotonic()
+def run(argv: list[str], cpu_index: int | None, timeout_s: float) -> Printed:
+    """Start the program and wait for its end; after timeout_s it is killed. cpu_index None: it has every CPU, and what others
+    take of them is not known."""
+    busy_s, own_s, begun = _busy_s(cpu_index), _children_s(), time.monotonic()
     try:
         done = subprocess.run(
             argv,
@@ -40,16 +41,20 @@ def run(argv: list[str], cpu_index: int, timeout_s: float) -> Printed:
             text=True,
             timeout=timeout_s,
             check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu_index}),
+            preexec_fn=None if cpu_index is None else lambda: os.sched_setaffinity(0, {cpu_index}),
         )
     except subprocess.TimeoutExpired:
         return Printed([], 0.0, f"no end after {timeout_s:.0f} s")
-    others_s = cpu.machine_busy_s(cpu_index) - busy_s - (_children_s() - own_s)
+    others_s = 0.0 if cpu_index is None else _busy_s(cpu_index) - busy_s - (_children_s() - own_s)
     return Printed(
         [json.loads(line) for line in done.stdout.splitlines()],
         100 * others_s / (time.monotonic() - begun),
         f"ended with status {done.returncode}: {done.stderr.strip()[-400:]}" if done.returncode else "",
     )
+
+
+def _busy_s(cpu_index: int | None) -> float:
+    return 0.0 if cpu_index is None else cpu.machine_busy_s(cpu_index)
 
 
 def _children_s() -> float:
