@@ -1,6 +1,7 @@
 """What Python sees of file_jobs.pyx."""
 
 from collections.abc import Callable
+
 from typing_extensions import disjoint_base
 
 from treadle._native.pool import Pool, Request
