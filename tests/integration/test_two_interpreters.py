@@ -48,7 +48,7 @@ def on_data(error, data):
 
 def on_timeout():
     log.append("timeout of the read")
-    read_file(loop.pool, LARGE, LARGE, lambda error, data: log.append(error or len(data)))
+    read_file(loop.pool, LARGE, lambda error, data: log.append(error or len(data)))
 
 def start():
     loop.set_immediate(on_immediate)
@@ -113,7 +113,7 @@ def on_immediate():
     sink.on("finish", lambda: log.append(f"streamed {sink.total}"))
     Pipe(double, sink).begin(True)
     Pipe(Source(), double).begin(True)
-    read_file(loop.pool, FILE, FILE, on_data)
+    read_file(loop.pool, FILE, on_data)
 
 loop.next_tick(start)
 loop.run_turns(True)

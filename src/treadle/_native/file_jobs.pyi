@@ -1,7 +1,6 @@
 """What Python sees of file_jobs.pyx."""
 
 from collections.abc import Callable
-from typing import Any
 
 from typing_extensions import disjoint_base
 
@@ -12,8 +11,7 @@ class FileRead(Request): ...
 
 def read_file(
     pool: Pool,
-    path: bytes,
-    filename: Any,
+    filename: str | bytes,
     callback: Callable[[OSError | None, bytes | None], object],
     *,
     is_awaited: bool = False,

@@ -6,21 +6,23 @@ the job goes on into its memory, in turns.
 
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
 wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
-no regular file, a file system that asks somebody else (a network's, FUSE). Of which kind one is a thread finds out.
+no regular file, a file system that asks somebody else (a network's, FUSE). Of which kind one is, a thread finds out, and with the
+first file of a directory: from then on that is known of all that are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
-Source: Node, fs.readFile, lib/internal/fs/read/context.js; openat2(2), RESOLVE_CACHED; preadv2(2), RWF_NOWAIT. Not here: threads (pool_threads), requests (pool).
+Source: Node, fs.readFile, lib/internal/fs/read/context.js; openat2(2), RESOLVE_CACHED; preadv2(2), RWF_NOWAIT. Not here: threads
+(pool_threads), requests (pool).
 """
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from libc.errno cimport EFBIG, EINTR, ENOMEM, errno
-from libc.stdint cimport int64_t, uint64_t
+from libc.errno cimport EFBIG, EINTR, ELOOP, ENOMEM, errno
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
-from posix.fcntl cimport O_RDONLY, open
-from posix.stat cimport S_ISREG, fstat, struct_stat
+from libc.string cimport memcpy, strlen, strrchr
+from posix.fcntl cimport F_SETFL, O_RDONLY, fcntl, open
+from posix.stat cimport S_ISFIFO, S_ISREG, fstat, struct_stat
 from posix.unistd cimport close, read
 
 from treadle._native.pool cimport Pool, Request, os_error
@@ -45,25 +47,15 @@ cdef extern from *:
         struct { uint64_t flags, mode, resolve; } how = {flags | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED, Linux 5.12 */};
         return (int)syscall(437 /* openat2 */, AT_FDCWD, path, &how, sizeof how);
     }
-    /* What is known without asking anybody else: its device, and its size. -1: it is no regular file, or that is not known. */
-    static inline int64_t treadle_look_cached(int fd, uint64_t *device) {
-        struct statx found;
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &found) < 0 || !S_ISREG(found.stx_mode))
-            return -1;
-        *device = (uint64_t)found.stx_dev_major << 32 | found.stx_dev_minor;
-        return (int64_t)found.stx_size;
-    }
     /* read(2) of what is in the page cache; EAGAIN where it is not. */
     static inline ssize_t treadle_read_cached(int fd, char *to, size_t room) {
         struct iovec into = {to, room};
         return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
     }
     /* Whether opening and looking at a file there never waits for anybody but a disk of this machine. */
-    static inline int treadle_is_local(int fd, uint64_t *device) {
+    static inline int treadle_is_local(int fd) {
         struct statfs found;
-        struct statx file;
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &file) < 0 || fstatfs(fd, &found) < 0) return -1;
-        *device = (uint64_t)file.stx_dev_major << 32 | file.stx_dev_minor;
+        if (fstatfs(fd, &found) < 0) return 0;
         switch ((uint32_t)found.f_type) {
             case 0xef53:        /* ext2, ext3, ext4 */
             case 0x58465342:    /* xfs */
@@ -81,20 +73,28 @@ cdef extern from *:
         }
     }
     """
-    int O_CLOEXEC, O_NONBLOCK, O_PATH
+    int O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
     int open_cached "treadle_open_cached"(const char *path, int flags) nogil
-    int64_t look_cached "treadle_look_cached"(int fd, uint64_t *device) nogil
     Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room) nogil
-    int is_local "treadle_is_local"(int fd, uint64_t *device) nogil
+    bint is_local "treadle_is_local"(int fd) nogil
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+    int POLLIN
+    int poll(pollfd *files, unsigned long count, int timeout_ms)
 
 cdef extern from "Python.h":
+    bytes PyUnicode_EncodeFSDefault(object text)
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
     Py_ssize_t PY_SSIZE_T_MAX
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
 
 cdef enum:
     AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
-    DEVICES_MAX = 1024                      # file systems of which it is known whether they are local
+    ELSEWHERE = -1                          # in place of a device: not of this machine
+    DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
     STEP_BYTES = 128 * 1024                 # one read of a larger file; it stays in a core's cache
@@ -112,9 +112,9 @@ cdef struct FileJob:
     bint is_at_end          # everything is read
     int fd                  # -1: not open
     int error               # errno; 0: none so far
-    bint asks_device        # whether it is local is not known yet; the next two are set
-    int is_local            # ... 1 or 0; -1: it could not be found out
-    uint64_t device
+    bint asks_where         # of its directory nothing is known yet; cleared where this file does not tell either
+    int64_t device          # ... which file system it is on, if that is of this machine; else ELSEWHERE
+    bint is_fifo            # it was opened without waiting: who opens it is to wait for a writer
     Py_ssize_t told         # its size, by fstat; 0: it does not tell
     char *head              # what is read, while there is no target
     char *target            # where the rest goes, in memory of the request, which has `room` from here on
@@ -139,7 +139,9 @@ cdef inline char *path_of(FileJob *job) noexcept nogil:
 cdef Outcome run_file_job(Job *base) noexcept nogil:
     # DONE with neither is_at_end nor an error: it goes on once it is given `wanted` bytes of room.
     cdef FileJob *job = <FileJob *>base
-    if job.fd < 0 and not open_file(job):
+    if job.is_fifo:
+        wait_for_writer(job)
+    elif job.fd < 0 and not open_file(job):
         return DONE
     if job.target is NULL:
         read_head(job)
@@ -176,15 +178,19 @@ cdef bint open_file(FileJob *job) noexcept nogil:
     # False: it has failed, or nobody wants it any more.
     cdef struct_stat status
     while True:
-        job.fd = open(path_of(job), O_RDONLY | O_CLOEXEC)   # may take for ever: a FIFO, a file server that is gone
+        # May take for ever: a FIFO, a file server that is gone. A link tells nothing of the directory that it is in.
+        job.fd = open(path_of(job), O_RDONLY | O_CLOEXEC | (O_NOFOLLOW if job.asks_where else 0))
         if job.fd >= 0:
             break
-        if errno != EINTR:
+        if errno == ELOOP and job.asks_where:
+            job.asks_where = False
+        elif errno != EINTR:
             return end_file(job, errno)
     if fstat(job.fd, &status) < 0:
         return end_file(job, errno)
-    if job.asks_device:
-        job.is_local = is_local(job.fd, &job.device)
+    job.asks_where = job.asks_where and S_ISREG(status.st_mode)
+    if job.asks_where:
+        job.device = <int64_t>status.st_dev if is_local(job.fd) else ELSEWHERE
     if S_ISREG(status.st_mode):
         job.told = status.st_size
         if job.told > PY_SSIZE_T_MAX - GROWTH_BYTES_MAX:
@@ -192,6 +198,18 @@ cdef bint open_file(FileJob *job) noexcept nogil:
     # One byte more than it tells: so the read that ends it needs no more room.
     job.wanted = job.told + 1 if job.told else UNSIZED_BYTES
     return not is_abandoned(job)
+
+
+cdef void wait_for_writer(FileJob *job) noexcept nogil:
+    # As open(2) does. Source: pipe(7), poll(2): a FIFO is not hung up before somebody has opened it for writing.
+    cdef pollfd file
+    job.is_fifo = False
+    job.wanted = UNSIZED_BYTES
+    fcntl(job.fd, F_SETFL, 0)
+    file.fd = job.fd
+    file.events = POLLIN
+    while poll(&file, 1, -1) < 0 and errno == EINTR:
+        pass
 
 
 cdef Py_ssize_t read_some(FileJob *job, char *to, Py_ssize_t room) noexcept nogil:
@@ -263,58 +281,57 @@ cdef Outcome read_on(FileJob *job) noexcept nogil:
 # ---- on the loop's thread
 
 
-cdef bint read_at_once(FileJob *job, Pool pool) except -1:
+cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     # True: it is read. Else nothing is, or a thread goes on with what is: the file is open.
-    cdef uint64_t device
-    cdef int64_t size
+    cdef struct_stat status
     cdef Py_ssize_t count
-    cdef object is_local
-    cdef int fd = open_cached(path_of(job), O_PATH)
-    if fd < 0:
+    cdef int64_t device
+    cdef object known
+    cdef const char *slash = strrchr(path_of(job), b"/")
+    request.directory = PyBytes_FromStringAndSize(path_of(job), 0 if slash is NULL else slash - path_of(job) + 1)
+    known = pool.directories.get(request.directory)
+    if known is None:
+        job.asks_where = True
         return False
-    size = look_cached(fd, &device)
-    close(fd)
-    if not 0 < size <= AT_ONCE_BYTES:
+    device = known
+    if device == ELSEWHERE:
         return False
-    is_local = pool.local_devices.get(device)
-    if is_local is None:
-        job.asks_device = True
-        return False
-    if not is_local:
-        return False
-    job.head = <char *>malloc(size + 1)
-    if job.head is NULL:
-        return False
-    job.fd = open_cached(path_of(job), O_RDONLY | O_NONBLOCK)       # if it is another file by now, and even a FIFO
+    job.fd = open_cached(path_of(job), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     if job.fd < 0:
         return False
-    job.told = size
-    job.room = job.wanted = size + 1
-    while job.filled < job.room:
-        count = read_cached(job.fd, job.head + job.filled, job.room - job.filled)
-        if count == 0:
-            job.is_at_end = True
-            end_file(job, 0)
-            return True
-        if count < 0:
-            if job.filled == 0:     # as if nothing had been tried: it may be something else than what was looked at
-                end_file(job, 0)
-                job.told = 0
-            return False
-        job.filled += count
-    return False
+    if fstat(job.fd, &status) < 0:
+        return end_file(job, 0)
+    if S_ISFIFO(status.st_mode):        # which somebody may have been waiting for: it stays open
+        job.is_fifo = True
+        return False
+    if <int64_t>status.st_dev != device:
+        del pool.directories[request.directory]
+        return end_file(job, 0)
+    if not S_ISREG(status.st_mode) or not 0 < status.st_size <= AT_ONCE_BYTES:
+        return end_file(job, 0)
+    job.told = job.wanted = status.st_size
+    request.make_room(job)
+    count = read_cached(job.fd, job.target, job.told)
+    if count > 0:
+        job.filled = count
+    job.is_at_end = count == job.told   # COMPAT(node): what is written meanwhile may be missing
+    if job.is_at_end:
+        end_file(job, 0)
+    return job.is_at_end
 
 
-def read_file(Pool pool not None, bytes path not None, filename, callback, *, bint is_awaited=False):
+def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
     """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
     FileRead, under way already.
 
-    is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in the path),
-    PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
+    filename: str or bytes. is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in
+    it), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef FileRead request
     cdef FileJob *job
-    if b"\0" in path:
+    cdef bint is_read
+    cdef bytes path = filename if type(filename) is bytes else PyUnicode_EncodeFSDefault(filename)
+    if strlen(PyBytes_AS_STRING(path)) != <size_t>PyBytes_GET_SIZE(path):
         raise ValueError("embedded null byte")
     request = FileRead.__new__(FileRead)
     request.filename = filename
@@ -322,11 +339,16 @@ def read_file(Pool pool not None, bytes path not None, filename, callback, *, bi
     job = new_file_job(path)
     if job is NULL:
         raise MemoryError()
-    if pool.at_once_left > 0 and read_at_once(job, pool):
+    try:
+        job.job.kind = pool.kind("fs.read_file")
+        is_read = pool.at_once_left > 0 and read_at_once(job, request, pool)
+    except BaseException:
+        job.job.discard(&job.job)
+        raise
+    if is_read:
         pool.finish_at_once(request, &job.job)
-        return request
-    job.job.kind = pool.kind("fs.read_file")
-    pool.submit(request, &job.job)
+    else:
+        pool.submit(request, &job.job)
     return request
 
 
@@ -353,9 +375,9 @@ cdef class FileRead(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FileJob *job = <FileJob *>base
-        if job.asks_device and job.is_local >= 0 and len((<Pool>self.pool).local_devices) < DEVICES_MAX:
-            (<Pool>self.pool).local_devices[job.device] = job.is_local == 1
-            job.asks_device = False
+        if job.asks_where and job.error == 0:
+            job.asks_where = False
+            self.note_directory(<Pool>self.pool, job.device)
         if job.error:
             self.args = (os_error(job.error, self.filename), None)
         elif not job.is_at_end:
@@ -371,6 +393,12 @@ cdef class FileRead(Request):
             self.args = (None, disown(self.target))
             self.target = NULL
         return True
+
+    cdef int note_directory(self, Pool pool, int64_t device) except -1:
+        if len(pool.directories) >= DIRECTORIES_MAX:
+            pool.directories.clear()
+        pool.directories[self.directory] = device
+        return 0
 
     cdef int make_room(self, FileJob *job) except -1:
         # No thread has the job: the target may move.
@@ -394,5 +422,5 @@ cdef class FileRead(Request):
 
     cdef void release(self) noexcept:
         self.release_target()
-        self.filename = None
+        self.filename = self.directory = None
         Handle.release(self)

@@ -30,7 +30,7 @@ cdef class Pool(PollHandle):
     cdef Py_ssize_t queue_max
     cdef dict kinds         # name -> its number; the first is ""
     cdef set slow_kinds     # the names of those that may hold half of the threads at most
-    cdef dict local_devices     # what file_jobs knows of file systems: device -> whether it is on this machine
+    cdef dict directories       # what file_jobs knows of them: path -> the device, if it is of this machine
     cdef int at_once_left   # jobs that may yet be done on the loop's thread before the next completions
     cdef uint64_t at_once   # jobs that were done so
     cdef bint is_finishing  # inside on_ready

@@ -101,7 +101,7 @@ cdef class Pool(PollHandle):
         self.forks = fork_count()
         self.kinds = {"": 0}
         self.slow_kinds = set()
-        self.local_devices = {}
+        self.directories = {}
         self.at_once_left = AT_ONCE_PER_TURN
         self.fd = open_eventfd(-1)
         self.shared = new_shared(self.fd, size)

@@ -48,10 +48,12 @@ def read_file(path: Path, callback: Callback | None = None) -> asyncio.Future[by
 
 
 def _start(loop: LoopCore, path: Path, callback: Callback, *, is_awaited: bool) -> file_jobs.FileRead:
-    filename = os.fspath(path)
-    pool = pool_of(loop)
+    pool = loop.pool
+    if pool is None:
+        pool = pool_of(loop)
+    filename = path if type(path) is str else os.fspath(path)
     try:
-        request = file_jobs.read_file(pool, os.fsencode(filename), filename, callback, is_awaited=is_awaited)
+        request = file_jobs.read_file(pool, filename, callback, is_awaited=is_awaited)
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
     if loop.tracer is not None:

@@ -72,7 +72,7 @@ class Room:
 
     def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:
         """Without a callback, data or error go to the log."""
-        return read_file(self.pool, os.fsencode(path), str(path), callback or self.note)
+        return read_file(self.pool, str(path), callback or self.note)
 
     def note(self, error: OSError | None, data: bytes | None) -> None:
         self.log.append(data if error is None else error)

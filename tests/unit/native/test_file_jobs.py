@@ -132,13 +132,13 @@ def test_a_file_that_changes_after_it_told_its_size(
 def test_a_large_file_lets_others_go_first(make_room: MakeRoom, door: Door, tmp_path: Path) -> None:
     room = make_room(1)
     (tmp_path / "large").write_bytes(content(3 * TURN))
-    (tmp_path / "small").write_bytes(b"small")
+    (tmp_path / "small").write_bytes(content(MIB // 8))
     room.read(tmp_path / "large")
     room.read(door.path, lambda _error, _data: None)
     room.run_until(lambda: room.has_active(1) and room.pool.statistics()["queued"] == 1, "the large file is open")
     room.read(tmp_path / "small")
     door.open()
-    assert room.run() == [b"small", content(3 * TURN)]
+    assert room.run() == [content(MIB // 8), content(3 * TURN)]
 
 
 # ---- failures
@@ -179,8 +179,8 @@ def test_a_path_of_any_bytes(room: Room, tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\xfe"
     with open(path, "wb") as file:
         file.write(b"content")
-    read_file(room.pool, path, path, room.note)
-    read_file(room.pool, path + b"x", path + b"x", room.note)
+    read_file(room.pool, path, room.note)
+    read_file(room.pool, path + b"x", room.note)
     data, error = sorted(room.run(), key=lambda item: not isinstance(item, bytes))
     assert data == b"content"
     assert isinstance(error, FileNotFoundError)
@@ -189,7 +189,7 @@ def test_a_path_of_any_bytes(room: Room, tmp_path: Path) -> None:
 
 def test_a_nul_in_a_path(room: Room) -> None:
     with pytest.raises(ValueError, match="embedded null byte"):
-        read_file(room.pool, b"a\0b", "a\0b", room.note)
+        read_file(room.pool, "a\0b", room.note)
     assert not room.loop.is_alive()
 
 
@@ -309,7 +309,7 @@ def test_what_is_cached_is_read_without_a_thread(room: Room, tmp_path: Path, siz
     assert room.run() == [content(size)] * 3
 
 
-@pytest.mark.parametrize("kind", ["empty", "large", "fifo", "directory", "missing", "proc", "evicted"])
+@pytest.mark.parametrize("kind", ["empty", "large", "fifo", "directory", "missing", "proc", "evicted", "link", "elsewhere"])
 def test_what_may_wait_is_left_to_a_thread(make_room: MakeRoom, door: Door, tmp_path: Path, kind: str) -> None:
     room = make_room(2)
     warm_file = tmp_path / "warm"
@@ -333,6 +333,12 @@ def test_what_may_wait_is_left_to_a_thread(make_room: MakeRoom, door: Door, tmp_
             path = door.path
         case "proc":
             path = Path("/proc/self/status")
+        case "link":
+            path.symlink_to(warm_file)
+        case "elsewhere":
+            path = tmp_path / "directory" / "file"  # a directory of which nothing is known yet
+            path.parent.mkdir()
+            path.write_bytes(b"content")
     room.read(path)
     assert room.pool.statistics()["at_once"] == before
     assert room.pool.statistics()["requests"] == 1
@@ -340,6 +346,35 @@ def test_what_may_wait_is_left_to_a_thread(make_room: MakeRoom, door: Door, tmp_
         door.open(b"through")
     [outcome] = room.run()
     assert isinstance(outcome, bytes if kind not in ("directory", "missing") else OSError)
+
+
+def test_a_writer_that_waits_at_a_fifo_is_let_in_once(room: Room, door: Door, tmp_path: Path) -> None:
+    """The loop's thread has opened it to see what it is: what the writer was told stays true."""
+    (tmp_path / "warm").write_bytes(b"warm")
+    warm(room, tmp_path / "warm")
+    for size in (10, 300 * KIB):
+
+        def write(size: int = size) -> None:
+            with open(door.path, "wb") as file:  # waits for a reader
+                file.write(content(size))
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        room.read(door.path)
+        assert room.run() == [content(size)]
+        writing.join()
+        room.log.clear()
+
+
+def test_a_directory_that_is_another_one_by_now(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").write_bytes(b"before")
+    before = warm(room, tmp_path / "here" / "file")
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "here").symlink_to("/proc/self")
+    room.read(tmp_path / "here" / "comm")
+    assert room.pool.statistics()["at_once"] == before
+    assert room.run() == [Path("/proc/self/comm").read_bytes()]
 
 
 def test_no_more_than_64_in_a_turn(room: Room, tmp_path: Path) -> None:

@@ -420,7 +420,7 @@ def test_the_end_of_a_program_lets_go_of_callbacks_but_not_of_futures(make_room:
     running = room.read(door.path, callback)
     eventually(lambda: room.has_active(1), "the thread is at the door")
     waiting = room.read(file, callback)
-    read_file(room.pool, os.fsencode(file), str(file), room.note, is_awaited=True)
+    read_file(room.pool, str(file), room.note, is_awaited=True)
     del callback
     room.loop.drop_waiting()
     assert reference() is None
@@ -536,7 +536,7 @@ def test_a_loop_that_goes_unclosed_takes_its_pool_along(file: Path) -> None:
     loop = LoopCore()
     loop.pool = Pool(loop, 2)
     log: Trace = []
-    read_file(loop.pool, os.fsencode(file), str(file), lambda _error, data: log.append(data))
+    read_file(loop.pool, str(file), lambda _error, data: log.append(data))
     loop.run_turns(True)
     del loop
     gc.collect()
@@ -548,11 +548,11 @@ def test_a_pool_that_outlives_its_loop_is_of_no_use_and_no_harm(file: Path) -> N
     before = open_fds()
     loop = LoopCore()
     pool = Pool(loop, 2)
-    request = read_file(pool, os.fsencode(file), str(file), print)
+    request = read_file(pool, str(file), print)
     del loop
     gc.collect()
     with pytest.raises(RuntimeError):
-        read_file(pool, os.fsencode(file), str(file), print)
+        read_file(pool, str(file), print)
     assert repr(pool).endswith("requests=1>")
     request.cancel()
     pool.close()

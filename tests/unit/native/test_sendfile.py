@@ -239,9 +239,9 @@ def test_a_saturated_pool_refuses_only_who_begins(make_yard: MakeYard, door: Doo
     second, second_peer = yard.connect()
     move = send_file(yard.pool, first, file, yard.note)
     yard.run_until(lambda: move.statistics()["waits_for_sink"], "the first waits for its peer")
-    read_file(yard.pool, os.fsencode(door.path), None, lambda _error, _data: None)
+    read_file(yard.pool, str(door.path), lambda _error, _data: None)
     yard.run_until(lambda: yard.pool.statistics()["active"], "the thread waits at the door")
-    read_file(yard.pool, b"/proc/self/stat", None, lambda _error, _data: None)
+    read_file(yard.pool, "/proc/self/stat", lambda _error, _data: None)
     with pytest.raises(PoolSaturated):
         send_file(yard.pool, second, file, yard.note)
     first_peer.read()
@@ -316,7 +316,7 @@ def test_cancelled_at_any_moment(make_yard: MakeYard, file: int, small: bool) ->
 
 def test_cancelled_before_a_thread_has_it(make_yard: MakeYard, door: Door, file: int) -> None:
     yard = make_yard(pool_size=1)
-    read_file(yard.pool, os.fsencode(door.path), None, lambda _error, _data: None)
+    read_file(yard.pool, str(door.path), lambda _error, _data: None)
     yard.run_until(lambda: yard.pool.statistics()["active"], "the thread waits at the door")
     move, _stream, peer = begin(yard, file, small=False)
     move.cancel()
