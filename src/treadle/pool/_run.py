@@ -31,8 +31,8 @@ def run(
     loop nor a stream. What blocks for long belongs to asyncio.to_thread, whose threads are many.
 
     With a callback: callback(error, result) in the poll phase and in the caller's context, not any more once the program has
-    ended; returned is the request, whose cancel() drops the result. Without: a future of the result, to be awaited or not. Cancelling
-    either drops the job, too, if no thread has taken it. Until it is through it holds the program.
+    ended; returned is the request, whose cancel() drops the result. Without: a future of the result, to be awaited or not.
+    Cancelling either drops the job, too, if no thread has taken it. Until it is through it holds the program.
 
     Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_POOL_SATURATED.
     """

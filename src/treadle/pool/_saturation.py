@@ -30,9 +30,9 @@ class SaturationLog:
             return
         self._told.add(reason)
         logger.warning(
-            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. More threads: "
-            "TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for less at a "
-            "time.",
+            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. "
+            "More threads: TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for "
+            "less at a time.",
             now["oldest_queued_kind"] or "of no kind",
             now["oldest_queued_ns"] // NS_PER_MS,
             now["active"],
