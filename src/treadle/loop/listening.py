@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from treadle._base.errors import TreadleError
 from treadle._native.tcp import Listener
@@ -27,6 +27,13 @@ ListenerFactory = Callable[[socket.socket, Callable[[Listener, OSError], object]
 """(bound socket, what is called when accepting has failed) -> a listener that does not accept yet"""
 
 
+class _File(NamedTuple):
+    # Of a Unix socket, as it was bound, and by which process.
+    path: str
+    status: os.stat_result
+    pid: int
+
+
 class ListeningPlace:
     """Where one server listens, or will."""
 
@@ -34,7 +41,7 @@ class ListeningPlace:
         self._loop = loop
         self._logger = logger
         self._listener: Listener | None = None
-        self._path: str | None = None  # the file to remove
+        self._file: _File | None = None  # the one to remove
         self._is_refed = True
 
     @property
@@ -62,12 +69,14 @@ class ListeningPlace:
         backlog: int,
     ) -> None:
         """Bind, unless a bound sock is given, listen and accept. Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
-        if sock is None and path is not None:
-            sock = bind_unix(os.fspath(path))
-            self._path = os.fspath(path)
+        name = None if sock is not None or path is None else os.fspath(path)
+        if name is not None:
+            sock = bind_unix(name)
         elif sock is None:
             sock = bind_tcp(host, port)
         try:
+            if name is not None:
+                self._file = _File(name, os.stat(name), os.getpid())
             sock.setblocking(False)
             sock.listen(backlog)
             listener = factory(sock, self._pause_accepting)
@@ -88,10 +97,11 @@ class ListeningPlace:
         self._unlink()
 
     def _unlink(self) -> None:
-        if self._path is not None:
+        file, self._file = self._file, None
+        if file is not None and file.pid == os.getpid():  # else a forked child's parent still listens there
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
-            self._path = None
+                if os.path.samestat(os.stat(file.path), file.status):  # else another server's, which has replaced it
+                    os.unlink(file.path)
 
     def set_ref(self, is_refed: bool) -> None:
         """Whether it holds the program while it is open."""

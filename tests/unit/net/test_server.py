@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.unit.native.support import open_fds
+from tests.unit.native.support import in_child, open_fds
 from tests.unit.net.support import run, until, within
 from treadle import AbortController, TreadleError, events, net, process
 
@@ -380,6 +380,28 @@ def test_the_file_of_a_unix_socket_that_does_not_get_to_listen_goes_too(tmp_path
             server.listen(path=path, backlog="many")  # type: ignore[arg-type]
         assert not path.exists() and not server.listening
         server.listen(path=path).close()
+        assert not path.exists()
+
+    run(main)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_the_file_of_a_unix_socket_is_removed_by_whoever_made_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "socket"
+        server = net.create_server().listen(path=path)
+
+        def act() -> bool:
+            server.close()
+            return True
+
+        assert in_child(act) == 0
+        assert path.exists(), "a forked child has closed its copy: its parent still listens"
+        path.unlink()
+        other = net.create_server().listen(path=path)
+        server.close()
+        assert path.exists(), "it is another server's by now"
+        other.close()
         assert not path.exists()
 
     run(main)
