@@ -103,6 +103,8 @@ class _WritingThread(_OtherThread):
         except BaseException as error:
             self._error = error
             raise
+        if isinstance(self._error, TreadleError):  # refused before anything was written: the buffer has kept it until now
+            self._error = None
         return len(data)
 
     async def _write(self, data: bytes) -> None:

@@ -528,3 +528,17 @@ async def test_what_a_file_could_not_write_is_no_clean_end_of_its_stream() -> No
         file.close()  # here, where it may not wait
     await settle()
     assert [event for event, *_ in trace] == ["error", "close"]
+
+
+async def test_what_was_refused_in_the_loops_thread_and_written_since_is_no_error() -> None:
+    sink = Sink(is_open=True)
+    trace = listen(sink, "finish", "error", "close")
+    file = sink.to_writable_file()
+    await asyncio.to_thread(file.write, b"x")
+    with pytest.raises(TreadleError):
+        file.flush()
+    await asyncio.to_thread(file.flush)
+    await asyncio.to_thread(file.close)
+    await settle()
+    assert sink.chunks == [b"x"]
+    assert [event for event, *_ in trace] == ["finish", "close"]
