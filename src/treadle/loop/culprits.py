@@ -10,6 +10,7 @@ import asyncio.tasks
 import functools
 import os
 import types
+from contextvars import Context
 from typing import Any, NamedTuple
 
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
@@ -20,6 +21,7 @@ BASES_OF = type.__dict__["__mro__"].__get__
 MEMBERS_OF = type.__dict__["__dict__"].__get__
 NAME_OF = type.__dict__["__qualname__"].__get__
 INNER_OF = functools.partial.__dict__["func"].__get__
+ARGUMENTS_OF = functools.partial.__dict__["args"].__get__
 DEPTH_MAX = 6  # callback -> future -> gather -> task: nobody's way to his coroutine is longer
 WAITERS_MAX = 4  # of one future that are asked for
 
@@ -75,12 +77,18 @@ def waiter_of(future: Any, depth: int) -> str | None:
 
 
 def unwrapped(callback: Any) -> tuple[Any, Any]:
-    """What a method is bound to, and its function; of a functools.partial, those of what it stands for."""
+    """What a method is bound to, and its function; of a functools.partial, those of what it stands for, and runs in a context."""
     for _ in range(DEPTH_MAX):
         if not is_a(callback, functools.partial):
             break
-        callback = INNER_OF(callback)
+        inner, arguments = INNER_OF(callback), ARGUMENTS_OF(callback)
+        callback = arguments[0] if arguments and is_context_run(inner) else inner
     return attribute(callback, "__self__"), callback.__func__ if is_a(callback, types.MethodType) else callback
+
+
+def is_context_run(function: Any) -> bool:
+    # As asyncio.to_thread calls what it is given.
+    return type(function) is types.BuiltinMethodType and type(function.__self__) is Context and function.__name__ == "run"
 
 
 def code_of(function: Any) -> types.CodeType | None:

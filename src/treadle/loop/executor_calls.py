@@ -26,6 +26,7 @@ class ExecutorCalls:
 
     def __init__(self) -> None:
         self._under_way: dict[asyncio.Future[Any], _Call | None] = {}  # in the order in which they were made
+        self._left: list[_Call] = []  # cancelled under way: their threads have them still; as many as those at most
         self._pid = os.getpid()  # whose calls they are
         self._completed = 0
         self._wait = Histogram()
@@ -44,9 +45,10 @@ class ExecutorCalls:
     def statistics(self, executor: Any) -> dict[str, Any]:
         """How it stands now, as treadle.pool tells: threads at most, calls by where they are, for how long the oldest, and
         what it calls; histograms of ns, of how long calls have waited for a thread and how long it had them."""
-        calls = [call for call in self._under_way.values() if call is not None]
+        self._forget_left()
+        calls = [*self._left, *(call for call in self._under_way.values() if call is not None)]
         active = sum(call.begun_ns is not None and call.ended_ns is None for call in calls)
-        oldest = next((call for call in calls if call.ended_ns is None), None)
+        oldest = min((call for call in calls if call.ended_ns is None), key=lambda call: call.made_ns, default=None)
         culprit = None if oldest is None else culprit_of(oldest.function, ())
         return {
             "size": getattr(executor, "_max_workers", 0),
@@ -65,10 +67,26 @@ class ExecutorCalls:
         call = self._under_way.pop(future)
         if call is not None and call.begun_ns is not None:
             self._wait.record(call.begun_ns - call.made_ns)
-            if call.ended_ns is not None:
-                self._run.record(call.ended_ns - call.begun_ns)
-                self._completed += 1
+            if call.ended_ns is None:
+                self._forget_left()
+                self._left.append(call)
+            else:
+                self._note_run(call.ended_ns - call.begun_ns)
         future.get_loop().unref_request()  # type: ignore[attr-defined]
+
+    def _forget_left(self) -> None:
+        # Those that are through by now.
+        left = self._left
+        self._left = []
+        for call in left:
+            if call.begun_ns is None or call.ended_ns is None:
+                self._left.append(call)
+            else:
+                self._note_run(call.ended_ns - call.begun_ns)
+
+    def _note_run(self, run_ns: int) -> None:
+        self._run.record(run_ns)
+        self._completed += 1
 
     def renew_if_forked(self, loop: EventLoop) -> None:
         """A forked child has none of its parent's calls, and makes a default executor of its own when it needs one."""
@@ -76,6 +94,7 @@ class ExecutorCalls:
             return
         self._pid = os.getpid()
         loop._default_executor = None
+        self._left.clear()
         while self._under_way:
             self._under_way.popitem()
             loop.unref_request()
