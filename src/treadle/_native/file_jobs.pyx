@@ -34,6 +34,7 @@ from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 
 cdef extern from *:
     """
+    #include <errno.h>
     #include <fcntl.h>
     #include <stdint.h>
     #include <sys/stat.h>
@@ -52,10 +53,13 @@ cdef extern from *:
         struct iovec into = {to, room};
         return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
     }
-    /* Whether opening and looking at a file there never waits for anybody but a disk of this machine. */
+    /* Whether opening and looking at a file there never waits for anybody but a disk of this machine, and reading can be told not
+       to wait, which overlayfs and tmpfs cannot (Linux 6.18): there a thread does all. */
     static inline int treadle_is_local(int fd) {
         struct statfs found;
-        if (fstatfs(fd, &found) < 0) return 0;
+        char byte;
+        struct iovec probe = {&byte, 1};
+        if (fstatfs(fd, &found) < 0 || (preadv2(fd, &probe, 1, 0, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP)) return 0;
         switch ((uint32_t)found.f_type) {
             case 0xef53:        /* ext2, ext3, ext4 */
             case 0x58465342:    /* xfs */

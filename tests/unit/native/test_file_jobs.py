@@ -439,3 +439,21 @@ def test_a_child_has_nothing_of_what_its_parent_read_at_once(room: Room, tmp_pat
 
     assert in_child(act) == 0
     assert room.run() == [b"content"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no tmpfs")
+def test_what_cannot_be_read_at_once_is_not_opened_either(make_room: MakeRoom, door: Door) -> None:
+    """A read of tmpfs cannot be told not to wait. Where a kernel has learned that, it is read at once."""
+    room = make_room(1)
+    path = Path("/dev/shm") / f"treadle-{os.getpid()}"
+    path.write_bytes(b"content")
+    try:
+        before = warm(room, path)
+        room.read(door.path)
+        eventually(lambda: room.has_active(1), "the thread is taken")
+        room.read(path)
+        assert room.pool.statistics()["at_once"] > before or not any(str(path) in fd for fd in open_fds())
+        door.open()
+        assert b"content" in room.run()
+    finally:
+        path.unlink()
