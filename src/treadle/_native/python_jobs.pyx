@@ -5,14 +5,18 @@
 
 Invariants: the objects belong to the request. A thread touches them with the GIL held, and only while the job is not abandoned,
 which happens with the GIL held, too; what it took then, it lets go of before it lets go of the GIL. A thread has a thread state as
-long as its call lasts: an interpreter that ends meanwhile finds it in its list, none is used that the interpreter does not know.
+long as its call lasts, and none is used that the interpreter does not know. Where an interpreter ends meanwhile: the main one takes
+the GIL from the call for good, as from a daemon thread; any other, which must not end before its threads, waits for it.
 Not here: threads (pool_threads), requests (pool); callables of the user, which have threads of their own (asyncio's executor).
 Source: CPython, "Thread State and the Global Interpreter Lock".
 """
+import atexit
+
 cimport cython
 from cpython.object cimport PyObject
 from libc.errno cimport ENOMEM
 from libc.stdlib cimport calloc, free
+from posix.unistd cimport usleep
 
 from treadle._native.pool cimport Pool, Request, os_error
 from treadle._native.pool_threads cimport (
@@ -26,10 +30,16 @@ cdef extern from "Python.h" nogil:
     ctypedef struct PyThreadState:
         pass
     PyInterpreterState *PyInterpreterState_Get()
+    PyInterpreterState *PyInterpreterState_Main()
+    PyThreadState *PyInterpreterState_ThreadHead(PyInterpreterState *interpreter)
+    PyThreadState *PyThreadState_Next(PyThreadState *state)
     PyThreadState *PyThreadState_New(PyInterpreterState *interpreter)
     void PyEval_RestoreThread(PyThreadState *state)
     void PyThreadState_Clear(PyThreadState *state)
     void PyThreadState_DeleteCurrent()
+
+cdef enum:
+    LOOK_EVERY_US = 1000    # for calls that are under way when an interpreter ends
 
 # call(), for who has the GIL without Cython's knowing it. Not "with gil": that would look for a thread state by itself.
 ctypedef void (*Call)(void *job) noexcept nogil
@@ -142,3 +152,19 @@ cdef class PythonCall(Request):
 
     cdef void let_go(self) noexcept:
         self.function = self.arguments = self.outcome = self.failure = None
+
+
+# ---- at an interpreter's end
+
+
+def _wait_for_calls():
+    """Return once no thread has a thread state here but this one. An interpreter that ends before is a fatal error."""
+    cdef PyInterpreterState *interpreter = PyInterpreterState_Get()
+    # ORDER: a state leaves the list with the GIL held, and comes to its head without.
+    while PyThreadState_Next(PyInterpreterState_ThreadHead(interpreter)) is not NULL:
+        with nogil:
+            usleep(LOOK_EVERY_US)
+
+
+if PyInterpreterState_Get() != PyInterpreterState_Main():
+    atexit.register(_wait_for_calls)
