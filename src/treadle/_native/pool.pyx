@@ -16,8 +16,8 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    QUEUE_FULL, WAITS, Job, Kind as KindFigures, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look, look_at_kind,
-    look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
+    QUEUE_FULL, WAITS, Job, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look,
+    look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -182,6 +182,19 @@ cdef class Pool(PollHandle):
                     result[name] = (figures.queued, figures.active, wait, run)
         return result
 
+    def saturation(self):
+        """The last one, as it stood when it was noticed: (kind of the job that had waited, for how many ns, jobs on threads, jobs that
+        waited), the last two by kind. Without a meaning where there was none."""
+        cdef Saturation saturation
+        self.renew_if_forked()
+        memset(&saturation, 0, sizeof(saturation))
+        if self.shared is not NULL:
+            look_at_saturation(self.shared, &saturation)
+        names = list(self.kinds)
+        return (names[saturation.kind], saturation.waited_ns,
+                {name: saturation.active[number] for name, number in self.kinds.items() if saturation.active[number]},
+                {name: saturation.queued[number] for name, number in self.kinds.items() if saturation.queued[number]})
+
     def look_for_saturation(self):
         """Whether a job has waited for too long by now: then saturation_hook is called, once until the queue was empty. While
         jobs wait that have not waited so long, wait_hook is called again."""
@@ -321,6 +334,9 @@ cdef class Pool(PollHandle):
                 return 0
         except Exception as error:
             request.args = (error, None)
+        if request.job is not job:      # what it has let go of was code, which has cancelled it, closed the pool, or forked
+            job.discard(job)
+            return 0
         self.forget(request)
         self.completed += 1
         job.discard(job)

@@ -68,6 +68,13 @@ cdef struct ThreadCounters:
     uint64_t wait_max_ns
     uint64_t saturations    # times that a job had waited for SATURATED_NS, until the queue was empty once
 
+cdef struct Saturation:
+    # Of the last one, when it was noticed: whoever tells of it may come when the queue is empty again.
+    int kind                # of the job that had waited, and for how long
+    int64_t waited_ns
+    Py_ssize_t active[KINDS_MAX]    # jobs of each kind
+    Py_ssize_t queued[KINDS_MAX]
+
 cdef struct Shared:
     # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
     pthread_mutex_t lock    # around everything here
@@ -80,6 +87,7 @@ cdef struct Shared:
     int kinds_size
     ThreadCounters counters
     bint is_saturated
+    Saturation saturation
     int slow_running
     int slow_max            # of slow kinds at once
     int owners
@@ -110,6 +118,7 @@ cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil
 cdef void look_at_kind(Shared *shared, int kind, Kind *figures) noexcept nogil
 cdef uint64_t look_for_saturation(Shared *shared) noexcept nogil        # counters.saturations, of now
+cdef void look_at_saturation(Shared *shared, Saturation *saturation) noexcept nogil
 
 cdef Job *take_first(Jobs *jobs) noexcept nogil         # NULL: there is none
 cdef void discard_all(Jobs *jobs) noexcept nogil

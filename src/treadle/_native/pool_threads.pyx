@@ -199,11 +199,18 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
 
 cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
     cdef Job *oldest
+    cdef Saturation *saturation = &shared.saturation
+    cdef int kind
     if not shared.is_saturated:
         oldest = oldest_queued(shared, True)
         if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS:
             shared.is_saturated = True
             shared.counters.saturations += 1
+            saturation.kind = oldest.kind
+            saturation.waited_ns = now_ns - oldest.since_ns
+            for kind in range(shared.kinds_size):
+                saturation.active[kind] = shared.kinds[kind].active
+                saturation.queued[kind] = shared.kinds[kind].queued
 
 
 cdef void let_go(Shared *shared) noexcept nogil:
@@ -310,6 +317,8 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
     shared.owners -= 1
     if shared.threads:
         error = WAITS   # the others will come to it
+        if shared.idle:     # woken for jobs of slow kinds that still wait, they may idle again
+            pthread_cond_signal(&shared.work)
     else:
         take_from_queue(shared, job)
     pthread_mutex_unlock(&shared.lock)
@@ -405,3 +414,9 @@ cdef uint64_t look_for_saturation(Shared *shared) noexcept nogil:
     saturations = shared.counters.saturations
     pthread_mutex_unlock(&shared.lock)
     return saturations
+
+
+cdef void look_at_saturation(Shared *shared, Saturation *saturation) noexcept nogil:
+    pthread_mutex_lock(&shared.lock)
+    memcpy(saturation, &shared.saturation, sizeof(Saturation))
+    pthread_mutex_unlock(&shared.lock)

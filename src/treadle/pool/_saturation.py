@@ -22,23 +22,21 @@ class SaturationLog:
 
     def report(self, pool: Pool) -> None:
         """One entry, unless these kinds were named before."""
-        now = pool.statistics()
-        kinds = pool.statistics_by_kind()
-        busy = {name: kind[1] for name, kind in kinds.items() if kind[1]}
+        kind, waited_ns, busy, waiting = pool.saturation()
         reason = frozenset(busy)
         if reason in self._told or len(self._told) >= REASONS_MAX:
             return
         self._told.add(reason)
         logger.warning(
-            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. "
-            "More threads: TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for "
-            "less at a time.",
-            now["oldest_queued_kind"] or "of no kind",
-            now["oldest_queued_ns"] // NS_PER_MS,
-            now["active"],
-            now["size"],
+            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. More threads: "
+            "TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for less at a "
+            "time.",
+            kind or "of no kind",
+            waited_ns // NS_PER_MS,
+            sum(busy.values()),
+            pool.statistics()["size"],
             _list(busy),
-            _list({name: kind[0] for name, kind in kinds.items() if kind[0]}),
+            _list(waiting),
         )
 
 
