@@ -21,7 +21,8 @@ cdef enum Place:
     FINISHED    # in shared.finished, or in the list that take_finished filled
 
 cdef enum Outcome:
-    DONE        # back to the loop
+    DONE        # back to the loop, and through
+    ASKS        # back to the loop, which has to give it something before it goes on
     MORE        # to the end of the queue: others go first
 
 cdef enum:

@@ -182,7 +182,7 @@ cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
 
 
 cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil:
-    # A thread has worked on it. True: it is through.
+    # A thread has worked on it. True: it goes back to the loop.
     cdef Kind *kind = kind_of(shared, job)
     cdef int64_t now_ns = clock_ns()
     note_saturation(shared, now_ns)         # ORDER: while it still stands among those that are the reason
@@ -193,7 +193,8 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     if outcome == MORE:
         put_in_queue(shared, job)           # this very thread takes the next one
         return False
-    record(&kind.run, job.run_ns)
+    if outcome == DONE:
+        record(&kind.run, job.run_ns)
     return True
 
 

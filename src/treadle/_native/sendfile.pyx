@@ -193,6 +193,7 @@ cdef class FileSend(Mover):
     cdef int submit_slice(self) except -1:
         cdef SendJob *job
         cdef FileSlice request
+        cdef int kind = self.pool.kind("streams.send_file")
         if self.left == 0:
             self.is_complete = True
             return self.end_move(None)
@@ -201,6 +202,7 @@ cdef class FileSend(Mover):
         job = self.new_job()
         if job is NULL:
             raise MemoryError()
+        job.job.kind = kind
         self.pool.submit(request, &job.job, self.is_begun)      # OWNER: the job is the pool's, with both descriptors
         request.move = self
         self.slice = request

@@ -110,6 +110,13 @@ def test_one_after_the_other_from_its_callback(yard: Yard, file: int) -> None:
     yard.run_until(lambda: len(yard.log) == 3, "three callbacks")
 
 
+def test_the_pool_knows_its_jobs_by_name(yard: Yard, file: int) -> None:
+    stream, peer = yard.connect()
+    send_file(yard.pool, stream, file, yard.note)
+    yard.run_until_read(peer, content(SIZE))
+    assert list(yard.pool.statistics_by_kind()) == ["streams.send_file"]
+
+
 def test_two_at_once_on_one_stream_are_refused(yard: Yard, file: int) -> None:
     stream, peer = yard.connect()
     send_file(yard.pool, stream, file, yard.note)
