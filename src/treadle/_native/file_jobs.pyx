@@ -6,8 +6,9 @@ the job goes on into its memory, in turns.
 
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
 wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
-no regular file, a file system that asks somebody else (a network's, FUSE). Of which kind one is, a thread finds out, and with the
-first file of a directory: from then on that is known of all that are in it.
+no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all the
+same. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
+all that are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
@@ -27,10 +28,11 @@ from posix.unistd cimport close, read
 
 from treadle._native.pool cimport Pool, Request, os_error
 from treadle._native.pool_threads cimport (
-    DONE, MORE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    ASKS, DONE, MORE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock,
 )
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
+from treadle._native.timers cimport clock_ns
 
 cdef extern from *:
     """
@@ -97,7 +99,8 @@ cdef extern from "Python.h":
 
 cdef enum:
     AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
-    ELSEWHERE = -1                          # in place of a device: not of this machine
+    AT_ONCE_NS_MAX = 20_000_000             # that it may take: whoever holds it up so long will do so again
+    ELSEWHERE = -1                          # in place of a device: not of this machine, or it has made the loop wait
     DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
@@ -141,16 +144,18 @@ cdef inline char *path_of(FileJob *job) noexcept nogil:
 
 
 cdef Outcome run_file_job(Job *base) noexcept nogil:
-    # DONE with neither is_at_end nor an error: it goes on once it is given `wanted` bytes of room.
+    # ASKS: it goes on once it is given `wanted` bytes of room.
     cdef FileJob *job = <FileJob *>base
+    cdef Outcome outcome = DONE
     if job.is_fifo:
         wait_for_writer(job)
     elif job.fd < 0 and not open_file(job):
         return DONE
     if job.target is NULL:
         read_head(job)
-        return DONE
-    return read_on(job)
+    else:
+        outcome = read_on(job)
+    return ASKS if outcome == DONE and not job.is_at_end and job.error == 0 else outcome
 
 
 cdef void abandon_file_job(Job *base) noexcept nogil:
@@ -333,7 +338,8 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
     """
     cdef FileRead request
     cdef FileJob *job
-    cdef bint is_read
+    cdef bint is_read = False
+    cdef int64_t begun_ns
     cdef bytes path = filename if type(filename) is bytes else PyUnicode_EncodeFSDefault(filename)
     if strlen(PyBytes_AS_STRING(path)) != <size_t>PyBytes_GET_SIZE(path):
         raise ValueError("embedded null byte")
@@ -345,7 +351,11 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
         raise MemoryError()
     try:
         job.job.kind = pool.kind("fs.read_file")
-        is_read = pool.at_once_left > 0 and read_at_once(job, request, pool)
+        if pool.at_once_left > 0:
+            begun_ns = clock_ns()
+            is_read = read_at_once(job, request, pool)
+            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:      # a scanner that looks at what is opened, a file server mounted since
+                request.note_directory(pool, ELSEWHERE)
     except BaseException:
         job.job.discard(&job.job)
         raise

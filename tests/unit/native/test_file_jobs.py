@@ -129,6 +129,16 @@ def test_a_file_that_changes_after_it_told_its_size(
 # ---- turns
 
 
+def test_a_read_of_several_jobs_is_counted_once(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(content(3 * TURN))
+    for _ in range(3):
+        room.read(tmp_path / "large")
+    room.run()
+    _, _, wait, run = room.pool.statistics_by_kind()["fs.read_file"]
+    assert run.count == 3
+    assert wait.count > 3, "it has waited for a thread more than once"
+
+
 def test_a_large_file_lets_others_go_first(make_room: MakeRoom, door: Door, tmp_path: Path) -> None:
     room = make_room(1)
     (tmp_path / "large").write_bytes(content(3 * TURN))
@@ -457,3 +467,39 @@ def test_what_cannot_be_read_at_once_is_not_opened_either(make_room: MakeRoom, d
         assert b"content" in room.run()
     finally:
         path.unlink()
+
+
+SCANNER = """
+import ctypes, os, select, struct, sys
+libc = ctypes.CDLL(None)
+scanner = libc.fanotify_init(0x5, os.O_RDONLY)  # FAN_CLASS_CONTENT | FAN_CLOEXEC
+if scanner < 0 or libc.fanotify_mark(scanner, 1, ctypes.c_uint64(0x10000), -100, os.fsencode(sys.argv[1])) < 0:  # FAN_OPEN_PERM
+    sys.exit("may not")
+print("scans", flush=True)
+while True:
+    events = os.read(scanner, 4096)
+    while events:
+        size, fd = struct.unpack_from("I", events)[0], struct.unpack_from("i", events, 16)[0]
+        select.select([], [], [], 0.05)
+        os.write(scanner, struct.pack("iI", fd, 1))  # FAN_ALLOW
+        os.close(fd)
+        events = events[size:]
+"""
+
+
+def test_who_has_made_the_loop_wait_once_does_so_no_more(room: Room, tmp_path: Path) -> None:
+    """As virus scanners do, which look at a file before anybody may open it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    before = warm(room, path)
+    with subprocess.Popen([sys.executable, "-c", SCANNER, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as scanner:
+        try:
+            assert scanner.stdout is not None
+            if scanner.stdout.readline() != b"scans\n":
+                pytest.skip("may not look at what others open")
+            for _ in range(3):
+                room.read(path)
+            assert room.pool.statistics()["at_once"] == before + 1
+            assert room.run() == [b"content"] * 3
+        finally:
+            scanner.kill()
