@@ -240,39 +240,3 @@ def test_an_interpreter_ends_behind_the_calls_on_its_threads(end: str) -> None:
     program = ENDS_UNDER_WAY.replace("IF_CLOSED", end)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "through\ndestroyed None\n", "")
-
-
-ENDS_UNDER_WAY = """
-import importlib
-interpreters = importlib.import_module("_interpreters")
-interpreter = interpreters.create("isolated")
-failure = interpreters.exec(interpreter, '''
-import threading, time
-from treadle._native.loop import LoopCore
-from treadle._native.pool import Pool
-from treadle._native.python_jobs import run
-
-loop = LoopCore()
-loop.pool = Pool(loop, 2)
-begun = threading.Event()
-
-def work():
-    begun.set()
-    time.sleep(0.2)
-    print("through", flush=True)
-
-run(loop.pool, "work", work, (), print)
-begun.wait()
-IF_CLOSED
-''')
-interpreters.destroy(interpreter)
-print("destroyed", failure)
-"""
-
-
-@pytest.mark.parametrize("end", ["loop.close_core()", "pass"], ids=["closed", "left"])
-def test_an_interpreter_ends_behind_the_calls_on_its_threads(end: str) -> None:
-    """CPython ends the process where a thread of an interpreter that ends has anything of it still."""
-    program = ENDS_UNDER_WAY.replace("IF_CLOSED", end)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "through\ndestroyed None\n", "")

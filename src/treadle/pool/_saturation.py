@@ -28,9 +28,9 @@ class SaturationLog:
             return
         self._told.add(reason)
         logger.warning(
-            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. More threads: "
-            "TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for less at a "
-            "time.",
+            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. "
+            "More threads: TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for "
+            "less at a time.",
             kind or "of no kind",
             waited_ns // NS_PER_MS,
             sum(busy.values()),

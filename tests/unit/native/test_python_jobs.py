@@ -213,19 +213,6 @@ def test_a_destructor_that_ends_its_own_call_as_it_comes_back(room: Room, act: s
     assert room.loop.request_refs == 0
 
 
-@pytest.mark.parametrize("act", ["cancel", "close"])
-def test_a_destructor_that_ends_its_own_call_as_it_comes_back(room: Room, act: str) -> None:
-    """What it was given is let go of before its callback: then there is none, and it is counted once."""
-
-    class Ends:
-        def __del__(self) -> None:
-            calls[0].cancel() if act == "cancel" else room.pool.close()
-
-    calls = [run(room.pool, "holds", lambda _: None, (Ends(),), room.note)]
-    assert room.run() == []
-    assert room.loop.request_refs == 0
-
-
 def test_statistics_by_kind(make_room: MakeRoom) -> None:
     room = make_room(1)
     gate = Gate()
@@ -284,23 +271,6 @@ def test_saturation_is_told_once_until_the_queue_was_empty(make_room: MakeRoom) 
         room.run()
         eventually(room.is_idle, "the queue is empty")
         assert told == [("wait", ""), ("gate", "abs")]
-
-
-def test_a_saturation_is_remembered_as_it_was(make_room: MakeRoom) -> None:
-    """Whoever tells of it may come when everything is through."""
-    room = make_room(1)
-    gate = Gate()
-    run(room.pool, "gate", gate, (), room.note)
-    eventually(lambda: gate.entered == 1, "the thread is taken")
-    for _ in range(2):
-        run(room.pool, "abs", abs, (-1,), room.note)
-    eventually(lambda: room.pool.statistics()["oldest_queued_ns"] > 100_000_000, "it has waited for too long")
-    gate.may_go.set()
-    eventually(room.is_idle, "everything is through, and the loop knows of nothing")
-    kind, waited_ns, busy, waiting = room.pool.saturation()
-    assert (kind, busy, waiting) == ("abs", {"gate": 1}, {"abs": 2})
-    assert waited_ns >= 100_000_000
-    room.run()
 
 
 def test_a_saturation_is_remembered_as_it_was(make_room: MakeRoom) -> None:

@@ -88,24 +88,6 @@ def test_the_culprits_are_named_also_where_the_loop_hears_of_it_late(caplog: pyt
     assert "4 of its 4 threads are busy: hold 4. Waiting: hold 1." in record.getMessage()
 
 
-def test_the_culprits_are_named_also_where_the_loop_hears_of_it_late(caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
-        gate = threading.Event()
-        held = [pool.run("hold", gate.wait, DEADLINE_S) for _ in range(5)]
-        while pool.statistics().oldest_queued_ns < 100_000_000:  # and the loop does not turn
-            pass
-        gate.set()
-        while pool.statistics().active or pool.statistics().queued:
-            pass
-        await asyncio.gather(*held)
-
-    with caplog.at_level(logging.WARNING, "treadle.pool"):
-        treadle.run(main)
-    [record] = caplog.records
-    assert "a job (hold) has waited for" in record.getMessage()
-    assert "4 of its 4 threads are busy: hold 4. Waiting: hold 1." in record.getMessage()
-
-
 def test_the_users_lane_has_statistics_too() -> None:
     gate = threading.Event()
 
@@ -128,28 +110,6 @@ def test_the_users_lane_has_statistics_too() -> None:
         now = pool.statistics().user
         assert (now.active, now.queued, now.completed, now.wait.count, now.run.count) == (0, 0, 40, 40, 40)
         assert now.oldest is None
-
-    treadle.run(main)
-
-
-def test_a_call_that_was_cancelled_has_its_thread_until_it_is_through() -> None:
-    gate = threading.Event()
-
-    def held_up() -> None:
-        assert gate.wait(DEADLINE_S)
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await asyncio.to_thread(held_up)
-        now = pool.statistics().user
-        assert (now.active, now.queued, now.completed) == (1, 0, 0)
-        assert now.oldest is not None and "held_up" in now.oldest, "and not what asyncio runs it by"
-        gate.set()
-        while pool.statistics().user.active:
-            await asyncio.sleep(0)
-        now = pool.statistics().user
-        assert (now.completed, now.run.count, now.oldest) == (1, 1, None)
 
     treadle.run(main)
 
