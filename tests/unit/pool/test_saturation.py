@@ -73,7 +73,10 @@ def test_the_same_reason_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_culprits_are_named_also_where_the_loop_hears_of_it_late(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         gate = threading.Event()
-        held = [pool.run("hold", gate.wait, DEADLINE_S) for _ in range(5)]
+        held = [pool.run("hold", gate.wait, DEADLINE_S) for _ in range(4)]
+        while pool.statistics().active < 4:
+            await asyncio.sleep(0)
+        held.append(pool.run("hold", gate.wait, DEADLINE_S))
         while pool.statistics().oldest_queued_ns < 100_000_000:  # and the loop does not turn
             pass
         gate.set()
