@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from treadle._base.main_thread import is_main_thread
+from treadle._base.standard_descriptors import hold_standard_descriptors
 from treadle._native.callbacks import at_any_rate
 from treadle._native.loop import LoopCore
 from treadle._native.tcp import Listener
@@ -484,11 +485,12 @@ class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
     """asyncio's policy, making treadle's loops."""
 
     def _loop_factory(self) -> EventLoop:
-        return EventLoop()
+        return new_event_loop()
 
 
 def new_event_loop() -> EventLoop:
     """A new treadle loop: for ``asyncio.Runner(loop_factory=treadle.new_event_loop)``, and ``asyncio.run`` from 3.12 on."""
+    hold_standard_descriptors()  # ORDER: before the loop opens any
     return EventLoop()
 
 

@@ -45,10 +45,11 @@ class _OtherThread(io.RawIOBase):
     def _wait(self, step: Any) -> Any:
         try:
             self.require_other_thread()
-        except TreadleError:
+            outcome = asyncio.run_coroutine_threadsafe(step, self._loop)
+        except (TreadleError, RuntimeError):  # the latter: the loop is closed
             step.close()
             raise
-        return asyncio.run_coroutine_threadsafe(step, self._loop).result()
+        return outcome.result()
 
 
 class _ReadingThread(_OtherThread):
@@ -115,6 +116,8 @@ class _WritingThread(_OtherThread):
         if self.closed:
             return
         super().close()
+        if self._loop.is_closed():  # nothing is left to be ended; of what the buffer had still, its flush has told
+            return
         if not self._is_on_loop():
             self._wait(self._end())
         elif self._error is not None:

@@ -42,3 +42,19 @@ def test_what_is_missing_is_dev_null(closed: tuple[int, ...], tmp_path: Path) ->
     chunks, descriptors = eval(facts.read_text())
     assert chunks == []
     assert all(descriptors[fd] == os.devnull for fd in closed)
+
+
+def test_a_loop_that_asyncio_runs_holds_them_too(tmp_path: Path) -> None:
+    facts = tmp_path / "facts"
+    program = f"""
+import asyncio, os, treadle
+
+async def main():
+    with open({str(facts)!r}, "w") as facts:
+        facts.write(os.readlink("/proc/self/fd/0"))
+
+with asyncio.Runner(loop_factory=treadle.new_event_loop) as runner:
+    runner.run(main())
+"""
+    subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, program], check=True, timeout=DEADLINE_S)
+    assert facts.read_text() == os.devnull

@@ -4,6 +4,8 @@ what is bridged is closed once."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import io
 import os
 import socket
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import treadle
 from tests.unit.streams.support import Boom, Sink, code_of, listen, settle, source_of, turns
 from treadle import TreadleError
 from treadle.streams import Duplex, Readable, Writable, finished, pipeline
@@ -542,3 +545,21 @@ async def test_what_was_refused_in_the_loops_thread_and_written_since_is_no_erro
     await settle()
     assert sink.chunks == [b"x"]
     assert [event for event, *_ in trace] == ["finish", "close"]
+
+
+@pytest.mark.parametrize("held", [b"", b"x"], ids=["nothing", "something"])
+def test_a_writable_file_that_has_outlived_its_loop(held: bytes, recwarn: pytest.WarningsRecorder) -> None:
+    """It closes quietly, unless it has bytes that nobody gets any more."""
+    files = []
+
+    async def main() -> None:
+        file = Sink(is_open=True).to_writable_file()
+        await asyncio.to_thread(file.write, held)
+        files.append(file)
+
+    treadle.run(main)
+    with pytest.raises(RuntimeError, match="closed") if held else contextlib.nullcontext():
+        files[0].close()
+    assert files[0].closed
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
