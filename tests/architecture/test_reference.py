@@ -39,7 +39,7 @@ MEMBERS = {
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
-    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "drop_waiting",
+    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "companions", "drop_waiting",
     "executor_statistics", "explain_failure", "forked",
     "has_heard_signal", "has_own_faces", "held_fds", "is_closed_native", "is_debug", "observe", "poller", "pool", "request_refs",
     "run_turns", "starvation_hook", "stop_accepting", "timers", "trace_call", "tracer", "uncaught_hook", "watcher",

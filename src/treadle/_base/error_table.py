@@ -97,6 +97,16 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
         ValueError,
     ),
+    "ERR_DNS_SATURATED": ErrorSpec(
+        "The resolver has {limit} questions under way and takes no more",
+        "Ask fewer at once, or look whether its servers answer at all",
+        TREADLE,
+    ),
+    "ERR_DNS_SET_SERVERS_FAILED": ErrorSpec(
+        "The servers cannot be changed while {questions} questions are under way",
+        "Await them, or cancel() them, first; or make another Resolver",
+        NODE,
+    ),
     "ERR_EXTRA_NOT_INSTALLED": ErrorSpec(
         "This needs the library {library}, which is {state}",
         "Install the extra of treadle that brings it",
@@ -170,6 +180,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Use letters, digits and !#$%&'*+-.^_`|~ only (RFC 9110 section 5.6.2)",
         NODE,
         ValueError,
+    ),
+    "ERR_INVALID_IP_ADDRESS": ErrorSpec(
+        "Invalid IP address: {address}",
+        "Give an address and no name; a port behind IPv6 needs brackets: [::1]:53",
+        NODE,
+        TypeError,
     ),
     "ERR_INVALID_RETURN_VALUE": ErrorSpec(
         'The function "{name}" must return {expected}, not {received}',
