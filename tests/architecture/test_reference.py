@@ -10,14 +10,16 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, net, perf, pool, streams, timers
+from treadle import context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 MEMBERS = {
     "context": (context.AsyncLocalStorage, context.AsyncResource),
+    "crypto": (crypto.Hash, crypto.Hmac, crypto.Cipheriv, crypto.Decipheriv),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
+    "dns": (dns.Resolver, dns.LookupStatistics),
     "events": (
         events.EventEmitter,
         events.EventIterator,

@@ -1,7 +1,7 @@
 """PBKDF2 (RFC 8018 section 5.2). Source: Node, crypto.pbkdf2.
 
 Engine: the library of the extra "crypto", which carries an OpenSSL of its own; hashlib where it is not installed, is too old to
-let go of the GIL, or lacks the digest. PERF: bench/crypto: hashlib on a distribution's OpenSSL 3.0 takes twice as long.
+let go of the GIL, or lacks the digest. PERF: bench/pool, `hashes`: hashlib on a distribution's OpenSSL 3.0 takes twice as long.
 """
 
 import hashlib

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from random import SystemRandom
 from typing import Final, overload
 
-from treadle import pool
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.crypto._inputs import INT32_MAX, require_int
+from treadle.crypto._jobs import begin
 from treadle.loop.current import get_loop
 
 __all__ = ["random_bytes", "random_int", "random_uuid"]
@@ -35,8 +35,7 @@ def random_bytes(size: int, callback: Callable[[Exception | None, bytes | None],
     require_int(size, "size", 0, INT32_MAX)
     if callback is None:
         return os.urandom(size)
-    require_callable(callback, "callback")
-    pool.run("crypto.random_bytes", os.urandom, size, callback=callback)
+    begin("crypto.random_bytes", callback, os.urandom, size)
     return None
 
 

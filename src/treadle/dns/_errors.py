@@ -7,6 +7,8 @@ Source: https://nodejs.org/api/dns.html#error-codes
 import socket
 from typing import Any, Final
 
+from treadle._native.name_jobs import NoAnswer
+
 __all__ = ["CANCELLED", "DnsError", "of_ares", "of_system"]
 
 CANCELLED: Final = 24  # c-ares, ARES_ECANCELLED
@@ -69,10 +71,14 @@ class DnsError(socket.gaierror):
 
 
 def of_system(error: BaseException, syscall: str, hostname: str) -> BaseException:
-    """What getaddrinfo or getnameinfo has raised, as a DnsError; what else has happened, unchanged."""
-    if not isinstance(error, socket.gaierror):
+    """What getaddrinfo or getnameinfo has failed with, as a DnsError; what else has happened, unchanged."""
+    if isinstance(error, NoAnswer):
+        errno: int | None = error.args[0]
+    elif isinstance(error, socket.gaierror):
+        errno = error.errno
+    else:
         return error
-    return DnsError(_OF_SYSTEM.get(error.errno, "EAI_FAIL"), syscall, hostname)
+    return DnsError(_OF_SYSTEM.get(errno, "EAI_FAIL"), syscall, hostname)
 
 
 def of_ares(status: int, syscall: str, hostname: str) -> DnsError:

@@ -3,7 +3,7 @@
     lookup ──► an address already: no question
            ──► kept from before (set_lookup_cache)
            ──► asked for just now: one more waits for the same job
-           ──► getaddrinfo on a thread of the pool
+           ──► the system, on a thread of the pool (_system.py)
 
 Invariant: a question is one job at a time, however many wait for it; the last that is cancelled cancels the job. Not here:
 questions to servers of DNS (_resolver.py); how many threads such jobs may hold (treadle.pool).
@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from treadle import pool
 from treadle._base.errors import TreadleError
 from treadle._base.ip import is_ip
 from treadle.dns._askers import AnswerFuture, Asker, CallbackAsker, asker_of, told_at_once
 from treadle.dns._errors import DnsError, of_system
 from treadle.dns._hostnames import ascii_of, require_hostname
 from treadle.dns._lookup_cache import LookupCache
+from treadle.dns._system import ask_system
 from treadle.loop.event_loop import EventLoop
 
 __all__ = ["ADDRCONFIG", "ALL", "V4MAPPED", "LookupAddress", "LookupStatistics", "Lookups"]
@@ -34,7 +34,6 @@ Family = Literal[0, 4, 6, "IPv4", "IPv6"]
 Order = Literal["verbatim", "ipv4first", "ipv6first"]
 
 _FAMILIES: Final = {0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
-_OF_SOCKETS: Final = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 _ORDERS: Final[tuple[Order, ...]] = ("verbatim", "ipv4first", "ipv6first")
 
 
@@ -136,16 +135,7 @@ class Lookups:
         job = self._jobs.get(question)
         if job is None:
             job = _Job()
-            job.future = pool.run(
-                "dns.lookup",
-                socket.getaddrinfo,
-                question.name,
-                None,
-                _OF_SOCKETS[question.family],
-                socket.SOCK_STREAM,
-                0,
-                question.hints,
-            )
+            job.future = ask_system(self._loop, *question)
             self._jobs[question] = job
             self._begun += 1
             job.future.add_done_callback(lambda done: self._settle(question, job, done))
@@ -165,7 +155,7 @@ class Lookups:
                 asker.fail(of_system(failure, "getaddrinfo", wish.hostname))
             self._keep_failure(question, failure)
             return
-        addresses = [_address(family, name) for family, _, _, _, name in done.result()]
+        addresses = [LookupAddress(*one) for one in done.result()]
         self._keep(question, addresses, is_negative=False)
         for asker, wish in askers.items():
             asker.answer(wish.give(addresses))
@@ -208,10 +198,6 @@ def require_order(order: object) -> Order:
         if order == known:
             return known
     raise TreadleError("ERR_INVALID_ARG_VALUE", name="order", expected=f"one of {', '.join(_ORDERS)}", received=order)
-
-
-def _address(family: int, name: Any) -> LookupAddress:
-    return LookupAddress(name[0], 6 if family == socket.AF_INET6 else 4)
 
 
 def _ordered(addresses: list[LookupAddress], order: Order) -> list[LookupAddress]:

@@ -8,7 +8,7 @@ from treadle import pool
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._base.ip import is_ip
-from treadle.dns._askers import AnswerFuture
+from treadle.dns._askers import AnswerFuture, Asker
 from treadle.dns._errors import of_system
 from treadle.loop.current import get_loop
 
@@ -46,7 +46,11 @@ def service_of(address: str, port: object, callback: Any) -> AnswerFuture[Servic
         return None
     future: AnswerFuture[Service] = AnswerFuture(loop=get_loop())
     job = pool.run(KIND, socket.getnameinfo, (address, port), socket.NI_NAMEREQD)
-    future.left = lambda _: job.cancel()
+
+    def leave(_: Asker) -> None:
+        job.cancel()
+
+    future.left = leave
     job.add_done_callback(lambda done: _settle(future, done, address))
     return future
 
