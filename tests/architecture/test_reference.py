@@ -19,7 +19,7 @@ MEMBERS = {
     "context": (context.AsyncLocalStorage, context.AsyncResource),
     "crypto": (crypto.Hash, crypto.Hmac, crypto.Cipheriv, crypto.Decipheriv),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
-    "dns": (dns.Resolver, dns.LookupStatistics),
+    "dns": (dns.Resolver, dns.LookupStatistics, dns.ResolverStatistics),
     "events": (
         events.EventEmitter,
         events.EventIterator,

@@ -34,7 +34,7 @@ ENCODED_PASSES_MAX: Final = 64
 ENCODED_ROUNDS_MAX: Final = 18  # 64 times what hash_password() takes
 
 _ARGON2: Final = re.compile(r"\$(argon2(?:id|i|d))\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
-_BCRYPT: Final = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _CLASSES: Final = {"argon2d": "Argon2d", "argon2i": "Argon2i", "argon2id": "Argon2id"}
 
 
@@ -84,8 +84,9 @@ def verify_password(
 
     encoded: of hash_password(), or of any other maker of Argon2 or bcrypt texts. Callback, future, cancelling: as pbkdf2.
 
-    Raises TreadleError, at once: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such text), ERR_OUT_OF_RANGE (it asks for more
-    than 1 GiB, 64 passes or 18 rounds), ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED.
+    Raises TreadleError, at once: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such text; what only the library finds, as 0
+    passes, fails later, with the same code), ERR_OUT_OF_RANGE (it asks for more than 1 GiB, 64 passes or 18 rounds),
+    ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED.
     """
     require_str(encoded, "encoded")
     word = _word(password, None)
@@ -100,9 +101,13 @@ def verify_password(
     if bcrypt := _BCRYPT.fullmatch(encoded):
         _require_at_most("rounds", int(bcrypt[1]), ENCODED_ROUNDS_MAX)
         return begin("crypto.verify_password", callback, _verify_by_bcrypt, bcrypt_module(), encoded, word)
+    raise _no_such_text(encoded)
+
+
+def _no_such_text(encoded: str) -> TreadleError:
     hint = "Give what hash_password() has made; it may have been cut where it was stored"
     expected = "a text that begins with $argon2 or $2b$"
-    raise TreadleError("ERR_INVALID_ARG_VALUE", name="encoded", expected=expected, received=encoded[:12], hint=hint)
+    return TreadleError("ERR_INVALID_ARG_VALUE", name="encoded", expected=expected, received=encoded[:12], hint=hint)
 
 
 def _word(password: object, bytes_max: int | None) -> bytes:
@@ -128,7 +133,10 @@ def _hash_by_bcrypt(bcrypt: Any, word: bytes) -> str:
 def _verify_by_bcrypt(bcrypt: Any, encoded: str, word: bytes) -> bool:
     if len(word) > BCRYPT_BYTES_MAX:
         return False
-    return bool(bcrypt.checkpw(word, encoded.encode("ascii")))
+    try:
+        return bool(bcrypt.checkpw(word, encoded.encode("ascii")))
+    except ValueError:
+        raise _no_such_text(encoded) from None
 
 
 def _verify_by_argon2(kdf: Any, encoded: str, word: bytes) -> bool:
@@ -140,4 +148,6 @@ def _verify_by_argon2(kdf: Any, encoded: str, word: bytes) -> bool:
         kdf.verify_phc_encoded(word, encoded)
     except InvalidKey:
         return False
+    except ValueError:
+        raise _no_such_text(encoded) from None
     return True

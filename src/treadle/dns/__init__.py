@@ -30,7 +30,7 @@ from treadle.dns._functions import (
 )
 from treadle.dns._lookup import ADDRCONFIG, ALL, V4MAPPED, LookupAddress, LookupStatistics
 from treadle.dns._records import AddressWithTtl, CaaRecord, MxRecord, NaptrRecord, SoaRecord, SrvRecord
-from treadle.dns._resolver import Resolver
+from treadle.dns._resolver import Resolver, ResolverStatistics
 from treadle.dns._service import Service
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "MxRecord",
     "NaptrRecord",
     "Resolver",
+    "ResolverStatistics",
     "Service",
     "SoaRecord",
     "SrvRecord",

@@ -17,7 +17,7 @@ from treadle._base.extras import extra_module
 from treadle.dns._errors import CANCELLED
 from treadle.loop.event_loop import EventLoop
 
-__all__ = ["Channel", "Query"]
+__all__ = ["QUERIES_MAX", "Channel", "Query"]
 
 PYCARES_MIN: Final = 5  # the first whose records have their names
 QUERIES_MAX: Final = 65_536  # under way in one channel; each is some KiB, and some of them a socket

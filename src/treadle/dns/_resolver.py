@@ -6,12 +6,13 @@ and time (_channel.py).
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, overload
 
 from treadle._base.errors import TreadleError
 from treadle._base.ip import is_ip, is_ipv4, is_ipv6
 from treadle.dns._askers import AnswerFuture, Asker, CallbackAsker, asker_of, told_at_once
-from treadle.dns._channel import Channel, Query
+from treadle.dns._channel import QUERIES_MAX, Channel, Query
 from treadle.dns._errors import DnsError, of_ares
 from treadle.dns._hostnames import ascii_of, require_hostname
 from treadle.dns._per_loop import per_loop
@@ -19,7 +20,7 @@ from treadle.dns._records import KINDS, AddressWithTtl, CaaRecord, MxRecord, Nap
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "ResolverStatistics"]
 
 TRIES_DEFAULT: Final = 4  # Node
 INT32_MAX: Final = 2**31 - 1
@@ -32,6 +33,15 @@ _WITH_PORT: Final = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*))(?::
 _T = TypeVar("_T")
 Callback = Callable[[Exception | None, _T | None], object]
 Answer = AnswerFuture[_T]
+
+
+@dataclass(frozen=True)
+class ResolverStatistics:
+    """How a Resolver stands."""
+
+    questions: int  # under way
+    questions_max: int
+    asked: int  # so far; c-ares may have known the answer
 
 
 class Resolver:
@@ -55,6 +65,15 @@ class Resolver:
         self._loop: EventLoop | None = None
         self._channel: Channel | None = None
         self._under_way: dict[Asker, Query] = {}
+        self._asked = 0
+
+    def __repr__(self) -> str:
+        servers = "the system's" if self._servers is None else ", ".join(map(_without_port, self._servers))
+        return f"<{type(self).__name__} servers={servers} questions={len(self._under_way):_}/{QUERIES_MAX:_}>"
+
+    def statistics(self) -> ResolverStatistics:
+        """How it stands."""
+        return ResolverStatistics(questions=len(self._under_way), questions_max=QUERIES_MAX, asked=self._asked)
 
     # -- servers ---------------------------------------------------------------------------------------------------
 
@@ -244,6 +263,7 @@ class Resolver:
         return asker, future
 
     def _begun(self, asker: Asker, future: AnswerFuture[Any] | None, query: Query) -> Answer[Any] | None:
+        self._asked += 1
         if query.settled is not None:  # else it was answered at once
             self._under_way[asker] = query
         return future

@@ -1,9 +1,11 @@
 """Hash and Hmac as streams, and where chunks are worked on. Not here: what they give (test_node_facts.py)."""
 
 import asyncio
+import gc
 import hashlib
 import hmac
 import io
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -169,3 +171,23 @@ def test_every_hash_that_is_named_can_be_made() -> None:
     assert names == sorted(set(names))
     for name in names:
         assert len(crypto.create_hash(name).update("a").digest()) >= 16
+
+
+@pytest.mark.parametrize("size", [10, _hash.POOLED_BYTES_MIN])
+def test_a_hash_that_is_through_and_let_go_of_is_freed_by_counting(size: int) -> None:
+    async def main() -> None:
+        digest = crypto.create_hash("sha256")
+        await pipeline(Readable.from_([bytes(size)] * 3), digest)
+        digest.digest()
+        gone = weakref.ref(digest)
+        del digest
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        treadle.run(main)
+    finally:
+        gc.enable()

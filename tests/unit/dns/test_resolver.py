@@ -306,6 +306,8 @@ def test_servers_do_not_change_under_a_question(server: Server, resolver: Make) 
     async def main() -> None:
         made = resolver()
         answer = made.resolve4("example.com")
+        assert made.statistics() == dns.ResolverStatistics(questions=1, questions_max=65_536, asked=1)
+        assert repr(made) == f"<Resolver servers={server.address} questions=1/65_536>"
         with pytest.raises(TreadleError) as raised:
             made.set_servers(["127.0.0.1"])
         assert raised.value.code == "ERR_DNS_SET_SERVERS_FAILED"
