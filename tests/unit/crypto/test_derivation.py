@@ -152,6 +152,7 @@ def test_what_needs_the_extra_names_it(absent: Absent, library: str, call: Calla
     assert 'pip install "treadle[crypto]"' in raised.value.hint
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_no_extra() -> None:
     import subprocess
 

@@ -52,6 +52,7 @@ def test_a_callback_gets_the_text_and_then_the_answer() -> None:
     assert log == [(None, True)]
 
 
+@pytest.mark.slow  # 64 MiB, twice
 def test_texts_of_other_makers() -> None:
     assert verify(ARGON2_CFFI, "correct horse battery staple")
     assert not verify(ARGON2_CFFI, "correct horse battery stapler")
