@@ -19,6 +19,7 @@ OK, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 SILENCE = -1
 GARBAGE = -2
 PATIENCE_S = 10.0  # of one TCP message
+PORTS_TRIED = 50
 
 
 def name(text: str) -> bytes:
@@ -100,13 +101,9 @@ class Server:
 
     def __enter__(self) -> Server:
         enter = self._stack.enter_context
-        self._udp = enter(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._udp.bind(("127.0.0.1", 0))
+        self._udp, self._tcp = map(enter, _two_on_one_port())
         self.port = self._udp.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
-        self._tcp = enter(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._tcp.bind(("127.0.0.1", self.port))
         self._tcp.listen()
         self._stop, self._stopped = (enter(end) for end in socket.socketpair())
         self._thread = threading.Thread(target=self._serve)
@@ -150,6 +147,21 @@ class Server:
         if said.rcode == GARBAGE:
             return struct.pack("!HHHHHH", question.id, 0x8180, 1, 1, 0, 0) + question.raw + b"\xff\xff"
         return _message(question, said)
+
+
+def _two_on_one_port() -> tuple[socket.socket, socket.socket]:
+    # UDP and TCP count their ports apart: one that is free for the one may be taken for the other.
+    for _ in range(PORTS_TRIED):
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            tcp.bind(("127.0.0.1", 0))
+            udp.bind(tcp.getsockname())
+        except OSError:
+            udp.close()
+            tcp.close()
+        else:
+            return udp, tcp
+    raise OSError(f"{PORTS_TRIED} ports are taken")
 
 
 def _read(message: bytes, is_tcp: bool) -> Question:
