@@ -4,3 +4,7 @@ from treadle._native.pool cimport Request
 
 cdef class NameLookup(Request):
     pass
+
+
+cdef class ServiceLookup(Request):
+    pass

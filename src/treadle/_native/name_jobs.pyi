@@ -12,6 +12,9 @@ class NoAnswer(Exception):
 @disjoint_base
 class NameLookup(Request): ...
 
+@disjoint_base
+class ServiceLookup(Request): ...
+
 def look_up(
     pool: Pool,
     name: bytes,
@@ -21,3 +24,11 @@ def look_up(
     *,
     is_awaited: bool = False,
 ) -> NameLookup: ...
+def look_up_service(
+    pool: Pool,
+    address: bytes,
+    port: int,
+    callback: Callable[[Exception | None, tuple[str, str] | None], object],
+    *,
+    is_awaited: bool = False,
+) -> ServiceLookup: ...

@@ -21,6 +21,7 @@ __all__ = ["QUERIES_MAX", "Channel", "Query"]
 
 PYCARES_MIN: Final = 5  # the first whose records have their names
 QUERIES_MAX: Final = 65_536  # under way in one channel; each is some KiB, and some of them a socket
+PAUSE_MIN_S: Final = 0.001  # between two looks at the time; c-ares counts in ms
 READ: Final = 1
 WRITE: Final = 2
 
@@ -179,8 +180,8 @@ class Channel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._watched and not self._is_closed:
-            self._timer = self._loop.call_later(self._ares.timeout(), self._on_time)
+        if (self._watched or self._queries) and not self._is_closed:
+            self._timer = self._loop.call_later(max(self._ares.timeout(), PAUSE_MIN_S), self._on_time)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

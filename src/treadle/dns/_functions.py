@@ -16,6 +16,7 @@ from treadle.dns._per_loop import per_loop
 from treadle.dns._resolver import Resolver
 from treadle.dns._service import Service, service_of
 from treadle.loop.current import get_loop
+from treadle.pool import RequestFuture
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -63,10 +64,10 @@ def lookup(
 
 
 @overload
-def lookup_service(address: str, port: int, callback: None = None) -> AnswerFuture[Service]: ...
+def lookup_service(address: str, port: int, callback: None = None) -> RequestFuture[Service]: ...
 @overload
 def lookup_service(address: str, port: int, callback: _Callback[Service]) -> None: ...
-def lookup_service(address: str, port: int, callback: _Callback[Service] | None = None) -> AnswerFuture[Service] | None:
+def lookup_service(address: str, port: int, callback: _Callback[Service] | None = None) -> RequestFuture[Service] | None:
     """The name of an address and of a port, as the system knows them (getnameinfo): Service("localhost", "ssh").
 
     A job of the pool; future and callback as of lookup().

@@ -491,10 +491,13 @@ def test_the_name_of_an_address_and_of_a_port() -> None:
 
 
 def test_an_address_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "x")
+    def ask(loop: EventLoop, address: str, port: int, settle: Callable[..., object], *, is_awaited: bool) -> Any:
+        def fail() -> None:
+            raise NoAnswer(socket.EAI_NONAME)
 
-    monkeypatch.setattr("treadle.dns._service.socket.getnameinfo", fail)
+        return pool.run("dns.lookup_service", fail, callback=settle)
+
+    monkeypatch.setattr("treadle.dns._service.ask_system_for_service", ask)
     log: Trace = []
 
     async def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.unit.native.support import Room
-from treadle._native.name_jobs import NoAnswer, look_up
+from treadle._native.name_jobs import NoAnswer, look_up, look_up_service
 from treadle._native.pool import PoolSaturated
 
 MakeRoom = Callable[..., Room]
@@ -111,3 +111,24 @@ def test_a_pool_that_is_closed_amid_its_jobs(make_room: MakeRoom) -> None:
     assert room.log == []
     with pytest.raises(RuntimeError):
         look_up(room.pool, b"localhost", 0, 0, print)
+
+
+@pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 22), ("127.0.0.1", 64999), ("127.0.0.1", 0)])
+def test_the_names_of_an_address_and_a_port(room: Room, address: str, port: int) -> None:
+    look_up_service(room.pool, address.encode(), port, lambda *outcome: room.log.append(outcome))
+    assert room.run() == [(None, socket.getnameinfo((address, port), socket.NI_NAMEREQD))]
+
+
+@pytest.mark.parametrize("address", [b"localhost", b"", b"256.0.0.1"])
+def test_what_is_no_address_has_no_names(room: Room, address: bytes) -> None:
+    look_up_service(room.pool, address, 22, lambda *outcome: room.log.append(outcome))
+    [(error, names)] = room.run()  # type: ignore[misc]
+    assert isinstance(error, NoAnswer)
+    assert (error.args, names) == ((socket.EAI_NONAME,), None)
+
+
+def test_what_is_no_port_or_has_a_nul_is_refused(room: Room) -> None:
+    for address, port in ((b"127.0.0.1", 65536), (b"127.0.0.1", -1), (b"127.0\0.0.1", 22)):
+        with pytest.raises(ValueError):
+            look_up_service(room.pool, address, port, print)
+    assert room.pool.statistics()["requests"] == 0
