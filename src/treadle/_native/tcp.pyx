@@ -21,7 +21,7 @@ from treadle._native.queues cimport Ring
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
-        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, SHUT_WR, SOL_SOCKET, SO_ERROR
+        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR, SOL_SOCKET, SO_ERROR
     struct msghdr:
         iovec *msg_iov
         size_t msg_iovlen
@@ -247,17 +247,17 @@ cdef class Stream(PollHandle):
     # ---- the system calls
 
     cdef Py_ssize_t take_in(self, void *buffer, Py_ssize_t room) noexcept:
-        return recv(self.fd, buffer, room, 0)
+        return recv(self.fd, buffer, room, MSG_DONTWAIT)      # a child that has the socket, too, may let it block
 
     cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept:
-        return send(self.fd, data, size, MSG_NOSIGNAL)
+        return send(self.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT)
 
     cdef Py_ssize_t give_out_all(self, iovec *pieces, Py_ssize_t count) noexcept:
         cdef msghdr message
         memset(&message, 0, sizeof(message))
         message.msg_iov = pieces
         message.msg_iovlen = count
-        return sendmsg(self.fd, &message, MSG_NOSIGNAL)
+        return sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
 
     cdef int end_side(self) except -1:
         shutdown(self.fd, SHUT_WR)

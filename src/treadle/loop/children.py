@@ -66,6 +66,7 @@ class Children:
         self._watched: dict[int, Child] = {}  # by their descriptors
         self._waited_for: dict[int, Child] = {}  # by their pids: those that a thread waits for
         self._unrefed: set[Child] = set()  # of these, such as do not hold the program
+        self._unreaped: set[Child] = set()  # that have ended, and whose numbers are still needed
         self._held: dict[int, Any] = {}  # pid -> transport, of those that asyncio watches
         self._pid = os.getpid()  # whose children they are
 
@@ -98,6 +99,14 @@ class Children:
                 self._unrefed.add(child)
                 loop.unref_request()
 
+    def keep(self, child: Child) -> None:
+        """It has ended, and is not to be reaped before `forget()`, or the end of the loop."""
+        self._unreaped.add(child)
+
+    def forget(self, child: Child) -> None:
+        """It is reaped."""
+        self._unreaped.discard(child)
+
     def _ended(self, loop: EventLoop, fd: int) -> None:
         if self._pid == os.getpid():  # else it was found ready before the fork: it is the parent's
             self._release(loop, fd).ended()
@@ -126,7 +135,8 @@ class Children:
             return
         self._pid = os.getpid()
         _left.clear()
-        let_go = [self._release(loop, fd) for fd in list(self._watched)]
+        let_go = [*self._unreaped, *(self._release(loop, fd) for fd in list(self._watched))]
+        self._unreaped.clear()
         while self._waited_for:
             _, child = self._waited_for.popitem()
             self._drop_ref(loop, child)
@@ -141,7 +151,8 @@ class Children:
     def abandon(self, loop: EventLoop) -> None:
         """The loop is closed: each says what becomes of it. Nobody is told."""
         self.renew_if_forked(loop)
-        left = [self._release(loop, fd) for fd in list(self._watched)]
+        left = [*self._unreaped, *(self._release(loop, fd) for fd in list(self._watched))]
+        self._unreaped.clear()
         while self._waited_for:
             left.append(self._waited_for.popitem()[1])
         for child in left:
