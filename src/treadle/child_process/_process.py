@@ -93,16 +93,18 @@ class ChildProcess(EventEmitter):
     def _begin(self, pid: int, signal: AbortSignal | None) -> None:
         self.pid = pid
         loop = self._loop
-        self._watched = Watched(pid, self._ended, self._let_go, leads=self._leads, is_detached=self._is_detached)
-        loop.next_tick(self.emit, "spawn")
+        watched = Watched(pid, self._ended, self._let_go, leads=self._leads, is_detached=self._is_detached)
         try:
-            loop.children.watch(loop, self._watched)
+            loop.children.watch(loop, watched)
         except ProcessLookupError:
-            loop.next_tick(self._ended)
-        except OSError:  # no descriptor is left to watch it by
-            self._watched.abandon_at_once()
-            self._destroy_streams()
-            raise
+            loop.set_immediate(self._ended)
+        except OSError as error:  # no descriptor is left to watch it by
+            watched.abandon_at_once()
+            self.pid = None
+            self._fail(error)
+            return
+        self._watched = watched
+        loop.next_tick(self.emit, "spawn")
         if self._limits.timeout_ms:
             self._timer = loop.set_timeout(self._kill_or_tell, self._limits.timeout_ms)
         if signal is not None:
