@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from treadle._base.errors import TreadleError
 from treadle.child_process._order import Order
+from treadle.child_process._rest import is_untouched, keep_rest
 from treadle.child_process._watched import Watched
 from treadle.events import AbortSignal, EventEmitter
 from treadle.net import Socket
@@ -157,9 +158,14 @@ class ChildProcess(EventEmitter):
         self._part_closed()
 
     def _let_flow_away(self) -> None:
-        # What nobody has read is dropped, or 'close' would never come.
+        # What nobody reads must not keep 'close' from coming.
         for stream in self.stdio:
-            if stream is not None and stream.readable:
+            if stream is None or not stream.readable:
+                continue
+            if is_untouched(stream) and keep_rest(stream):
+                stream.off("close", self._part_closed)
+                self._part_closed()
+            else:
                 stream.resume()
 
     def _part_closed(self, _: object = None) -> None:
@@ -244,7 +250,7 @@ class ChildProcess(EventEmitter):
         return Exit(self.exit_code, self.signal_code)
 
     async def wait_closed(self) -> Exit:
-        """Wait until its pipes have closed as well. What nobody reads is dropped once it has ended. Raises as wait_exit()."""
+        """Wait until its pipes have closed as well. Raises as wait_exit()."""
         if self._left:
             await self._next("close")
         if self._failure is not None:

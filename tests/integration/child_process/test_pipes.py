@@ -107,6 +107,40 @@ def test_nobody_reads_what_is_written() -> None:
     run(main)
 
 
+def test_who_reads_late_finds_all_of_it() -> None:
+    """Where it has ended meanwhile. In Node that has flowed away."""
+
+    async def main() -> None:
+        child = spawn("sh", ["-c", "head -c 100000 /dev/zero; echo error >&2"])
+        assert await child.wait_closed() == (0, None)
+        descriptors = [stream.fileno() for stream in child.stdio if stream is not None]
+        assert descriptors == [-1, -1, -1]
+        assert await all_of(child.stdout) == bytes(100_000)
+        assert await all_of(child.stderr) == b"error\n"
+
+    run(main)
+
+
+def test_who_never_reads_holds_nothing() -> None:
+    async def main() -> None:
+        child = spawn("echo", ["hi"])
+        assert await child.wait_closed() == (0, None)
+        assert child.stdout is not None
+        assert child.stdout.readable_length == 3
+
+    run(main)
+
+
+def test_a_grandchild_writes_on_and_nobody_reads() -> None:
+    """It flows away, as in Node, or 'close' would never come."""
+
+    async def main() -> None:
+        child = spawn("sh", ["-c", "(sleep 0.1; head -c 1000000 /dev/zero) & exit 0"])
+        assert await child.wait_closed() == (0, None)
+
+    run(main)
+
+
 def test_its_reader_has_gone() -> None:
     """As in a shell: SIGPIPE ends it. In Node, where its output is a socket, it is told ECONNRESET."""
 
@@ -223,7 +257,6 @@ def test_output_to_a_socket() -> None:
         whole = asyncio.ensure_future(streams.pipeline(child.stdout, other))
         await until(lambda: moved(child.stdout, "in"), "the kernel moves it")
         child.stdin.end(content(SIZE))
-        client.end()
         assert await within(all_of(client)) == content(SIZE)
         await within(whole)
         assert await child.wait_closed() == (0, None)
