@@ -86,7 +86,7 @@ def exec(
 ) -> ExecFuture | ChildProcess:
     """Run a script in a shell, /bin/sh: exec_file() with a shell. Never put together a script of what users have given: that is
     what exec_file() and its list are for."""
-    return exec_file(command, shell=shell, callback=callback, **options)  # type: ignore[no-any-return, call-overload]
+    return exec_file(command, shell=shell, callback=callback, **options)
 
 
 @overload
@@ -196,7 +196,7 @@ class _Run:
         self._listeners.append((emitter, event, listener))
         emitter.on(event, listener)
 
-    def _keep(self, name: str, chunk: bytes) -> None:
+    def _keep(self, name: str, chunk: Any) -> None:
         if isinstance(chunk, str):  # somebody has given the stream an encoding
             chunk = chunk.encode()
         room = self._room[name]
@@ -252,7 +252,7 @@ class _Run:
         told = decode(b"".join(self._kept["stderr"])[-TOLD_CHARACTERS:], "utf8").strip()
         return TreadleError("ERR_CHILD_PROCESS_FAILED", outcome=outcome, hint=f"It said: {told}" if told else None, **facts)
 
-    def _facts(self) -> dict[str, object]:
+    def _facts(self) -> dict[str, Any]:
         child = self._child
         stdout, stderr = self._result()
         return {

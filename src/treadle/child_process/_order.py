@@ -61,7 +61,7 @@ def order_of(
                 name="args",
                 expected="empty where a shell is asked for",
                 received=list(args),
-                hint="The shell would read them as a part of the command: put them there with shlex.join(), or leave the shell out",
+                hint="The shell would read them as a part of the command: put them there by shlex.join(), or leave the shell out",
             )
         rest = [b"-c", file]
         file = SHELL if shell is True else _text(shell, "shell")

@@ -121,7 +121,7 @@ class ChildProcess(EventEmitter):
 
     def _failed(self) -> None:
         assert self._failure is not None
-        self.exit_code = -self._failure.errno
+        self.exit_code = -(self._failure.errno or 0)
         if self.stdin is not None:
             self.stdin.destroy()
         self.emit("error", self._failure)
@@ -368,4 +368,3 @@ def _name_of(number: int) -> str:
         return signals.Signals(number).name
     except ValueError:
         return f"SIGRTMIN+{number - signals.SIGRTMIN}"
-

@@ -49,10 +49,10 @@ def spawn(
     long as fork(2) takes. Events: see ChildProcess; 'spawn' in the next tick, or 'error', an OSError.
 
     stdio: "pipe", "ignore", "inherit", or a list of these for each descriptor, in which an int, a file or a stream stands for its
-    descriptor. argv0: the name that it sees. shell: True for /bin/sh, or its path: `command` is a script then. detached: a session of
-    its own, which outlives this program. timeout: ms, after which it is sent kill_signal; so it is when `signal` aborts.
-    kill_group: it leads a process group, and what it is sent goes to all of them. force_kill_after: ms, after which what was
-    killed, and still runs, is sent SIGKILL.
+    descriptor. argv0: the name that it sees. shell: True for /bin/sh, or its path: `command` is a script then. detached: a
+    session of its own, which outlives this program. timeout: ms, after which it is sent kill_signal; so it is when `signal`
+    aborts. kill_group: it leads a process group, and what it is sent goes to all of that. force_kill_after: ms, after which what
+    was killed, and still runs, is sent SIGKILL.
 
     Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNKNOWN_SIGNAL; OSError,
     where it is not one of those that 'error' tells: EBADF in stdio, EPERM for a uid, E2BIG. Source: Node, child_process.spawn.

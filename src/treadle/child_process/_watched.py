@@ -1,7 +1,7 @@
 """A child process as its loop knows it: a number, and how it is signalled and reaped.
 
-Invariant: nothing is sent to a number after it was reaped: it may be another's. Not here: events (_process.py), who notices its end
-(treadle.loop.children).
+Invariant: nothing is sent to a number after it was reaped: it may be another's. Not here: events (_process.py), who notices its
+end (treadle.loop.children).
 """
 
 import errno

@@ -56,7 +56,7 @@ class Child(Protocol):
         """Its loop is closed: end it, or leave it to `leave()`. Nobody is told."""
 
     def let_go(self) -> None:
-        """This is a forked child: the process is the parent's. Who waits hears that it has ended, with a code that is not known."""
+        """This is a forked child: the process is its parent's. Who waits hears that it has ended, with a code nobody knows."""
 
 
 class Children:

@@ -1,4 +1,4 @@
-"""What goes through the pipes of a child: all of it, no more than the marks in memory, and by the kernel alone where nobody looks."""
+"""What goes through the pipes of a child: all of it, no more than the marks in memory, by the kernel alone where nobody looks."""
 
 from __future__ import annotations
 
@@ -225,9 +225,7 @@ def test_a_program_that_expects_to_wait_does() -> None:
 
 def test_what_was_printed_before_comes_before(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(
-        "from treadle.child_process import spawn\nprint('first')\nspawn('echo', ['second'], stdio='inherit')\n"
-    )
+    program.write_text("from treadle.child_process import spawn\nprint('first')\nspawn('echo', ['second'], stdio='inherit')\n")
     with Program("run", program, env={"PYTHONUNBUFFERED": ""}) as run_:
         assert run_.wait() == 0
         assert run_.stdout.text == "first\nsecond"

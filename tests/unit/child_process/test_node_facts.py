@@ -1,5 +1,5 @@
-"""The same programs as in record_node_facts.js, under the same names; what the child and each of its streams log must be what Node
-left in node_facts.json. Where treadle means to differ there is a test in test_child_process.py instead."""
+"""The same programs as in record_node_facts.js, under the same names; what the child and each of its streams log must be what
+Node left in node_facts.json. Where treadle means to differ there is a test in tests/integration/child_process instead."""
 
 import errno
 import json
@@ -127,9 +127,7 @@ def its_directory_is_a_file(log: Log) -> None:
 def fields(log: Log) -> None:
     child = log.watch(spawn("sh", ["-c", "exit 0"]))
     assert isinstance(child.pid, int)
-    log.child(
-        "number", child.exit_code, child.signal_code, child.killed, child.spawnfile, child.spawnargs, len(child.stdio)
-    )
+    log.child("number", child.exit_code, child.signal_code, child.killed, child.spawnfile, child.spawnargs, len(child.stdio))
     child.on("exit", lambda *_: log.child(child.exit_code, child.signal_code, child.killed))
 
 
