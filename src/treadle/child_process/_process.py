@@ -162,9 +162,8 @@ class ChildProcess(EventEmitter):
         for stream in self.stdio:
             if stream is None or not stream.readable:
                 continue
-            if is_untouched(stream) and keep_rest(stream):
+            if is_untouched(stream) and keep_rest(stream, self._part_closed):
                 stream.off("close", self._part_closed)
-                self._part_closed()
             else:
                 stream.resume()
 

@@ -6,6 +6,7 @@ grandchild holds open, and streams that somebody listens to: those flow, as in N
 """
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 from treadle.net import Socket
@@ -25,9 +26,9 @@ def is_untouched(stream: Socket) -> bool:
     )
 
 
-def keep_rest(stream: Socket) -> bool:
-    """Read all that is left into its buffer, past its mark, and close the descriptor. False where that is not the end: somebody
-    still writes."""
+def keep_rest(stream: Socket, closed: Callable[..., object]) -> bool:
+    """Read all that is left into its buffer, past its mark, and close the descriptor; closed(None) in the close phase. False where
+    that is not the end: somebody still writes."""
     left = PIPE_BYTES_MAX
     while left > 0:
         try:
@@ -36,7 +37,7 @@ def keep_rest(stream: Socket) -> bool:
             return False
         if not chunk:
             stream.push(None)
-            stream._let_go_of_handle()
+            stream._let_go_of_handle(closed)
             return True
         stream.push(chunk)
         left -= len(chunk)
