@@ -269,9 +269,12 @@ class ChildProcess(EventEmitter):
             self.off("error", failed)
 
     async def __aenter__(self) -> Self:
-        """Raises OSError where it was not started."""
+        """Raises OSError where it was not started. That it has not read all of its input is its own affair: no 'error' of stdin
+        ends the program."""
         if self._failure is not None:
             await self.wait_exit()
+        if self.stdin is not None:
+            self.stdin.on("error", _ignore)
         return self
 
     async def __aexit__(

@@ -27,8 +27,8 @@ def is_untouched(stream: Socket) -> bool:
 
 
 def keep_rest(stream: Socket, closed: Callable[..., object]) -> bool:
-    """Read all that is left into its buffer, past its mark, and close the descriptor; closed(None) in the close phase. False where
-    that is not the end: somebody still writes."""
+    """Read all that is left into its buffer, past its mark, and close the descriptor; closed(None) in the close phase. False
+    where that is not the end: somebody still writes."""
     left = PIPE_BYTES_MAX
     while left > 0:
         try:

@@ -10,7 +10,7 @@ import signal
 from asyncio.log import logger
 from collections.abc import Callable
 
-from treadle.loop.children import CODE_UNKNOWN, REAP_S, leave, reap
+from treadle.loop.children import CODE_UNKNOWN, leave, reap, reap_killed
 
 __all__ = ["Watched"]
 
@@ -66,18 +66,10 @@ class Watched:
         except OSError:  # it has ended, or has become another user's
             pass
         self._is_ours = False
-        if reap(self.pid, REAP_S) is None and _is_there(self.pid):
+        if not reap_killed(self.pid):
             logger.error("child process pid %d does not end although it was killed", self.pid)
             leave(self.pid)
 
     def let_go(self) -> None:
         """This is a forked child of the process whose child it is."""
         self._let_go(CODE_UNKNOWN)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True

@@ -252,19 +252,25 @@ def _let_go_of(pipe: Any) -> None:
 # ---- without a loop
 
 
-def reap(pid: int, wait_s: float = 0.0) -> int | None:
-    """The exit code of a child that has ended, negative for a signal; None where somebody else has reaped it, or where it has
-    not ended within wait_s."""
-    end_s = time.monotonic() + wait_s
+def reap(pid: int) -> int | None:
+    """The exit code of a child that has ended, negative for a signal; None where somebody else has reaped it."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return None
+
+
+def reap_killed(pid: int) -> bool:
+    """Wait for a child that was sent SIGKILL, and reap it. False where it does not end."""
+    end_s = time.monotonic() + REAP_S
     while True:
         try:
-            found, status = os.waitpid(pid, os.WNOHANG)
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return True
         except ChildProcessError:
-            return None
-        if found:
-            return os.waitstatus_to_exitcode(status)
+            return True
         if time.monotonic() >= end_s:
-            return None
+            return False
         time.sleep(REAP_STEP_S)
 
 

@@ -296,6 +296,7 @@ def test_process_exit_ends_them() -> None:
     assert state_of(pids[0]) is None
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # of the pool of other tests
 def test_a_forked_child_has_none_of_them(tmp_path: Path) -> None:
     """It goes on with the loop: who waits there hears that the child has ended, which goes on in the parent."""
 
@@ -443,6 +444,16 @@ def test_a_block_that_is_left_ends_its_input_and_waits() -> None:
         return Exit(child.exit_code, child.signal_code)
 
     assert run(main) == (5, None)
+
+
+def test_a_block_of_one_that_does_not_read_its_input() -> None:
+    async def main() -> Exit:
+        async with spawn("true") as child:
+            assert child.stdin is not None
+            child.stdin.write("x" * 1_000_000)
+        return Exit(child.exit_code, child.signal_code)
+
+    assert run(main) == (0, None)
 
 
 def test_a_block_that_fails_raises_that(grandchildren: list[int]) -> None:
