@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import subprocess
@@ -80,11 +81,18 @@ class Children:
         if can_watch():
             fd = os.pidfd_open(child.pid)
             self._watched[fd] = child
-            loop._add_reader(fd, self._ended, loop, fd)
+            try:
+                loop._add_reader(fd, self._ended, loop, fd)
+            except OSError:  # the kernel has no room for one more watch
+                self._release(loop, fd)
+                raise
         else:
+            try:
+                threading.Thread(target=_wait, args=(loop, self._waited, child), daemon=True).start()
+            except RuntimeError as error:  # the system has no room for one
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
             self._waited_for[child.pid] = child
             loop.ref_request()
-            threading.Thread(target=_wait, args=(loop, self._waited, child), daemon=True).start()
 
     def set_ref(self, loop: EventLoop, child: Child, is_refed: bool) -> None:
         """Say whether it holds the program."""
