@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -539,3 +540,62 @@ def test_exec_in_a_shell_takes_no_list() -> None:
         assert caught.value.code == "ERR_INVALID_ARG_VALUE"
 
     run(main)
+
+
+# ---- all of it at once
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_done_to_them(watched: str, seed: int) -> None:
+    """Sixty children, and each is killed, left, cancelled, or loses its pipes, at a moment of chance: all are closed in the end."""
+    chance = random.Random(seed)
+    scripts = (
+        "exit 3",
+        "cat",
+        "exec sleep 600",
+        "echo out; echo err >&2",
+        "yes",
+        "kill -KILL $$",
+        'trap "" TERM; exec sleep 600',
+    )
+
+    async def treat(script: str) -> str:
+        options = {"kill_group": chance.random() < 0.5, "force_kill_after": 10.0}
+        deeds = [chance.choice(("kill", "SIGKILL", "output", "input", "end", "turn", "read")) for _ in range(chance.randrange(6))]
+        child = spawn("sh", ["-c", script], timeout=chance.choice((0, 20)), **options)  # type: ignore[arg-type]
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.on("error", lambda _: None)
+        for deed in [*deeds, "output", "kill"]:
+            if deed == "turn":
+                await asyncio.sleep(chance.random() * 0.01)
+            elif deed == "read":
+                child.stdout.read()
+            elif deed == "output":
+                child.stdout.destroy()
+            elif deed == "input":
+                child.stdin.write(b"x" * 100_000)
+            elif deed == "end":
+                child.stdin.end()
+            else:
+                child.kill("SIGTERM" if deed == "kill" else deed)
+        outcome = await child.wait_closed()
+        assert child.pid is not None
+        assert state_of(child.pid) is None
+        return outcome.signal or str(outcome.code)
+
+    async def cancelled(script: str) -> str:
+        running = asyncio.ensure_future(exec(script, kill_group=True, force_kill_after=10, max_buffer=1000))
+        await asyncio.sleep(chance.random() * 0.02)
+        running.cancel()
+        try:
+            await running
+        except (asyncio.CancelledError, treadle.TreadleError):
+            return "cancelled"
+        return "done"
+
+    async def main() -> None:
+        work = [chance.choice((treat, treat, cancelled))(chance.choice(scripts)) for _ in range(60)]
+        assert len(await asyncio.gather(*work)) == 60
+
+    run(main)  # which ends when the last child has
