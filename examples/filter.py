@@ -3,8 +3,8 @@
     treadle run examples/filter.py
     printf 'b\\na\\n' | curl -T - localhost:8000
 
-Neither side is ever in memory: a client that does not read pauses the program, and that the upload. A program that takes too long,
-or whose client has left, is ended, with whatever it has started; none is left when the server ends.
+Neither side is ever in memory: a client that does not read pauses the program, and that the upload. A program that takes too
+long, or whose client has left, is ended, with whatever it has started; none is left when the server ends.
 """
 
 import os

@@ -547,7 +547,7 @@ def test_exec_in_a_shell_takes_no_list() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_done_to_them(watched: str, seed: int) -> None:
-    """Sixty children, and each is killed, left, cancelled, or loses its pipes, at a moment of chance: all are closed in the end."""
+    """Sixty children: each is killed, left, cancelled, or loses its pipes, at a moment of chance; all are closed in the end."""
     chance = random.Random(seed)
     scripts = (
         "exit 3",
