@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import context, diagnostics_channel, events, fs, http, net, perf, process, timers
+    from treadle import child_process, context, diagnostics_channel, events, fs, http, net, perf, process, timers
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -28,7 +28,10 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams", "timers")
+_PACKAGES = (
+    "child_process", "context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams",
+    "timers",
+)  # fmt: skip
 
 __all__ = [
     "AbortController",
@@ -37,6 +40,7 @@ __all__ = [
     "EventLoop",
     "TreadleError",
     "__version__",
+    "child_process",
     "context",
     "diagnostics_channel",
     "events",

@@ -39,6 +39,16 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read it as a stream, or raise the limit on purpose",
         TREADLE,
     ),
+    "ERR_CHILD_PROCESS_FAILED": ErrorSpec(
+        "The command has ended with {outcome}: {command}",
+        "data has what it wrote: stdout and stderr",
+        TREADLE,
+    ),
+    "ERR_CHILD_PROCESS_STDIO_MAXBUFFER": ErrorSpec(
+        "The command wrote more to {stream} than max_buffer: {command}",
+        "Raise max_buffer, or read the stream of spawn() as it comes",
+        NODE,
+    ),
     "ERR_HTTP_BODY_CONSUMED": ErrorSpec(
         "The message body was already read",
         "Read a body once, either whole by read() or in parts by async for, and keep what you need",
