@@ -61,6 +61,8 @@ UNITS = {
     "sendfile": MAIN_ONLY,
     "splice": MAIN_ONLY,
     "socket_stream": MAIN_ONLY,
+    "pipe_stream": MAIN_ONLY,
+    "spawn": MAIN_ONLY,
     "reader_feed": MAIN_ONLY,
     "transport": MAIN_ONLY,
     "tls": MAIN_ONLY,

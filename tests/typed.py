@@ -3,7 +3,7 @@
 from typing import assert_type
 
 import treadle
-from treadle import process, timers
+from treadle import child_process, process, timers
 
 
 async def answer() -> int:
@@ -19,6 +19,14 @@ async def main() -> None:
         assert_type(value, float)
     async for nothing in timers.promises.interval():
         assert_type(nothing, None)
+
+
+async def children() -> None:
+    assert_type(child_process.spawn("ls", ["-l"], stdio=["ignore", "pipe", 2]), child_process.ChildProcess)
+    assert_type(child_process.exec_file("ls"), child_process.ExecFuture)
+    assert_type(await child_process.exec("ls", timeout=5), child_process.ExecResult)
+    assert_type(child_process.exec("ls", callback=lambda error, result: None), child_process.ChildProcess)
+    child_process.exec("ls", timeuot=5)  # type: ignore[call-overload]
 
 
 def callbacks() -> None:

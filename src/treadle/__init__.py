@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import context, crypto, diagnostics_channel, dns, events, fs, http, net, perf, process, timers
+    from treadle import (
+        child_process,
+        context,
+        crypto,
+        diagnostics_channel,
+        dns,
+        events,
+        fs,
+        http,
+        net,
+        perf,
+        process,
+        timers,
+    )
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -29,8 +42,8 @@ _HOMES = {
     "run": "treadle.loop",
 }
 _PACKAGES = (
-    "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool", "process", "streams",
-    "timers",
+    "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool", "process",
+    "streams", "timers",
 )  # fmt: skip
 
 __all__ = [
@@ -40,6 +53,7 @@ __all__ = [
     "EventLoop",
     "TreadleError",
     "__version__",
+    "child_process",
     "context",
     "crypto",
     "diagnostics_channel",

@@ -10,12 +10,27 @@ import click
 import pytest
 
 import treadle
-from treadle import context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers
+from treadle import (
+    child_process,
+    context,
+    crypto,
+    diagnostics_channel,
+    dns,
+    events,
+    http,
+    loop,
+    net,
+    perf,
+    pool,
+    streams,
+    timers,
+)
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 MEMBERS = {
+    "child_process": (child_process.ChildProcess,),
     "context": (context.AsyncLocalStorage, context.AsyncResource),
     "crypto": (crypto.Hash, crypto.Hmac, crypto.Cipheriv, crypto.Decipheriv),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),

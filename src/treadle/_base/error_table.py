@@ -39,6 +39,16 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read it as a stream, or raise the limit on purpose",
         TREADLE,
     ),
+    "ERR_CHILD_PROCESS_FAILED": ErrorSpec(
+        "The command has ended with {outcome}: {command}",
+        "data has what it wrote: stdout and stderr",
+        TREADLE,
+    ),
+    "ERR_CHILD_PROCESS_STDIO_MAXBUFFER": ErrorSpec(
+        "The command wrote more to {stream} than max_buffer: {command}",
+        "Raise max_buffer, or read the stream of spawn() as it comes",
+        NODE,
+    ),
     "ERR_CRYPTO_AUTHENTICATION_FAILED": ErrorSpec(
         "The message is not the one that was enciphered: its tag does not fit",
         "Throw away what was deciphered; look at key, iv, additional data and tag, which set_auth_tag() takes before final()",

@@ -39,7 +39,7 @@ cdef class Pool(PollHandle):
     cdef public object saturation_hook  # called as saturation_hook(): jobs have waited too long; or None
     cdef public object wait_hook        # called as wait_hook(): a job waits behind others, look_for_saturation() soon; or None
 
-    cdef int kind(self, str name, bint is_slow=*) except -1
+    cdef int kind(self, str name, bint is_slow=*, int left_free=*) except -1
     cdef int finish_at_once(self, Request request, Job *job) except -1
     cdef int wake(self) except -1
     cdef int begin(self, Request request, Job *job) except -1

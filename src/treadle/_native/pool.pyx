@@ -16,8 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    QUEUE_FULL, WAITS, Job, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look,
-    look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
+    KINDS_MAX, QUEUE_FULL, WAITS, Job, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
+    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first,
+    take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -223,13 +224,13 @@ cdef class Pool(PollHandle):
 
     # ---- inside
 
-    cdef int kind(self, str name, bint is_slow=False) except -1:
-        # The number of a kind of jobs; 0 where there are too many.
+    cdef int kind(self, str name, bint is_slow=False, int left_free=0) except -1:
+        # The number of a kind of jobs; 0 where there are too many, or only so many left.
         cdef object number = self.kinds.get(name)
         cdef int added
         if number is None:
             self.renew_if_forked()
-            added = 0 if self.shared is NULL else add_kind(self.shared, is_slow)
+            added = 0 if self.shared is NULL or len(self.kinds) >= KINDS_MAX - left_free else add_kind(self.shared, is_slow)
             if added == 0:
                 return 0
             number = self.kinds[name] = added

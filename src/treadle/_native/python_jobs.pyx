@@ -45,6 +45,10 @@ cdef enum:
 ctypedef void (*Call)(void *job) noexcept nogil
 
 
+cdef enum:
+    KINDS_LEFT_FREE = 64        # for jobs in C, however many names are made up for calls
+
+
 # ---- on a thread
 
 
@@ -122,7 +126,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
         raise MemoryError()
     pthread_mutex_init(&job.lock, NULL)
     job.interpreter = PyInterpreterState_Get()
-    job.job.kind = pool.kind(kind)
+    job.job.kind = pool.kind(kind, False, KINDS_LEFT_FREE)
     job.job.run = run_python_job
     job.job.abandon = abandon_python_job
     job.job.discard = discard_python_job

@@ -29,11 +29,6 @@ cdef extern from "<fcntl.h>" nogil:     # declared with _GNU_SOURCE, which Pytho
 cdef extern from "<unistd.h>" nogil:
     int pipe2(int *ends, int flags)
 
-cdef extern from "<sys/socket.h>" nogil:
-    int MSG_NOSIGNAL
-    ssize_t recv(int fd, void *buffer, size_t room, int flags)
-    ssize_t send(int fd, const void *data, size_t size, int flags)
-
 cdef enum:
     PIPE_BYTES = 1024 * 1024        # PERF: bench/streams. As much as Linux lets everybody have
     FILL_BYTES = 1024 * 1024        # at most in one visit
@@ -197,7 +192,7 @@ cdef class Splice(Mover):
         return self.received_nothing(size)
 
     cdef int received_nothing(self, ssize_t size) except -1:
-        # splice() or recv() returned size <= 0.
+        # splice() or take_in() returned size <= 0.
         cdef int error = errno
         if self.pipe.reader >= 0:
             self.spares.put_back(&self.pipe)
@@ -208,7 +203,7 @@ cdef class Splice(Mover):
         return 0
 
     cdef int fill_by_hand(self) except -1:
-        cdef ssize_t size = recv(self.source.fd, self.loop.io_buffer, FILL_BYTES_BY_HAND, 0)
+        cdef ssize_t size = self.source.take_in(self.loop.io_buffer, FILL_BYTES_BY_HAND)
         self.system_calls += 1
         if size <= 0:
             return self.received_nothing(size)
@@ -234,7 +229,7 @@ cdef class Splice(Mover):
 
     cdef bint drain_by_hand(self) except -1:
         cdef Py_ssize_t left = PyBytes_GET_SIZE(self.rest) - self.rest_offset
-        cdef ssize_t size = send(self.sink.fd, PyBytes_AS_STRING(self.rest) + self.rest_offset, left, MSG_NOSIGNAL)
+        cdef ssize_t size = self.sink.give_out(PyBytes_AS_STRING(self.rest) + self.rest_offset, left)
         self.system_calls += 1
         if size < 0:
             return self.sink_took_nothing()

@@ -11,6 +11,11 @@ cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr:
         unsigned short sa_family
 
+cdef extern from "<sys/uio.h>" nogil:
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+
 cdef extern from "<netinet/in.h>" nogil:
     struct in6_addr:
         pass
@@ -61,6 +66,10 @@ cdef class Stream(PollHandle):
     cdef Py_ssize_t flush_queue(self) except -1
     cdef int note_level(self) except -1
     cdef int all_sent(self) except -1
+    cdef Py_ssize_t take_in(self, void *buffer, Py_ssize_t room) noexcept       # -1: see errno
+    cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept  # likewise
+    cdef Py_ssize_t give_out_all(self, iovec *pieces, Py_ssize_t count) noexcept
+    cdef int end_side(self) except -1       # tell the peer that nothing more comes
     cdef int lend_sink(self, Mover sender) except -1
     cdef int take_back_sink(self, Mover sender) except -1
     cdef int lend_source(self, Mover taker) except -1

@@ -2,9 +2,9 @@
 
 `Stream` is the mechanism, for TCP and Unix sockets alike: it sends at once what the kernel takes, keeps the rest in order, and
 tells its subclass when its buffer passes the marks. Subclasses: asyncio's face (transport.pyx), and HTTP's connections
-(http1_connection.pyx), with no Protocol in between. It may lend its socket, each way, to what moves bytes without looking at them
-(movers.pyx). Invariants: unsent_bytes is the sum of what `unsent` holds; the fd is closed
-exactly once, in the close phase, and on_closed() is the last call a subclass gets.
+(http1_connection.pyx), with no Protocol in between; pipes, which have system calls of their own (pipe_stream.pyx). It may lend
+its socket, each way, to what moves bytes without looking at them (movers.pyx). Invariants: unsent_bytes is the sum of what
+`unsent` holds; the fd is closed exactly once, in the close phase, and on_closed() is the last call a subclass gets.
 Not here: connecting, resolving, TLS (asyncio's own code, over transport.pyx), and how a server is set up.
 """
 import os
@@ -21,10 +21,7 @@ from treadle._native.queues cimport Ring
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
-        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, SHUT_WR, SOL_SOCKET, SO_ERROR
-    struct iovec:
-        void *iov_base
-        size_t iov_len
+        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR, SOL_SOCKET, SO_ERROR
     struct msghdr:
         iovec *msg_iov
         size_t msg_iovlen
@@ -83,13 +80,13 @@ cdef class Stream(PollHandle):
         return 0
 
     cdef int read_some(self) except -1:
-        cdef Py_ssize_t size = recv(self.fd, self.loop.io_buffer, self.read_size or self.loop.io_buffer_size, 0)
+        cdef Py_ssize_t size = self.take_in(self.loop.io_buffer, self.read_size or self.loop.io_buffer_size)
         if size > 0:
             return self.on_bytes(self.loop.io_buffer, size)
         return self.received_nothing(size)
 
     cdef int received_nothing(self, Py_ssize_t size) except -1:
-        # recv() returned size <= 0.
+        # take_in() returned size <= 0.
         if size == 0:
             self.pause()
             return self.on_end()
@@ -141,7 +138,7 @@ cdef class Stream(PollHandle):
         if self.unsent_bytes or self.is_corked or self.sender is not None:
             self.queue_bytes(data)
             return self.note_level()
-        sent = send(self.fd, PyBytes_AS_STRING(data), size, MSG_NOSIGNAL)
+        sent = self.give_out(PyBytes_AS_STRING(data), size)
         if sent == size:
             return 0
         if sent < 0:
@@ -197,7 +194,7 @@ cdef class Stream(PollHandle):
         # Nothing waits any more, and nobody sends in its place: what waited for that.
         self.on_flushed()
         if self.is_shutting and not self.is_ended:
-            shutdown(self.fd, SHUT_WR)
+            self.end_side()
         if self.closing:
             self.finish()
         return 0
@@ -205,7 +202,6 @@ cdef class Stream(PollHandle):
     cdef Py_ssize_t flush_queue(self) except -1:
         # One system call; whatever the kernel leaves stays queued. How many bytes it took.
         cdef iovec pieces[IOV_MAX_HERE]
-        cdef msghdr message
         cdef Py_ssize_t count = min(self.unsent.size if self.sender is None else self.ahead, IOV_MAX_HERE)
         cdef Py_ssize_t i, sent, total, rest
         cdef Py_ssize_t offset = self.unsent_offset
@@ -216,12 +212,9 @@ cdef class Stream(PollHandle):
             pieces[i].iov_len = PyBytes_GET_SIZE(piece) - offset
             offset = 0
         if count == 1:          # PERF: bench/http_hello.py. One answer: the kernel need not fetch a list of one
-            sent = send(self.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+            sent = self.give_out(pieces[0].iov_base, pieces[0].iov_len)
         else:
-            memset(&message, 0, sizeof(message))
-            message.msg_iov = pieces
-            message.msg_iovlen = count
-            sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+            sent = self.give_out_all(pieces, count)
         if sent < 0:
             if errno != EAGAIN and errno != EINTR:
                 self.fail(errno)
@@ -249,6 +242,25 @@ cdef class Stream(PollHandle):
         elif self.unsent_bytes <= self.low_water_mark:
             self.is_over_mark = False
             self.on_drained()
+        return 0
+
+    # ---- the system calls
+
+    cdef Py_ssize_t take_in(self, void *buffer, Py_ssize_t room) noexcept:
+        return recv(self.fd, buffer, room, MSG_DONTWAIT)      # a child that has the socket, too, may let it block
+
+    cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept:
+        return send(self.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT)
+
+    cdef Py_ssize_t give_out_all(self, iovec *pieces, Py_ssize_t count) noexcept:
+        cdef msghdr message
+        memset(&message, 0, sizeof(message))
+        message.msg_iov = pieces
+        message.msg_iovlen = count
+        return sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
+
+    cdef int end_side(self) except -1:
+        shutdown(self.fd, SHUT_WR)
         return 0
 
     # ---- lending the socket
@@ -314,7 +326,7 @@ cdef class Stream(PollHandle):
         if not self.is_shutting:
             self.is_shutting = True
             if self.unsent_bytes == 0 and self.sender is None and not self.is_ended:
-                shutdown(self.fd, SHUT_WR)
+                self.end_side()
         return 0
 
     cdef int close_after_flush(self) except -1:

@@ -232,6 +232,8 @@ cdef class WritableState(Half):
                     self.is_clearing = False
                     PyErr_CheckSignals()
                     self.is_clearing = True
+                    if self.corked:     # by a signal's handler
+                        break
         self.is_clearing = False
         return 0
 

@@ -118,7 +118,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.uncaught_hook = hooks.take_uncaught
         self._signal_pipe: SignalPipe | None = None
         self._listeners: dict[int, Listener] = {}
-        self._children = Children()
+        self.children = Children()
         self._executor_calls = ExecutorCalls()
         self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
         self.companions: dict[str, Companion] = {}  # by package
@@ -185,7 +185,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         if self._signal_pipe is not None:
             self._pipe()
         self._executor_calls.renew_if_forked(self)
-        self._children.renew_if_forked(self)
+        self.children.renew_if_forked(self)
         for companion in self.companions.values():
             companion.forked()
         asyncio._set_running_loop(self)
@@ -212,7 +212,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
-        self._children.abandon(self)
+        self.children.abandon(self)
         for foreign in list(self._foreign):
             at_any_rate(left_open.abandon, foreign)
         for companion in self.companions.values():
@@ -322,14 +322,14 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
                 if not watcher.is_active():
                     raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
         if can_watch():
-            return await self._children.start(self, *args, **kwargs)
+            return await self.children.start(self, *args, **kwargs)
         transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-        self._children.hold(self, transport)
+        self.children.hold(self, transport)
         return transport
 
     def _child_watcher_callback(self, pid: int, returncode: int, transport: Any) -> None:
         # asyncio may call this on a thread of its own.
-        self.call_soon_threadsafe(self._children.exited, self, transport, returncode)
+        self.call_soon_threadsafe(self.children.exited, self, transport, returncode)
 
     def _make_datagram_transport(
         self, sock: socket.socket, protocol: Any, address: Any = None, waiter: Any = None, extra: dict[str, Any] | None = None

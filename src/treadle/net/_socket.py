@@ -358,6 +358,13 @@ class Socket(Duplex):
             self._server._forget(self)
             self._server = None
 
+    def _let_go_of_handle(self, closed: Callable[..., object]) -> None:
+        # All that comes has come, and may be read for long yet: the descriptor is closed. closed(None) in the close phase.
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._last |= {"bytes_read": handle.bytes_read, "bytes_written": handle.bytes_written, "remote": None}
+            handle.close(closed)
+
     def _closed(self, had_error: bool, _: object = None) -> None:
         self.emit("close", had_error)
 

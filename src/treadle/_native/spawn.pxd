@@ -1,0 +1,1 @@
+"""Declarations of spawn.pyx: nothing that other native units may touch."""
