@@ -55,6 +55,7 @@ UNITS = {
     "pool": OWN_GIL,
     "file_jobs": OWN_GIL,
     "python_jobs": OWN_GIL,
+    "name_jobs": OWN_GIL,
     "movers": MAIN_ONLY,
     "tcp": MAIN_ONLY,
     "sendfile": MAIN_ONLY,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import child_process, context, diagnostics_channel, events, fs, http, net, perf, process, timers
+    from treadle import child_process, context, crypto, diagnostics_channel, dns, events, fs, http, net, perf, process, timers
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -29,7 +29,8 @@ _HOMES = {
     "run": "treadle.loop",
 }
 _PACKAGES = (
-    "child_process", "context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams",
+    "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool",
+    "process", "streams",
     "timers",
 )  # fmt: skip
 
@@ -42,7 +43,9 @@ __all__ = [
     "__version__",
     "child_process",
     "context",
+    "crypto",
     "diagnostics_channel",
+    "dns",
     "events",
     "fs",
     "http",

@@ -10,7 +10,9 @@ import click
 import pytest
 
 import treadle
-from treadle import child_process, context, diagnostics_channel, events, http, loop, net, perf, pool, streams, timers
+from treadle import (
+    child_process, context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers,
+)
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -18,7 +20,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 MEMBERS = {
     "child_process": (child_process.ChildProcess,),
     "context": (context.AsyncLocalStorage, context.AsyncResource),
+    "crypto": (crypto.Hash, crypto.Hmac, crypto.Cipheriv, crypto.Decipheriv),
     "diagnostics_channel": (diagnostics_channel.Channel, diagnostics_channel.TracingChannel),
+    "dns": (dns.Resolver, dns.LookupStatistics, dns.ResolverStatistics),
     "events": (
         events.EventEmitter,
         events.EventIterator,
@@ -40,7 +44,7 @@ MEMBERS = {
     "timers": (timers.Timeout, timers.Immediate),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
-    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "drop_waiting",
+    "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "companions", "drop_waiting",
     "executor_statistics", "explain_failure", "forked",
     "has_heard_signal", "has_own_faces", "held_fds", "is_closed_native", "is_debug", "observe", "poller", "pool", "request_refs",
     "run_turns", "starvation_hook", "stop_accepting", "timers", "trace_call", "tracer", "uncaught_hook", "watcher",

@@ -49,6 +49,80 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Raise max_buffer, or read the stream of spawn() as it comes",
         NODE,
     ),
+    "ERR_CRYPTO_AUTHENTICATION_FAILED": ErrorSpec(
+        "The message is not the one that was enciphered: its tag does not fit",
+        "Throw away what was deciphered; look at key, iv, additional data and tag, which set_auth_tag() takes before final()",
+        TREADLE,
+    ),
+    "ERR_CRYPTO_HASH_FINALIZED": ErrorSpec(
+        "digest() was called already",
+        "Call digest() once and keep what it returns, or copy() before it",
+        NODE,
+    ),
+    "ERR_CRYPTO_INVALID_AUTH_TAG": ErrorSpec(
+        "An authentication tag cannot have {length} bytes here, but {expected}",
+        "Give both sides the same auth_tag_length; 16 unless there is a reason",
+        NODE,
+        TypeError,
+    ),
+    "ERR_CRYPTO_INVALID_DIGEST": ErrorSpec(
+        "Invalid digest: {digest}",
+        "See crypto.get_hashes() for those that are here",
+        NODE,
+        ValueError,
+    ),
+    "ERR_CRYPTO_INVALID_IV": ErrorSpec(
+        "An initialization vector cannot have {length} bytes here, but {expected}",
+        "Make one for each message, random_bytes(12) for GCM and ChaCha20-Poly1305, random_bytes(16) for CBC and CTR",
+        NODE,
+        ValueError,
+    ),
+    "ERR_CRYPTO_INVALID_KEYLEN": ErrorSpec(
+        "A key cannot have {length} bytes here, but {expected}",
+        "Make keys by random_bytes(), or of a password by scrypt(), with the length that the algorithm has in its name, in bits",
+        NODE,
+        ValueError,
+    ),
+    "ERR_CRYPTO_INVALID_SCRYPT_PARAMS": ErrorSpec(
+        "Invalid scrypt parameters: {problem}",
+        "Give maxmem where more memory is meant; it takes 128 * cost * block_size bytes",
+        NODE,
+        ValueError,
+    ),
+    "ERR_CRYPTO_INVALID_STATE": ErrorSpec(
+        "Cannot call {operation}() now, or not of this cipher",
+        "set_auto_padding() and set_aad() come before update(), set_auth_tag() before final(), get_auth_tag() behind it",
+        NODE,
+        RuntimeError,
+    ),
+    "ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH": ErrorSpec(
+        "Both must have the same length, not {lengths}",
+        "Compare digests of both, which have the same length",
+        NODE,
+        ValueError,
+    ),
+    "ERR_CRYPTO_UNKNOWN_CIPHER": ErrorSpec(
+        "Unknown cipher: {cipher}",
+        "See crypto.get_ciphers() for those that are here",
+        NODE,
+        ValueError,
+    ),
+    "ERR_DNS_SATURATED": ErrorSpec(
+        "The resolver has {limit} questions under way and takes no more",
+        "Ask fewer at once, or look whether its servers answer at all",
+        TREADLE,
+    ),
+    "ERR_DNS_SET_SERVERS_FAILED": ErrorSpec(
+        "The servers cannot be changed while {questions} questions are under way",
+        "Await them, or cancel() them, first; or make another Resolver",
+        NODE,
+    ),
+    "ERR_EXTRA_NOT_INSTALLED": ErrorSpec(
+        "This needs the library {library}, which is {state}",
+        "Install the extra of treadle that brings it",
+        TREADLE,
+        ImportError,
+    ),
     "ERR_HTTP_BODY_CONSUMED": ErrorSpec(
         "The message body was already read",
         "Read a body once, either whole by read() or in parts by async for, and keep what you need",
@@ -117,6 +191,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
         ValueError,
     ),
+    "ERR_INVALID_IP_ADDRESS": ErrorSpec(
+        "Invalid IP address: {address}",
+        "Give an address and no name; a port behind IPv6 needs brackets: [::1]:53",
+        NODE,
+        TypeError,
+    ),
     "ERR_INVALID_RETURN_VALUE": ErrorSpec(
         'The function "{name}" must return {expected}, not {received}',
         "Give a generator function, sync or async, or for the last stage an async function",
@@ -157,6 +237,16 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         'Call this inside treadle.run(main), or start the file by "treadle run file.py"',
         TREADLE,
         RuntimeError,
+    ),
+    "ERR_OSSL_BAD_DECRYPT": ErrorSpec(
+        "The last block is not what enciphering leaves",
+        "Look at key and iv; set_auto_padding(False) if the other side does not fill up the last block",
+        NODE,
+    ),
+    "ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH": ErrorSpec(
+        "The message is no multiple of 16 bytes",
+        "Look whether all of it has come; what is enciphered without padding has to be such a multiple",
+        NODE,
     ),
     "ERR_OUT_OF_RANGE": ErrorSpec(
         'The "{name}" argument must be {expected}, not {received!r}',

@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from traceback import StackSummary
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from treadle._base.main_thread import is_main_thread
@@ -61,6 +61,19 @@ class _Watched:
         return selectors.SelectorKey(fileobj, fd, watcher.interest & (selectors.EVENT_READ | selectors.EVENT_WRITE), None)
 
     def close(self) -> None: ...
+
+
+class Companion(Protocol):
+    """What a package above keeps for one loop."""
+
+    def drop_waiting(self) -> None:
+        """The program has ended: no callback of Node's kind runs any more."""
+
+    def forked(self) -> None:
+        """This is a forked child, which goes on with the loop: what is under way is the parent's."""
+
+    def abandon(self) -> None:
+        """The loop is closed: let go of everything, and tell nobody."""
 
 
 class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
@@ -108,6 +121,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.children = Children()
         self._executor_calls = ExecutorCalls()
         self._foreign: WeakSet[Any] = WeakSet()  # transports that are asyncio's own
+        self.companions: dict[str, Companion] = {}  # by package
         self._find_clock()
         self._is_whole = True
 
@@ -172,7 +186,15 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
             self._pipe()
         self._executor_calls.renew_if_forked(self)
         self.children.renew_if_forked(self)
+        for companion in self.companions.values():
+            companion.forked()
         asyncio._set_running_loop(self)
+
+    def drop_waiting(self) -> None:
+        """LoopCore's, and the same of what packages above keep for this loop."""
+        super().drop_waiting()
+        for companion in self.companions.values():
+            companion.drop_waiting()
 
     def __del__(self) -> None:
         if self.is_closed_native:  # or it never came to be
@@ -193,6 +215,9 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         self.children.abandon(self)
         for foreign in list(self._foreign):
             at_any_rate(left_open.abandon, foreign)
+        for companion in self.companions.values():
+            at_any_rate(companion.abandon)
+        self.companions.clear()
         SelectorEventLoop.close(self)
         for transport in list(self._transports.values()):  # also those that the core does not watch: paused, or about to end
             if isinstance(transport, Transport):

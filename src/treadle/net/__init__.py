@@ -4,7 +4,8 @@ A socket is a Duplex: what streams do, it does. Not here: files (treadle.fs), HT
 (treadle.loop).
 """
 
-from treadle.net._addresses import Address, is_ip, is_ipv4, is_ipv6
+from treadle._base.ip import is_ip, is_ipv4, is_ipv6
+from treadle.net._addresses import Address
 from treadle.net._server import BACKLOG, Server, ServerStatistics, create_server
 from treadle.net._socket import Socket, SocketStatistics, connect, create_connection
 

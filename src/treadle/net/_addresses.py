@@ -1,11 +1,10 @@
-"""Addresses of sockets, and what is one. Not here: names, which the loop resolves."""
+"""Addresses of sockets, and ports. Not here: what is an IP address (_base.ip); names, which the loop resolves."""
 
-import socket
 from typing import Any, NamedTuple
 
 from treadle._base.errors import TreadleError
 
-__all__ = ["Address", "address_of", "is_ip", "is_ipv4", "is_ipv6", "require_port"]
+__all__ = ["Address", "address_of", "require_port"]
 
 PORT_MAX = 65535
 
@@ -23,34 +22,6 @@ def address_of(name: Any) -> Address | None:
     if not isinstance(name, tuple):
         return None
     return Address(name[0], name[1], "IPv6" if len(name) > 2 else "IPv4")
-
-
-def is_ip(text: object) -> int:
-    """6 for an IPv6 address, 4 for an IPv4 address in dotted decimal, else 0. Not for a name, nor for an address with a port."""
-    return 4 if is_ipv4(text) else 6 if is_ipv6(text) else 0
-
-
-def is_ipv4(text: object) -> bool:
-    """Whether it is an IPv4 address in dotted decimal, without leading zeros."""
-    return _is_of(socket.AF_INET, text)
-
-
-def is_ipv6(text: object) -> bool:
-    """Whether it is an IPv6 address; a zone (fe80::1%eth0) may follow."""
-    if not isinstance(text, str):
-        return False
-    address, percent, zone = text.partition("%")
-    return (bool(zone) or not percent) and _is_of(socket.AF_INET6, address)
-
-
-def _is_of(family: int, text: object) -> bool:
-    if not isinstance(text, str):
-        return False
-    try:
-        socket.inet_pton(family, text)
-    except (OSError, ValueError):  # ValueError: a NUL
-        return False
-    return True
 
 
 def require_port(port: object, name: str = "port") -> int:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treadle._base.arguments import require_number
 from treadle._base.errors import TreadleError
+from treadle._base.ip import is_ip
 from treadle._native.socket_stream import SocketStream
-from treadle.net._addresses import is_ip, require_port
+from treadle.net._addresses import require_port
 
 if TYPE_CHECKING:
     from treadle.net._socket import Socket
