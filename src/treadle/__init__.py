@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import context, diagnostics_channel, events, fs, http, net, perf, process, timers
+    from treadle import context, diagnostics_channel, events, fs, http, net, perf, pool, process, timers, zlib
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -28,7 +28,7 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams", "timers")
+_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams", "timers", "zlib")
 
 __all__ = [
     "AbortController",
@@ -52,6 +52,7 @@ __all__ = [
     "run",
     "streams",
     "timers",
+    "zlib",
 ]
 
 

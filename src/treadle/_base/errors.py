@@ -8,6 +8,7 @@ stay OSError and are not wrapped.
     ├── TreadleRuntimeError            also RuntimeError
     ├── TreadleNotImplementedError     also NotImplementedError
     ├── TreadleConnectionError         also ConnectionError
+    ├── TreadleImportError             also ImportError
     └── TreadleTimeoutError            also TimeoutError
 """
 
@@ -19,6 +20,7 @@ from treadle._base.error_table import ERROR_TABLE
 __all__ = [
     "TreadleConnectionError",
     "TreadleError",
+    "TreadleImportError",
     "TreadleNotImplementedError",
     "TreadleRuntimeError",
     "TreadleTimeoutError",
@@ -93,6 +95,10 @@ class TreadleConnectionError(TreadleError, ConnectionError):
     """A TreadleError that is a ConnectionError as well."""
 
 
+class TreadleImportError(TreadleError, ImportError):
+    """A TreadleError that is an ImportError as well."""
+
+
 class TreadleTimeoutError(TreadleError, TimeoutError):
     """A TreadleError that is a TimeoutError as well."""
 
@@ -103,6 +109,7 @@ _CLASS_OF_BASE: dict[type[Exception], type[TreadleError]] = {
     RuntimeError: TreadleRuntimeError,
     NotImplementedError: TreadleNotImplementedError,
     ConnectionError: TreadleConnectionError,
+    ImportError: TreadleImportError,
     TimeoutError: TreadleTimeoutError,
 }
 
