@@ -28,7 +28,20 @@ _HOMES = {
     "queue_microtask": "treadle.loop",
     "run": "treadle.loop",
 }
-_PACKAGES = ("context", "diagnostics_channel", "events", "fs", "http", "net", "perf", "pool", "process", "streams", "timers", "zlib")
+_PACKAGES = (
+    "context",
+    "diagnostics_channel",
+    "events",
+    "fs",
+    "http",
+    "net",
+    "perf",
+    "pool",
+    "process",
+    "streams",
+    "timers",
+    "zlib",
+)
 
 __all__ = [
     "AbortController",

@@ -148,7 +148,8 @@ cdef class TransformCore(StreamCore):
         callback(None, chunk)
 
     def _when_read(self, go_on):
-        # go_on() when somebody reads: for a hook that has filled the readable side with a part of what one chunk makes.
+        # go_on() when somebody reads: for a hook that has filled the readable side with a part of what one chunk makes. It has to
+        # push sooner or later before it waits again: that is when the next read() asks.
         cdef TransformWritable writable = <TransformWritable?>writable_of(self)
         writable.when_read = go_on
 

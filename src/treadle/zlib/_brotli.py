@@ -34,7 +34,7 @@ FIRST_BLOCK: Final = 32 * 1024  # bytes: the package's output grows by blocks, a
 @cache
 def _library() -> Any:
     try:
-        import brotli  # type: ignore[import-not-found, unused-ignore]
+        import brotli
     except ImportError:
         raise missing_extra("brotli", "brotli", "brotli") from None
     if not hasattr(brotli.Decompressor, "can_accept_more_data"):

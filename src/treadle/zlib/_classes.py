@@ -175,7 +175,7 @@ class Unzip(_Inflates):
 
 
 class BrotliCompress(_Brotli):
-    """Compresses to brotli (RFC 7932). Its quality is 11 unless params say otherwise: for answers that are not kept take 4 or 5."""
+    """Compresses to brotli (RFC 7932). Its quality is 11, the slowest, unless params say otherwise: take 4 for an answer."""
 
     _kind = "zlib.brotli_compress"
     _compresses = True

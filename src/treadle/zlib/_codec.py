@@ -1,5 +1,7 @@
-"""What a job calls: one stream of bytes of one format, in one direction. Invariants: one job at a time works with a codec; it knows
-neither streams nor loops, and what it makes of one portion comes in pieces that are bounded.
+"""What a job calls: one stream of bytes of one format, in one direction.
+
+Invariants: one job at a time works with a codec; it knows neither streams nor loops; what it makes of one portion comes in pieces
+that are bounded.
 
 Not here: the formats (_deflate.py, _inflate.py, _brotli.py, _zstd.py); who hands out portions (_stream.py, _whole.py).
 """

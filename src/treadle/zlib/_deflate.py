@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from treadle._base.errors import TreadleError
 from treadle.zlib import constants
 from treadle.zlib._codec import Flushes, Piece
-from treadle.zlib._engines import ISAL, compressing
+from treadle.zlib._engines import ISAL, ISAL_MEM_LEVEL_MAX, compressing
 
 __all__ = ["FLUSHES", "Deflating", "Form"]
 
@@ -44,8 +44,9 @@ class Deflating:
             dictionary = None  # COMPAT(node): the format has none
         is_plain = strategy == constants.Z_DEFAULT_STRATEGY and window_bits == constants.Z_MAX_WINDOWBITS and not dictionary
         engine, level = compressing(level, is_plain=is_plain)
-        # isal ends no block without bytes between: what is asked to come out comes out.
-        self._smallest_flush = constants.Z_SYNC_FLUSH if engine.__name__ == ISAL else constants.Z_NO_FLUSH
+        self._is_isal = engine.__name__ == ISAL
+        if self._is_isal:
+            mem_level = min(mem_level, ISAL_MEM_LEVEL_MAX)
         options: dict[str, Any] = {"zdict": dictionary} if dictionary else {}
         self._engine = engine.compressobj(level, METHOD, form.bits(window_bits), mem_level, strategy, **options)
 
@@ -63,8 +64,7 @@ class Deflating:
     def _flushed(self, kind: int) -> bytes:
         if kind == constants.Z_FINISH:
             self._has_finished = True
-        elif self._smallest_flush:
-            # OWNER: isal keeps its lock for ever where it does not know a kind.
-            kind = constants.Z_FULL_FLUSH if kind == constants.Z_FULL_FLUSH else self._smallest_flush
+        elif self._is_isal and kind != constants.Z_FULL_FLUSH:
+            kind = constants.Z_SYNC_FLUSH  # OWNER: of a kind that it does not know isal keeps its lock for ever
         flushed: bytes = self._engine.flush(kind)
         return flushed

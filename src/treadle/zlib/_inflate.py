@@ -52,7 +52,8 @@ class Inflating:
                     break
             has_more = made >= room
         self._rest = b"" if self.is_over else data
-        if flush == constants.Z_FINISH and not has_more and not self.is_over and (self._engine is not None or not self._has_ended_one):
+        is_through = self.is_over or (self._engine is None and self._has_ended_one)
+        if flush == constants.Z_FINISH and not has_more and not is_through:
             raise truncated()
         return Piece(b"".join(parts) if len(parts) != 1 else parts[0], before - len(data), has_more)
 

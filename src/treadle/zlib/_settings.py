@@ -1,7 +1,6 @@
-"""The options of each format, checked, and what they make. One function for each kind of codec: the stream and the function of one
-shot take the same. Source: https://nodejs.org/api/zlib.html#class-options
+"""The options of each format, checked, and what they make. A stream takes the same as the function for a whole body.
 
-Not here: options of streams (treadle.streams).
+Not here: options of streams (treadle.streams). Source: https://nodejs.org/api/zlib.html#class-options
 """
 
 from collections.abc import Callable, Mapping
@@ -112,7 +111,8 @@ def inflate_settings(
     form: Form, *, window_bits: int = constants.Z_DEFAULT_WINDOWBITS, dictionary: Dictionary | None = None, **common: Any
 ) -> Settings:
     """InflateOptions."""
-    _require_integer(window_bits, "window_bits", 0 if window_bits == 0 else constants.Z_MIN_WINDOWBITS, constants.Z_MAX_WINDOWBITS)
+    least = 0 if window_bits == 0 else constants.Z_MIN_WINDOWBITS
+    _require_integer(window_bits, "window_bits", least, constants.Z_MAX_WINDOWBITS)
     return _settings(partial(Inflating, form, window_bits, _bytes_of(dictionary)), FLUSHES, **common)
 
 

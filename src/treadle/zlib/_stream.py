@@ -6,8 +6,8 @@
                    └──── the next one ◄───┘ none left: the write is called back
 
 Invariants: a stream has one job at a time, and what it makes is bounded by chunk_size, or by what a portion compresses to; a piece
-is asked for only while the readable side is below its mark; destroyed, it hears of its job no more. Not here: what a job does
-(_codec.py), the options (_settings.py), the classes that users make (_classes.py).
+is asked for only while the readable side is below its mark; destroyed, it hears of its job no more. Not here: what a job
+does (_codec.py), the options (_settings.py), the classes that users make (_classes.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -47,8 +47,7 @@ class ZlibStream(Transform):
         super().__init__(**options)
         self._codec: Codec | None = self._settings.make_codec()
         self._portions: Iterator[_Portion] = iter(())
-        self._portion: _Portion = ((), 0)  # the one that is being worked on
-        self._has_more = False  # and makes more
+        self._portion: _Portion | None = None  # the one that is being worked on, or is next
         self._is_last = False  # what is being worked on is the end of what is written
         self._called_back: Callable[..., None] | None = None  # who is told when all portions are through
         self._request: Any = None  # the job
@@ -66,13 +65,11 @@ class ZlibStream(Transform):
         return self._bytes_written
 
     def flush(self, kind: int | None = None, callback: Callable[..., object] | None = None) -> None:
-        """Get out what was written until now; callback(error or None) when it is out. kind: one of the format's, Z_FULL_FLUSH.
+        """Get out what was written until now; callback(error or None) when it is out. kind: one of the format's; Z_FULL_FLUSH.
 
-        Each costs some ratio. Use it between the events of a stream of events, say. Behind end() it only waits.
+        Each makes the output longer: it is for what somebody waits for, as in a stream of events. Behind end() it only waits.
         Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
         """
-        if callable(kind):  # COMPAT(node)
-            kind, callback = None, kind
         if callback is not None:
             require_callable(callback, "callback")
         flushes = self._settings.flushes
@@ -131,7 +128,7 @@ class ZlibStream(Transform):
         if request is not None:
             request.cancel()
         self._codec = self._called_back = None
-        self._portions, self._portion = iter(()), ((), 0)
+        self._portions, self._portion = iter(()), None
         callback(error)
 
     # ---- the jobs
@@ -149,50 +146,50 @@ class ZlibStream(Transform):
             return
         self._is_last = self.writable_ended and self.writable_length == sum(map(len, chunks))
         self._portions = _portions(chunks, self._settings.flush, self._settings.finish_flush if self._is_last else None)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        # The next piece: of the same portion, or of the next one.
-        if self.destroyed:
-            return
-        if self._has_more:
-            data: Sequence[_Data] = ()
+        self._portion = next(self._portions, None)
+        if self._portion is None:
+            self._tell()
         else:
-            portion = next(self._portions, None)
-            if portion is None:
-                self._tell()
-                return
-            self._portion = portion
-            data = portion[0]
+            self._begin_job()
+
+    def _begin_job(self) -> None:
+        if self._codec is None or self._portion is None:  # destroyed
+            return
+        data, flush = self._portion
         try:
             self._request = pool.run(
-                self._kind, _work, self._codec, data, self._portion[1], self._settings.chunk_size, callback=self._on_piece
+                self._kind, _work, self._codec, data, flush, self._settings.chunk_size, callback=self._on_piece
             )
         except TreadleError as error:  # ERR_POOL_SATURATED
             self._tell(error)
 
     def _on_piece(self, error: BaseException | None, piece: Piece | None) -> None:
         self._request = None
-        if error is not None or piece is None:
+        if error is not None or piece is None or self._codec is None or self._portion is None:
             self._tell(error)
             return
         self._bytes_written += piece.taken
         self._bytes_read += len(piece.output)
-        self._has_more = piece.has_more
         if (limit := self._settings.max_output_length) is not None and self._bytes_read > limit:
             self._tell(TreadleError("ERR_BUFFER_TOO_LARGE", limit=limit))
             return
+        self._ends_early = self._codec.is_over
+        if self._ends_early:
+            self._portion = None
+        else:
+            self._portion = ((), self._portion[1]) if piece.has_more else next(self._portions, None)
         if piece.output:
             self.push(piece.output)
-        if self._codec is not None and self._codec.is_over:
-            self._ends_early, self._portions = True, iter(())
-            self.push(None)
         if self.destroyed:  # by who listens
             return
-        if self._is_full() and not self._ends_early:
-            self._when_read(self._go_on)
+        if self._ends_early:
+            self.push(None)
+        if self._portion is None:
+            self._tell()
+        elif self._is_full():
+            self._when_read(self._begin_job)
         else:
-            self._go_on()
+            self._begin_job()
 
     def _is_full(self) -> bool:
         return self.readable_length > 0 and self.readable_length >= self.readable_high_water_mark

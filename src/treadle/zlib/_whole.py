@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 JOB_MAX: Final = 1024 * 1024  # bytes of input, or of output, of one job: some 10 ms of gzip at its default level
-OUTPUT_DEFAULT: Final = 1 << 30  # bytes that a result may have, unless max_output_length says otherwise: it is in memory as a whole
+OUTPUT_DEFAULT: Final = 1 << 30  # bytes of a result, unless max_output_length says otherwise: it is in memory as a whole
 
 Data = str | bytes | bytearray | memoryview
 Callback = Callable[[BaseException | None, bytes | None], object]
@@ -180,11 +180,11 @@ def gzip(data: Data, *, callback: Callback, **options: Unpack[DeflateOptions]) -
 def gzip(data: Data, *, callback: Any = None, **options: Unpack[DeflateOptions]) -> Any:
     """Compress to gzip, at level 6 unless `level` says otherwise.
 
-    data: bytes or another buffer, which is not copied: leave it alone until it is through; a str is taken as UTF-8. It begins at once,
-    on a thread of the pool, and holds the program. With a callback: callback(error, result) in the poll phase. Without: a future of
-    the result, bytes; cancelling it drops what is not done yet. Options: those of DeflateOptions.
+    data: bytes or another buffer, which is not copied: leave it alone until it is through; a str is taken as UTF-8. It begins at
+    once, on a thread of the pool, and holds the program. With a callback: callback(error, result) in the poll phase. Without: a
+    future of the result, bytes; cancelling it drops what is not done yet. Options: those of DeflateOptions.
 
-    The error is a TreadleError: ERR_BUFFER_TOO_LARGE past max_output_length (1 GiB unless it is given), ERR_POOL_SATURATED between two
+    The error is a TreadleError: ERR_BUFFER_TOO_LARGE past max_output_length (1 GiB by default), ERR_POOL_SATURATED between two
     jobs; where it decompresses, Z_BUF_ERROR (the input ends too early), Z_DATA_ERROR (it is of another format, or damaged),
     Z_NEED_DICT. Raised at once are ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_POOL_SATURATED.
 

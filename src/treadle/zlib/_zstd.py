@@ -1,7 +1,7 @@
 """Zstandard, by compression.zstd of CPython 3.14, or before it by its backport (extra "zstd"). Source: RFC 8878; PEP 784.
 
-The package zstandard has no way to bound what a decompressor makes of a few bytes, which is why it is not this one. Not here: when
-the package is missing (_errors.py).
+Not the package zstandard, whose decompressor cannot be told how much to make of a few bytes. Not here: when the package is
+missing (_errors.py).
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,8 @@ class ZstdDecompressing:
                     break
             has_more = made >= room
         self._rest = b"" if self.is_over else data
-        if flush == constants.ZSTD_e_end and not has_more and not self.is_over and (self._engine is not None or not self._has_ended_one):
+        is_through = self.is_over or (self._engine is None and self._has_ended_one)
+        if flush == constants.ZSTD_e_end and not has_more and not is_through:
             raise truncated()
         return Piece(b"".join(parts) if len(parts) != 1 else parts[0], before - len(data), has_more)
 

@@ -1,5 +1,6 @@
-"""What record_node_facts.js has seen in Node 24, done with treadle.zlib: the same inputs, options and orders of calls. What treadle
-does otherwise is DIFFERENCES, each with its reason, and nothing else is."""
+"""What record_node_facts.js has seen in Node 24, done with treadle.zlib: the same inputs, options and orders of calls.
+
+What treadle does otherwise is DIFFERENCES, each with its reason, and nothing else is."""
 
 from __future__ import annotations
 
