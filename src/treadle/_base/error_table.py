@@ -50,6 +50,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read it as a stream, or raise max_output_length if the source is trusted",
         NODE,
     ),
+    "ERR_EXTRA_NOT_INSTALLED": ErrorSpec(
+        "This needs the library {library}, which is {state}",
+        "Install the extra of treadle that brings it",
+        TREADLE,
+        ImportError,
+    ),
     "ERR_HTTP_BODY_CONSUMED": ErrorSpec(
         "The message body was already read",
         "Read a body once, either whole by read() or in parts by async for, and keep what you need",
@@ -147,12 +153,6 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "See the signature of the function",
         NODE,
         TypeError,
-    ),
-    "ERR_MISSING_EXTRA": ErrorSpec(
-        "{feature} needs the package {package}, which is not installed",
-        "Install treadle with the extra {extra}",
-        TREADLE,
-        ImportError,
     ),
     "ERR_MULTIPLE_CALLBACK": ErrorSpec(
         "A hook called its callback more than once",

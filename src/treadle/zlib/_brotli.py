@@ -1,6 +1,6 @@
 """Brotli, by the package brotli (extra "brotli"). Source: RFC 7932; https://github.com/google/brotli, python/brotli.py.
 
-Not here: when the package is missing (_errors.py).
+Not here: when the package is missing (treadle._base.extras).
 """
 
 from collections.abc import Mapping
@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any, ClassVar, Final
 
 from treadle._base.errors import TreadleError
+from treadle._base.extras import extra_module
 from treadle.zlib import constants
 from treadle.zlib._codec import Flushes, Piece
-from treadle.zlib._errors import corrupt, missing_extra, truncated
+from treadle.zlib._errors import corrupt, truncated
 
 __all__ = ["FLUSHES", "BrotliCompressing", "BrotliDecompressing", "brotli_parameters"]
 
@@ -33,17 +34,15 @@ FIRST_BLOCK: Final = 32 * 1024  # bytes: the package's output grows by blocks, a
 
 @cache
 def _library() -> Any:
-    try:
-        import brotli
-    except ImportError:
-        raise missing_extra("brotli", "brotli", "brotli") from None
-    if not hasattr(brotli.Decompressor, "can_accept_more_data"):
-        raise missing_extra("brotli with bounded output", "brotli>=1.2", "brotli")
+    brotli = extra_module("brotli", extra="brotli")
+    if not hasattr(brotli.Decompressor, "can_accept_more_data"):  # with which its output can be bounded
+        state = f"too old: {brotli.__version__}, and 1.2 is needed"
+        raise TreadleError("ERR_EXTRA_NOT_INSTALLED", library="brotli", state=state, extra="brotli")
     return brotli
 
 
 def brotli_parameters(params: Mapping[int, Any] | None, *, compresses: bool) -> dict[str, int]:
-    """Node's params as the package's arguments. Raises TreadleError: ERR_BROTLI_INVALID_PARAM, ERR_MISSING_EXTRA."""
+    """Node's params as the package's arguments. Raises TreadleError: ERR_BROTLI_INVALID_PARAM, ERR_EXTRA_NOT_INSTALLED."""
     _library()
     arguments: dict[str, int] = {}
     for key, value in (params or {}).items():

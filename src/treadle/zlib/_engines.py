@@ -3,7 +3,7 @@
 Invariant: these tables are the only place that says so; a library that is not there, or not in this interpreter, is passed over.
 Not here: what they are told (_deflate.py, _inflate.py).
 
-Speed and ratio of each row: docs/reference/zlib.md#levels, measured by bench/zlib/levels.py.
+Speed and ratio of each row: docs/reference/zlib.md#levels, measured by `bench/run.py compression --only levels`.
 """
 
 import zlib

@@ -8,7 +8,7 @@ from typing import Final
 
 from treadle._base.errors import TreadleError
 
-__all__ = ["corrupt", "missing_extra", "of_engine", "truncated"]
+__all__ = ["corrupt", "of_engine", "truncated"]
 
 _NUMBERED: Final = re.compile(r"Error (-?\d+)[^:]*(?:: (.*))?")  # what zlib's modules raise: "Error -3 while ...: reason"
 _CODES: Final = {2: "Z_NEED_DICT", -2: "Z_STREAM_ERROR", -3: "Z_DATA_ERROR", -5: "Z_BUF_ERROR"}
@@ -33,9 +33,3 @@ def corrupt(reason: str) -> TreadleError:
 def truncated() -> TreadleError:
     """The input ended too early."""
     return TreadleError("Z_BUF_ERROR", reason="unexpected end of file")
-
-
-def missing_extra(feature: str, package: str, extra: str) -> TreadleError:
-    """What is asked for needs a package that only an extra installs."""
-    hint = f"Install it: pip install 'treadle[{extra}]'"
-    return TreadleError("ERR_MISSING_EXTRA", feature=feature, package=package, extra=extra, hint=hint)

@@ -5,8 +5,8 @@
                    │ └── the same one ◄─┘ │
                    └──── the next one ◄───┘ none left: the write is called back
 
-Invariants: a stream has one job at a time, and what it makes is bounded by chunk_size, or by what a portion compresses to; a piece
-is asked for only while the readable side is below its mark; destroyed, it hears of its job no more. Not here: what a job
+Invariants: a stream has one job at a time, and what it makes is bounded by chunk_size, or by what a portion compresses to; a
+piece is asked for only while the readable side is below its mark; destroyed, it hears of its job no more. Not here: what a job
 does (_codec.py), the options (_settings.py), the classes that users make (_classes.py).
 """
 

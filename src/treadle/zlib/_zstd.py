@@ -1,7 +1,7 @@
 """Zstandard, by compression.zstd of CPython 3.14, or before it by its backport (extra "zstd"). Source: RFC 8878; PEP 784.
 
 Not the package zstandard, whose decompressor cannot be told how much to make of a few bytes. Not here: when the package is
-missing (_errors.py).
+missing (treadle._base.extras).
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import Any, ClassVar, Final
 
 from treadle._base.errors import TreadleError
+from treadle._base.extras import extra_module
 from treadle.zlib import constants
 from treadle.zlib._codec import Flushes, Piece
-from treadle.zlib._errors import corrupt, missing_extra, truncated
+from treadle.zlib._errors import corrupt, truncated
 
 __all__ = ["FLUSHES", "ZstdCompressing", "ZstdDecompressing", "zstd_options"]
 
@@ -25,16 +26,15 @@ TRAINED: Final = b"\x37\xa4\x30\xec"  # section 5; another dictionary is content
 
 @cache
 def _library() -> Any:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return import_module(name)
-        except ImportError:
-            pass
-    raise missing_extra("zstd", "backports.zstd", "zstd")
+    try:
+        return import_module("compression.zstd")
+    except ImportError:
+        return extra_module("backports.zstd", extra="zstd")
 
 
 def zstd_options(params: Mapping[int, Any] | None, dictionary: bytes | None, *, compresses: bool) -> dict[str, Any]:
-    """Node's params and dictionary as the module's arguments. Raises TreadleError: ERR_ZSTD_INVALID_PARAM, ERR_MISSING_EXTRA."""
+    """Node's params and dictionary as the module's arguments. Raises TreadleError: ERR_ZSTD_INVALID_PARAM,
+    ERR_EXTRA_NOT_INSTALLED."""
     library = _library()
     arguments: dict[str, Any] = {"options": dict(params or {})}
     if dictionary:

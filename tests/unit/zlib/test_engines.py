@@ -110,7 +110,7 @@ async def test_an_extra_that_is_not_installed_is_named(
         for call in calls:
             with pytest.raises(ImportError) as info:
                 call()
-            assert info.value.code == "ERR_MISSING_EXTRA"  # type: ignore[attr-defined]
+            assert info.value.code == "ERR_EXTRA_NOT_INSTALLED"  # type: ignore[attr-defined]
             assert info.value.data["extra"] == extra  # type: ignore[attr-defined]
             assert f"treadle[{extra}]" in info.value.hint  # type: ignore[attr-defined]
     finally:
