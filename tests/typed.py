@@ -3,7 +3,7 @@
 from typing import assert_type
 
 import treadle
-from treadle import process, timers
+from treadle import process, timers, zlib
 
 
 async def answer() -> int:
@@ -19,6 +19,14 @@ async def main() -> None:
         assert_type(value, float)
     async for nothing in timers.promises.interval():
         assert_type(nothing, None)
+
+
+async def compress() -> None:
+    assert_type(await zlib.gzip("text", level=7), bytes)
+    assert_type(zlib.gunzip(b"packed", callback=lambda error, result: None), None)
+    assert_type(zlib.create_gzip(level=7, high_water_mark=1024), zlib.Gzip)
+    zlib.create_gunzip(level=7)  # type: ignore[call-arg]
+    await zlib.gzip(7)  # type: ignore[call-overload]
 
 
 def callbacks() -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 
 import treadle
-from treadle import context, diagnostics_channel, events, http, loop, net, perf, pool, streams, timers
+from treadle import context, diagnostics_channel, events, http, loop, net, perf, pool, streams, timers, zlib
 from treadle.cli import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -37,6 +37,7 @@ MEMBERS = {
         streams.WritableStatistics, streams.DuplexStatistics,
     ),
     "timers": (timers.Timeout, timers.Immediate),
+    "zlib": (zlib.Gzip,),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
     "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "drop_waiting",

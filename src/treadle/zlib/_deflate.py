@@ -4,6 +4,7 @@ Not here: which library does it (_engines.py).
 """
 
 from enum import Enum
+from functools import partial
 from typing import Any, ClassVar
 
 from treadle._base.errors import TreadleError
@@ -43,12 +44,13 @@ class Deflating:
         if form is Form.GZIP:
             dictionary = None  # COMPAT(node): the format has none
         is_plain = strategy == constants.Z_DEFAULT_STRATEGY and window_bits == constants.Z_MAX_WINDOWBITS and not dictionary
-        engine, level = compressing(level, is_plain=is_plain)
-        self._is_isal = engine.__name__ == ISAL
+        library, level = compressing(level, is_plain=is_plain)
+        self._is_isal = library.__name__ == ISAL
         if self._is_isal:
             mem_level = min(mem_level, ISAL_MEM_LEVEL_MAX)
         options: dict[str, Any] = {"zdict": dictionary} if dictionary else {}
-        self._engine = engine.compressobj(level, METHOD, form.bits(window_bits), mem_level, strategy, **options)
+        self._engine: Any = None  # made by the first job: isal's takes some 30 us
+        self._make = partial(library.compressobj, level, METHOD, form.bits(window_bits), mem_level, strategy, **options)
 
     def work(self, data: bytes | memoryview, flush: int, room: int) -> Piece:
         """See Codec. All of a portion is taken at once, and what comes out is not much longer than what went in."""
@@ -56,6 +58,8 @@ class Deflating:
             if len(data):
                 raise TreadleError("Z_STREAM_ERROR", reason="written behind its end")
             return Piece(b"", 0, False)
+        if self._engine is None:
+            self._engine = self._make()
         output: bytes = self._engine.compress(data) if len(data) else b""
         if flush != constants.Z_NO_FLUSH:
             output += self._flushed(flush)

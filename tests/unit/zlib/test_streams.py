@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import zlib as reference
 from typing import Any
 
@@ -15,6 +16,8 @@ from treadle import TreadleError, pool, zlib
 from treadle._native.pool import Pool
 from treadle.loop import get_loop
 from treadle.streams import Readable, pipeline
+from treadle.zlib._deflate import Deflating
+from treadle.zlib._inflate import Inflating
 
 
 def jobs(kind: str) -> int:
@@ -76,6 +79,41 @@ async def test_text_is_written_and_read() -> None:
     stream.write(gzipped("grüße".encode())[:20])
     stream.end(gzipped("grüße".encode())[20:])
     assert "".join([part async for part in stream]) == "grüße"
+
+
+async def test_the_work_is_done_by_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    for codec in (Deflating, Inflating):
+        work = codec.work
+
+        def seen(*arguments: Any, work: Any = work) -> Any:
+            threads.add(threading.get_ident())
+            return work(*arguments)
+
+        monkeypatch.setattr(codec, "work", seen)
+    data = text(200_000)
+    assert await through(zlib.create_gunzip(), [await through(zlib.create_gzip(), [data])]) == data
+    assert await zlib.inflate(await zlib.deflate(data)) == data
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_what_a_job_fails_with_the_stream_fails_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Deflating, "work", fail)
+    log: list[Any] = []
+    written, ended = zlib.create_gzip(), zlib.create_gzip()
+    for name, stream in (("written", written), ("ended", ended)):
+        stream.on("error", lambda error, name=name: log.append((name, type(error))))
+    written.write(b"abc", None, lambda error: log.append(("told", type(error))))
+    await settle()
+    ended.end()
+    await settle()
+    assert log == [("told", MemoryError), ("written", MemoryError), ("ended", MemoryError)]
+    assert written.closed
+    assert ended.closed
 
 
 # ---- flushing
