@@ -49,8 +49,9 @@ INFLATE_BYTES = 124 * 1024  # a stream's state of zlib-ng, as tracemalloc counts
 GOALS = (
     Goal(f"gzip {WALL}", ("node24",), 0.25),
     Goal(f"gzip {LENGTH}", ("node24",), 1.05),
-    Goal(f"gunzip {WALL}", ("node24",), 0.50),
-    Goal(f"bomb {GROWN}", ("allowed",), 1.10),
+    Goal(f"gunzip {WALL}", ("node24",), 1.00),
+    Goal(f"bomb {GROWN}", ("allowed",), 1.50),
+    Goal(f"bomb {GROWN}", ("node24",), 0.60),
 )
 
 
