@@ -3,7 +3,7 @@
 from typing import assert_type
 
 import treadle
-from treadle import child_process, process, timers
+from treadle import child_process, process, timers, zlib
 
 
 async def answer() -> int:
@@ -27,6 +27,14 @@ async def children() -> None:
     assert_type(await child_process.exec("ls", timeout=5), child_process.ExecResult)
     assert_type(child_process.exec("ls", callback=lambda error, result: None), child_process.ChildProcess)
     child_process.exec("ls", timeuot=5)  # type: ignore[call-overload]
+
+
+async def compress() -> None:
+    assert_type(await zlib.gzip("text", level=7), bytes)
+    assert_type(zlib.gunzip(b"packed", callback=lambda error, result: None), None)
+    assert_type(zlib.create_gzip(level=7, high_water_mark=1024), zlib.Gzip)
+    zlib.create_gunzip(level=7)  # type: ignore[call-arg]
+    await zlib.gzip(7)  # type: ignore[call-overload]
 
 
 def callbacks() -> None:

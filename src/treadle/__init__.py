@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from treadle import child_process, context, crypto, diagnostics_channel, dns, events, fs, http, net, perf, process, timers
+    from treadle import (
+        child_process, context, crypto, diagnostics_channel, dns, events, fs, http, net, perf, pool, process, timers, zlib,
+    )  # fmt: skip
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -30,9 +32,7 @@ _HOMES = {
 }
 _PACKAGES = (
     "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool",
-    "process", "streams",
-    "timers",
-)  # fmt: skip
+    "process", "streams", "zlib",
 
 __all__ = [
     "AbortController",
@@ -59,6 +59,7 @@ __all__ = [
     "run",
     "streams",
     "timers",
+    "zlib",
 ]
 
 

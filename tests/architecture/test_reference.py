@@ -11,7 +11,7 @@ import pytest
 
 import treadle
 from treadle import (
-    child_process, context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers,
+    child_process, context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers, zlib,
 )
 from treadle.cli import main
 
@@ -42,6 +42,7 @@ MEMBERS = {
         streams.WritableStatistics, streams.DuplexStatistics,
     ),
     "timers": (timers.Timeout, timers.Immediate),
+    "zlib": (zlib.Gzip,),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
     "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "companions", "drop_waiting",
