@@ -11,7 +11,20 @@ from treadle._base.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from treadle import (
-        child_process, context, crypto, diagnostics_channel, dns, events, fs, http, net, perf, pool, process, timers, zlib,
+        child_process,
+        context,
+        crypto,
+        diagnostics_channel,
+        dns,
+        events,
+        fs,
+        http,
+        net,
+        perf,
+        pool,
+        process,
+        timers,
+        zlib,
     )  # fmt: skip
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
@@ -32,7 +45,8 @@ _HOMES = {
 }
 _PACKAGES = (
     "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool",
-    "process", "streams", "zlib",
+    "process", "streams", "timers", "zlib",
+)  # fmt: skip
 
 __all__ = [
     "AbortController",

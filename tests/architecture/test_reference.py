@@ -11,7 +11,20 @@ import pytest
 
 import treadle
 from treadle import (
-    child_process, context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers, zlib,
+    child_process,
+    context,
+    crypto,
+    diagnostics_channel,
+    dns,
+    events,
+    http,
+    loop,
+    net,
+    perf,
+    pool,
+    streams,
+    timers,
+    zlib,
 )
 from treadle.cli import main
 

@@ -39,6 +39,17 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read it as a stream, or raise the limit on purpose",
         TREADLE,
     ),
+    "ERR_BROTLI_INVALID_PARAM": ErrorSpec(
+        "{parameter!r} is no parameter of brotli's that takes {received!r}",
+        "Take a constants.BROTLI_PARAM_..., with a value that its section of the reference allows",
+        NODE,
+        ValueError,
+    ),
+    "ERR_BUFFER_TOO_LARGE": ErrorSpec(
+        "The output is longer than the {limit} bytes allowed",
+        "Read it as a stream, or raise max_output_length if the source is trusted",
+        NODE,
+    ),
     "ERR_CHILD_PROCESS_FAILED": ErrorSpec(
         "The command has ended with {outcome}: {command}",
         "data has what it wrote: stdout and stderr",
@@ -115,15 +126,6 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
     "ERR_DNS_SET_SERVERS_FAILED": ErrorSpec(
         "The servers cannot be changed while {questions} questions are under way",
         "Await them, or cancel() them, first; or make another Resolver",
-    "ERR_BROTLI_INVALID_PARAM": ErrorSpec(
-        "{parameter!r} is no parameter of brotli's that takes {received!r}",
-        "Take a constants.BROTLI_PARAM_..., with a value that its section of the reference allows",
-        NODE,
-        ValueError,
-    ),
-    "ERR_BUFFER_TOO_LARGE": ErrorSpec(
-        "The output is longer than the {limit} bytes allowed",
-        "Read it as a stream, or raise max_output_length if the source is trusted",
         NODE,
     ),
     "ERR_EXTRA_NOT_INSTALLED": ErrorSpec(
