@@ -43,7 +43,8 @@ def _section(code: str, spec: ErrorSpec) -> str:
     if spec.source == NODE:
         facts.append("*Node*")
     if spec.base is not Exception:
-        facts.append(f"also a `{spec.base.__name__}`")
+        name = spec.base.__name__
+        facts.append(f"also {'an' if name[0] in 'AEIO' else 'a'} `{name}`")
     if fields := fields_of(spec):
         facts.append("data: " + ", ".join(f"`{field}`" for field in fields))
     text = f"\n## {code}\n\n{_shown(spec.message)}.\n\n{_plain(spec.hint)}.\n"
