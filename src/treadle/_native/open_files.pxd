@@ -1,0 +1,16 @@
+"""Declarations of open_files.pyx: what other native units may touch."""
+
+cdef struct OpenFile:
+    # One open descriptor. OWNER: all who use it, counted; the last one to let go closes it.
+    int fd
+    int users       # atomic
+
+cdef OpenFile *new_open_file(int fd) noexcept nogil     # with one user; NULL: no memory, fd is still the caller's
+cdef void keep_file(OpenFile *file) noexcept nogil
+cdef int let_go_file(OpenFile *file) noexcept nogil     # the errno of close(2), where this was the last user; else 0
+
+
+cdef class Descriptor:
+    cdef OpenFile *file     # NULL once taken
+
+cdef Descriptor new_descriptor(OpenFile *file)
