@@ -6,10 +6,10 @@ Invariants: a copy that fails, or that nobody waits for any more, leaves no half
 a regular file and still the one that was written to. A file copied to itself stays as it is.
 Source: Node, fs.copyFile (uv_fs_copyfile); copy_file_range(2), ioctl_ficlone(2). Not here: copying trees.
 """
-from libc.errno cimport EINTR, EINVAL, ENOSYS, EPERM, EXDEV, EOPNOTSUPP, errno
+from libc.errno cimport EINTR, EINVAL, EISDIR, ENOSYS, EOPNOTSUPP, EPERM, EXDEV, errno
 from libc.stdint cimport int64_t
 from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, open
-from posix.stat cimport S_ISREG, fchmod, fstat, lstat, struct_stat
+from posix.stat cimport S_ISDIR, S_ISREG, fchmod, fstat, lstat, struct_stat
 from posix.unistd cimport ftruncate, read, unlink
 
 from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, has_step, is_abandoned
@@ -55,6 +55,9 @@ cdef bint begin(FsJob *job, bint *is_through) noexcept nogil:
     job.fd = open(job.path, O_RDONLY | O_CLOEXEC)
     if job.fd < 0 or fstat(job.fd, &source) < 0:
         fail(job, errno)
+        return False
+    if S_ISDIR(source.st_mode):
+        fail(job, EISDIR)       # as read(2) would say, but before the target is emptied
         return False
     job.fd2 = open(job.path2, O_WRONLY | O_CREAT | O_CLOEXEC | (O_EXCL if job.flags & COPY_EXCL else 0), source.st_mode & 0o777)
     if job.fd2 < 0 or fstat(job.fd2, &target) < 0:

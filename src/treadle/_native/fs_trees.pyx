@@ -108,7 +108,7 @@ cdef Outcome make_parents(FsJob *job) noexcept nogil:
             continue
         if error and not is_directory(path):
             if error == EEXIST:
-                error = error_of_what_is_there(path, cut == size)
+                error = error_of_what_is_there(path, cut == size and kept == 0)
             return fail(job, error)
         path[cut] = kept
         if is_made and first == 0:
@@ -348,6 +348,7 @@ cdef bint begin_rm(FsJob *job) noexcept nogil:
     # False: it is through, or has failed.
     cdef struct_stat status
     cdef size_t size = size_without_slashes(job.path)
+    cdef bint is_directory_meant = job.path[size] == b"/"
     cdef int fd
     job.path[size] = 0      # a link with a slash behind it would be followed
     if fstatat(AT_FDCWD, job.path, &status, AT_SYMLINK_NOFOLLOW) < 0:
@@ -355,7 +356,9 @@ cdef bint begin_rm(FsJob *job) noexcept nogil:
             fail(job, errno)
         return False
     if not S_ISDIR(status.st_mode):
-        if unlinkat(AT_FDCWD, job.path, 0) < 0 and not (errno == ENOENT and job.is_forced):
+        if is_directory_meant:
+            fail(job, ENOTDIR)
+        elif unlinkat(AT_FDCWD, job.path, 0) < 0 and not (errno == ENOENT and job.is_forced):
             fail(job, errno)
         return False
     if not job.is_recursive:

@@ -44,8 +44,8 @@ class FileHandle:
     Each method begins at once, and returns a future, or with a callback None; callback(error, result) comes in the poll phase.
     Errors are OSError with errno, strerror and the path as filename. Raised at once: OSError EBADF where it was closed,
     TypeError, and TreadleError (ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_POOL_SATURATED, ERR_NO_LOOP). Cancelling a future
-    drops the result, and the operation if no thread has taken it. Several reads or writes without a position may be done in any order:
-    await one before the next. Use it in the loop's thread only.
+    drops the result, and the operation if no thread has taken it. Several reads or writes without a position may be done in any
+    order: await one before the next. Use it in the loop's thread only.
     """
 
     def __init__(self) -> None:

@@ -119,7 +119,7 @@ def append_file(
 ) -> Any:
     """Write to the end of a file, which is made if it is not there. Up to 512 KiB is one system call, between which and other
     processes' nothing mixes. Otherwise as write_file."""
-    return write_file(path, data, callback, encoding=encoding, mode=mode, flag=flag, flush=flush)  # type: ignore[arg-type]
+    return write_file(path, data, callback, encoding=encoding, mode=mode, flag=flag, flush=flush)
 
 
 @overload
