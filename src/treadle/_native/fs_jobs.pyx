@@ -169,6 +169,7 @@ def start(
     request.set_callback(SOON if is_awaited else COMPLETION, callback)
     job = new_job(b"" if descriptor is not None else encoded(path), b"" if path2 is None else encoded(path2), spare)
     try:
+        job.job.kind = pool.kind(operation.kind)
         job.perform = operation.perform
         job.flags = flags if is_followed else flags | AT_SYMLINK_NOFOLLOW
         job.mode = mode

@@ -30,6 +30,7 @@ from treadle.fs._arguments import (
 )  # fmt: skip
 from treadle.fs._starting import Callback, start
 from treadle.loop.current import get_loop
+from treadle.pool import RequestFuture
 
 __all__ = ["FileHandle"]
 
@@ -325,14 +326,35 @@ class FileHandle:
             require_callable(callback, "callback")
             self._under_way += 1  # ORDER: first, since a callback that is refused tells of its end as well
             return start(operation, _Ending(self, callback), descriptor=self._descriptor, path=self._path, **arguments)
-        future = start(operation, None, descriptor=self._descriptor, path=self._path, **arguments)
-        future.on_over = self._on_over
+        future = start(operation, None, future_type=_Operation, descriptor=self._descriptor, path=self._path, **arguments)
+        future.handle = self
         self._under_way += 1
         return future
 
     def _on_over(self) -> None:
         self._under_way -= 1
         self._close_if_idle()
+
+
+class _Operation(RequestFuture[Any]):
+    """An operation that is awaited. Invariant: the handle is told of its end once."""
+
+    handle: FileHandle | None = None
+
+    def settle(self, error: BaseException | None, result: Any = None) -> None:
+        self._tell()
+        super().settle(error, result)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        is_cancelled = super().cancel(msg)
+        if is_cancelled:
+            self._tell()
+        return is_cancelled
+
+    def _tell(self) -> None:
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            handle._on_over()
 
 
 class _Ending:

@@ -12,7 +12,7 @@ from treadle.fs._arguments import Data, bytes_of, flags_of, in_range, mode_of, t
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._starting import Callback, Path, begin, start, text_of
 from treadle.loop.current import get_loop
-from treadle.pool import pool_of
+from treadle.pool import RequestFuture, pool_of
 
 __all__ = ["append_file", "copy_file", "read_file", "write_file"]
 
@@ -54,7 +54,7 @@ def read_file(
         return start("read_file", callback, path=text_of(path), flags=flags, mode=0o666, make=make)
     loop = get_loop()
     name = text_of(path)
-    return begin(loop, "read_file", callback, file_jobs.read_file, pool_of(loop), os.fsencode(name), name)
+    return begin(loop, "fs.read_file", callback, RequestFuture, file_jobs.read_file, pool_of(loop), os.fsencode(name), name)
 
 
 @overload
