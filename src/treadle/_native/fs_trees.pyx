@@ -368,6 +368,9 @@ cdef bint begin_rm(FsJob *job) noexcept nogil:
         fail(job, EBUSY if job.path[0] == b"/" and size == 1 else EINVAL)
         return False
     fd = openat(AT_FDCWD, job.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    if fd < 0 and errno != EACCES:
+        fail(job, errno)
+        return False
     if fd < 0:
         if unlinkat(AT_FDCWD, job.path, AT_REMOVEDIR) < 0:      # one that is empty needs no look inside
             fail(job, EACCES if errno == ENOTEMPTY else errno)
