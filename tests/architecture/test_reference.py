@@ -11,7 +11,7 @@ import pytest
 
 import treadle
 from treadle import (
-    child_process, context, crypto, diagnostics_channel, dns, events, http, loop, net, perf, pool, streams, timers, zlib,
+    child_process, context, crypto, diagnostics_channel, dns, events, fs, http, loop, net, perf, pool, streams, timers, zlib,
 )
 from treadle.cli import main
 
@@ -30,7 +30,7 @@ MEMBERS = {
         events.AbortController,
         events.AbortSignal,
     ),
-    "fs": (),
+    "fs": (fs.FileHandle, fs.Stats, fs.Dirent),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),
     "net": (net.Socket, net.Server, net.SocketStatistics, net.ServerStatistics),
@@ -38,8 +38,13 @@ MEMBERS = {
     "pool": (pool.PoolStatistics, pool.KindStatistics, pool.LaneStatistics),
     "process": (),
     "streams": (
-        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics,
-        streams.WritableStatistics, streams.DuplexStatistics,
+        streams.Readable,
+        streams.Writable,
+        streams.Duplex,
+        streams.Transform,
+        streams.ReadableStatistics,
+        streams.WritableStatistics,
+        streams.DuplexStatistics,
     ),
     "timers": (timers.Timeout, timers.Immediate),
     "zlib": (zlib.Gzip,),

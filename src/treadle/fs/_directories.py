@@ -7,10 +7,11 @@ are raised at once, see open(). A path that comes out is bytes if bytes went in,
 """
 
 import asyncio
-from typing import Any, overload
+from typing import Any, AnyStr, Literal, overload
 
+from treadle._native.file_facts import Dirent
 from treadle.fs._arguments import mode_of
-from treadle.fs._starting import Callback, Path, start, text_of
+from treadle.fs._starting import Callback, Path, PathOf, start, text_of
 
 __all__ = ["mkdir", "mkdtemp", "readdir", "rm", "rmdir"]
 
@@ -18,20 +19,22 @@ MKDTEMP_LETTERS = 6  # mkdtemp(3)
 
 
 @overload
-def mkdir(path: Path, callback: None = None, *, mode: int | str = 0o777, recursive: bool = False) -> asyncio.Future[Any]: ...
+def mkdir(
+    path: PathOf[AnyStr], callback: None = None, *, mode: int | str = 0o777, recursive: bool = False
+) -> asyncio.Future[AnyStr | None]: ...
 @overload
-def mkdir(path: Path, callback: Callback[Any], *, mode: int | str = 0o777, recursive: bool = False) -> None: ...
-def mkdir(path: Path, callback: Callback[Any] | None = None, *, mode: int | str = 0o777, recursive: bool = False) -> Any:
+def mkdir(path: PathOf[AnyStr], callback: Callback[AnyStr], *, mode: int | str = 0o777, recursive: bool = False) -> None: ...
+def mkdir(path: PathOf[Any], callback: Callback[Any] | None = None, *, mode: int | str = 0o777, recursive: bool = False) -> Any:
     """Make a directory. recursive: its parents, too, and none that is there is an error; the result is the path of the first that
     was made, or None. mode: of all of them, less the umask."""
     return start("mkdir", callback, path=text_of(path), mode=mode_of(mode), is_recursive=recursive)
 
 
 @overload
-def mkdtemp(prefix: Path, callback: None = None) -> asyncio.Future[Any]: ...
+def mkdtemp(prefix: PathOf[AnyStr], callback: None = None) -> asyncio.Future[AnyStr]: ...
 @overload
-def mkdtemp(prefix: Path, callback: Callback[Any]) -> None: ...
-def mkdtemp(prefix: Path, callback: Callback[Any] | None = None) -> Any:
+def mkdtemp(prefix: PathOf[AnyStr], callback: Callback[AnyStr]) -> None: ...
+def mkdtemp(prefix: PathOf[Any], callback: Callback[Any] | None = None) -> Any:
     """Make a directory that nobody else has, and only its user may enter, with six letters behind the prefix: "/tmp/upload-"
     gives "/tmp/upload-a8Ft2x". Nobody removes it for you."""
     return start("mkdtemp", callback, path=text_of(prefix), spare=MKDTEMP_LETTERS)
@@ -39,12 +42,20 @@ def mkdtemp(prefix: Path, callback: Callback[Any] | None = None) -> Any:
 
 @overload
 def readdir(
-    path: Path, callback: None = None, *, with_file_types: bool = False, recursive: bool = False
-) -> asyncio.Future[list[Any]]: ...
+    path: PathOf[AnyStr], callback: None = None, *, with_file_types: Literal[False] = False, recursive: bool = False
+) -> asyncio.Future[list[AnyStr]]: ...
 @overload
-def readdir(path: Path, callback: Callback[list[Any]], *, with_file_types: bool = False, recursive: bool = False) -> None: ...
 def readdir(
-    path: Path, callback: Callback[list[Any]] | None = None, *, with_file_types: bool = False, recursive: bool = False
+    path: Path, callback: None = None, *, with_file_types: Literal[True], recursive: bool = False
+) -> asyncio.Future[list[Dirent]]: ...
+@overload
+def readdir(
+    path: PathOf[AnyStr], callback: Callback[list[AnyStr]], *, with_file_types: Literal[False] = False, recursive: bool = False
+) -> None: ...
+@overload
+def readdir(path: Path, callback: Callback[list[Dirent]], *, with_file_types: Literal[True], recursive: bool = False) -> None: ...
+def readdir(
+    path: PathOf[Any], callback: Callback[list[Any]] | None = None, *, with_file_types: bool = False, recursive: bool = False
 ) -> Any:
     """What is in a directory, by name: a list of names, or with_file_types of Dirents. recursive: and all below, as names from
     `path` on, breadth first; symbolic links are listed, never followed."""

@@ -6,9 +6,9 @@ at once, see open(). A path that comes out is bytes if bytes went in, else str. 
 """
 
 import asyncio
-from typing import Any, overload
+from typing import Any, AnyStr, overload
 
-from treadle.fs._starting import Callback, Path, start, text_of
+from treadle.fs._starting import Callback, Path, PathOf, start, text_of
 
 __all__ = ["link", "readlink", "realpath", "rename", "symlink", "unlink"]
 
@@ -50,18 +50,18 @@ def symlink(target: Path, path: Path, callback: Callback[None] | None = None) ->
 
 
 @overload
-def readlink(path: Path, callback: None = None) -> asyncio.Future[Any]: ...
+def readlink(path: PathOf[AnyStr], callback: None = None) -> asyncio.Future[AnyStr]: ...
 @overload
-def readlink(path: Path, callback: Callback[Any]) -> None: ...
-def readlink(path: Path, callback: Callback[Any] | None = None) -> Any:
+def readlink(path: PathOf[AnyStr], callback: Callback[AnyStr]) -> None: ...
+def readlink(path: PathOf[Any], callback: Callback[Any] | None = None) -> Any:
     """What a symbolic link says."""
     return start("readlink", callback, path=text_of(path))
 
 
 @overload
-def realpath(path: Path, callback: None = None) -> asyncio.Future[Any]: ...
+def realpath(path: PathOf[AnyStr], callback: None = None) -> asyncio.Future[AnyStr]: ...
 @overload
-def realpath(path: Path, callback: Callback[Any]) -> None: ...
-def realpath(path: Path, callback: Callback[Any] | None = None) -> Any:
+def realpath(path: PathOf[AnyStr], callback: Callback[AnyStr]) -> None: ...
+def realpath(path: PathOf[Any], callback: Callback[Any] | None = None) -> Any:
     """The path without links, `.` and `..`, from the root on. Source: realpath(3)."""
     return start("realpath", callback, path=text_of(path))

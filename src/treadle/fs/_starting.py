@@ -5,62 +5,50 @@ Not here: what is done (_native.fs_jobs), what is checked before (the functions 
 
 import os
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, AnyStr, Final, TypeAlias, TypeVar
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native import fs_jobs
-from treadle._native.pool import PoolSaturated, Request
+from treadle._native.pool import PoolSaturated
 from treadle.loop.current import get_loop
-from treadle.loop.event_loop import EventLoop
 from treadle.pool import RequestFuture, pool_of
 
-__all__ = ["Callback", "Path", "begin", "start", "text_of"]
+__all__ = ["Callback", "Path", "PathOf", "pool_saturated", "start", "text_of"]
 
 T = TypeVar("T")
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+PathOf: TypeAlias = AnyStr | os.PathLike[AnyStr]  # of which paths come out as they went in
 Callback = Callable[[OSError | None, T | None], object]
 
 OPERATIONS: Final = fs_jobs.OPERATIONS
 
 
 def start(
-    operation: str,
-    callback: Callback[Any] | None,
-    *,
-    future_type: type[RequestFuture[Any]] = RequestFuture,
-    **arguments: Any,
+    name: str, callback: Callback[Any] | None, future_type: type[RequestFuture[Any]] = RequestFuture, **arguments: Any
 ) -> Any:
     """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
     future."""
     loop = get_loop()
-    native = OPERATIONS[operation]
-    return begin(loop, native.kind, callback, future_type, fs_jobs.start, pool_of(loop), native, **arguments)
-
-
-def begin(
-    loop: EventLoop,
-    kind: str,
-    callback: Callback[Any] | None,
-    future_type: type[RequestFuture[Any]],
-    submit: Callable[..., Request],
-    *front: Any,
-    **arguments: Any,
-) -> Any:
-    """The same for any native function that takes a callback behind `front`, and is_awaited."""
-    future = None
+    operation = OPERATIONS[name]
+    future: RequestFuture[Any] | None = None
     try:
         if callback is None:
             future = future_type(loop=loop)
-            request = future.request = submit(*front, future.settle, is_awaited=True, **arguments)
+            request = future.request = fs_jobs.start(pool_of(loop), operation, future.settle, is_awaited=True, **arguments)
         else:
             require_callable(callback, "callback")
-            request = submit(*front, callback, is_awaited=False, **arguments)
+            request = fs_jobs.start(pool_of(loop), operation, callback, **arguments)
     except PoolSaturated as saturated:
-        raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
+        raise pool_saturated(saturated) from None
     if loop.tracer is not None:
-        loop.tracer.scheduled(request, kind)
+        loop.tracer.scheduled(request, operation.kind.removeprefix("fs."))
     return future
+
+
+def pool_saturated(saturated: PoolSaturated) -> TreadleError:
+    """What the user hears of it."""
+    return TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0])
 
 
 def text_of(path: Path) -> str | bytes:

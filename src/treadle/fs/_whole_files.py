@@ -4,13 +4,14 @@ Not here: the jobs (_native.file_jobs, _native.fs_transfers, _native.fs_copies);
 """
 
 import asyncio
-import os
 from typing import Any, overload
 
+from treadle._base.arguments import require_callable
 from treadle._native import file_jobs
+from treadle._native.pool import PoolSaturated
 from treadle.fs._arguments import Data, bytes_of, flags_of, in_range, mode_of, text_maker
 from treadle.fs._file_handle import FileHandle
-from treadle.fs._starting import Callback, Path, begin, start, text_of
+from treadle.fs._starting import Callback, Path, pool_saturated, start, text_of
 from treadle.loop.current import get_loop
 from treadle.pool import RequestFuture, pool_of
 
@@ -46,15 +47,29 @@ def read_file(
 
     Today: up to 256 KiB cost one job; larger files are read in turns of 4 MiB, between which other jobs go first.
     """
+    if encoding is not None or flag != "r" or isinstance(path, FileHandle):
+        return _read_otherwise(path, callback, encoding, flag)
+    loop = get_loop()
+    future: RequestFuture[bytes] | None = None
+    try:
+        if callback is None:
+            future = RequestFuture(loop=loop)
+            request = future.request = file_jobs.read_file(pool_of(loop), text_of(path), future.settle, is_awaited=True)
+        else:
+            require_callable(callback, "callback")
+            request = file_jobs.read_file(pool_of(loop), text_of(path), callback)
+    except PoolSaturated as saturated:
+        raise pool_saturated(saturated) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(request, "read_file")
+    return future
+
+
+def _read_otherwise(path: Path | FileHandle, callback: Any, encoding: str | None, flag: str | int) -> Any:
     if isinstance(path, FileHandle):
         return path.read_file(callback, encoding=encoding)
-    make = text_maker(encoding)
-    flags = flags_of(flag, "flag")
-    if make is not None or flags != os.O_RDONLY:
-        return start("read_file", callback, path=text_of(path), flags=flags, mode=0o666, make=make)
-    loop = get_loop()
-    name = text_of(path)
-    return begin(loop, "fs.read_file", callback, RequestFuture, file_jobs.read_file, pool_of(loop), os.fsencode(name), name)
+    flags, make = flags_of(flag, "flag"), text_maker(encoding)
+    return start("read_file", callback, path=text_of(path), flags=flags, mode=0o666, make=make)
 
 
 @overload
