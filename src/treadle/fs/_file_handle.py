@@ -10,6 +10,8 @@ import asyncio
 import errno
 import warnings
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, Final, Self, overload
 
 from treadle._base.arguments import require_callable
@@ -44,9 +46,9 @@ class FileHandle:
 
     Each method begins at once, and returns a future, or with a callback None; callback(error, result) comes in the poll phase.
     Errors are OSError with errno, strerror and the path as filename. Raised at once: OSError EBADF where it was closed,
-    TypeError, and TreadleError (ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_POOL_SATURATED, ERR_NO_LOOP). Cancelling a future
-    drops the result, and the operation if no thread has taken it. Several reads or writes without a position may be done in any
-    order: await one before the next. Use it in the loop's thread only.
+    TypeError, BufferError (memory that is read-only, or in pieces), and TreadleError (ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE,
+    ERR_POOL_SATURATED, ERR_NO_LOOP). Cancelling a future drops the result, and the operation if no thread has taken it. Several
+    reads or writes without a position may be done in any order: await one before the next. Use it in the loop's thread only.
     """
 
     def __init__(self) -> None:
@@ -287,8 +289,8 @@ class FileHandle:
     @overload
     def close(self, callback: Callback[None]) -> None: ...
     def close(self, callback: Callback[None] | None = None) -> Any:
-        """Close it, behind the operations under way; what is begun from now on is refused. A second call waits for the same, or
-        does nothing. Cancelling the future changes nothing: the file is closed.
+        """Close it, behind the operations under way; what is begun from now on is refused. A second call waits for the same; of
+        one that is closed already the callback is a microtask. Cancelling the future changes nothing: the file is closed.
 
         A thread that is stuck in an operation that was cancelled is not waited for: the descriptor goes when it comes back."""
         loop = get_loop()
@@ -298,6 +300,9 @@ class FileHandle:
             callback = _settler(future)
         else:
             require_callable(callback, "callback")
+            in_context = _InContext(callback)
+            in_context.context = copy_context()
+            callback = in_context
         if self.fd < 0 and self._waiting is None:
             loop.call_soon(callback, None, None)
             return future
@@ -324,8 +329,10 @@ class FileHandle:
             raise OSError(errno.EBADF, "The file was closed", self._path)
         if callback is not None:
             require_callable(callback, "callback")
+            ending = _Ending(callback)
+            ending.handle = self
             self._under_way += 1  # ORDER: first, since a callback that is refused tells of its end as well
-            return start(operation, _Ending(self, callback), descriptor=self._descriptor, path=self._path, **arguments)
+            return start(operation, ending, descriptor=self._descriptor, path=self._path, **arguments)
         future = start(operation, None, future_type=_Operation, descriptor=self._descriptor, path=self._path, **arguments)
         future.handle = self
         self._under_way += 1
@@ -357,19 +364,15 @@ class _Operation(RequestFuture[Any]):
             handle._on_over()
 
 
-class _Ending:
+class _Ending(partial[object]):
     """A callback of the user's, and the end of an operation: also where the callback is let go of unheard, since the program has
     ended. Invariant: the handle is told once."""
 
-    __slots__ = ("__wrapped__", "_handle")
+    handle: FileHandle | None = None
 
-    def __init__(self, handle: FileHandle, callback: Callback[Any]) -> None:
-        self._handle: FileHandle | None = handle
-        self.__wrapped__ = callback
-
-    def __call__(self, error: OSError | None, result: Any) -> None:
+    def __call__(self, error: OSError | None, result: Any) -> object:
         self._tell()
-        self.__wrapped__(error, result)
+        return super().__call__(error, result)
 
     def __del__(self) -> None:
         try:
@@ -378,9 +381,18 @@ class _Ending:
             pass  # the loop is closed: the descriptor goes with its handle
 
     def _tell(self) -> None:
-        handle, self._handle = self._handle, None
+        handle, self.handle = self.handle, None
         if handle is not None:
             handle._on_over()
+
+
+class _InContext(partial[object]):
+    """A callback that is called by another's request, in the context of who gave it."""
+
+    context: Context
+
+    def __call__(self, error: OSError | None, result: None) -> object:
+        return self.context.run(super().__call__, error, result)
 
 
 def _settler(future: asyncio.Future[None]) -> Callback[None]:

@@ -4,6 +4,7 @@ Not here: what Node says to each call (tests/conformance/fs), disks that are ful
 """
 
 import asyncio
+import contextvars
 import errno
 import gc
 import os
@@ -438,3 +439,21 @@ def test_a_program_that_has_ended_does_not_wait_for_callbacks_that_it_drops(door
     with pytest.raises(ValueError, match="the end"):
         treadle.run(main)
     assert log == []
+
+
+def test_callbacks_run_in_the_context_that_they_were_given_in(file: Path) -> None:
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="none")
+    log: list[str] = []
+
+    async def main() -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        handle = await fs.open(file)
+        for text, call in (("stat", handle.stat), ("first", handle.close), ("second", handle.close)):
+            context = contextvars.copy_context()
+            context.run(name.set, text)
+            context.run(call, lambda error, result: log.append(name.get()))  # type: ignore[arg-type]
+        handle.close(lambda error, result: done.set_result(None))
+        await done
+
+    run(main)
+    assert log == ["stat", "first", "second"]
