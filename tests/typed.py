@@ -23,7 +23,7 @@ async def files() -> None:
     assert_type(await fs.read_file("path", encoding="utf8"), str)
     assert_type(await fs.readdir("path"), list[str])
     assert_type(await fs.readdir(b"path"), list[bytes])
-    assert_type(await fs.readdir("path", with_file_types=True), list[fs.Dirent])
+    assert_type(await fs.readdir("path", with_file_types=True), list[fs.Dirent[str]])
     assert_type(await fs.realpath(b"path"), bytes)
     assert_type(await fs.mkdir("path", recursive=True), str | None)
     assert_type(await fs.mkdtemp("path"), str)

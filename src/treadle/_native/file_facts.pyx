@@ -3,6 +3,8 @@
 Both know what kind of file it is. Immutable. Source: Node, fs.Stats and fs.Dirent; statx(2), readdir(3).
 Not here: asking for them (fs_calls, fs_trees).
 """
+from types import GenericAlias
+
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from posix.stat cimport S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
@@ -121,6 +123,10 @@ def _stats(facts):
 @cython.auto_pickle(False)
 cdef class Dirent(FileKind):
     """An entry of a directory: its name, the path of the directory that it is in, and what kind of file it is."""
+
+    def __class_getitem__(cls, text):
+        """Dirent[str], Dirent[bytes]: for annotations."""
+        return GenericAlias(cls, text)
 
     def __reduce__(self):
         return _dirent, (self.name, self.parent_path, self.kind)

@@ -46,14 +46,16 @@ def readdir(
 ) -> asyncio.Future[list[AnyStr]]: ...
 @overload
 def readdir(
-    path: Path, callback: None = None, *, with_file_types: Literal[True], recursive: bool = False
-) -> asyncio.Future[list[Dirent]]: ...
+    path: PathOf[AnyStr], callback: None = None, *, with_file_types: Literal[True], recursive: bool = False
+) -> asyncio.Future[list[Dirent[AnyStr]]]: ...
 @overload
 def readdir(
     path: PathOf[AnyStr], callback: Callback[list[AnyStr]], *, with_file_types: Literal[False] = False, recursive: bool = False
 ) -> None: ...
 @overload
-def readdir(path: Path, callback: Callback[list[Dirent]], *, with_file_types: Literal[True], recursive: bool = False) -> None: ...
+def readdir(
+    path: PathOf[AnyStr], callback: Callback[list[Dirent[AnyStr]]], *, with_file_types: Literal[True], recursive: bool = False
+) -> None: ...
 def readdir(
     path: PathOf[Any], callback: Callback[list[Any]] | None = None, *, with_file_types: bool = False, recursive: bool = False
 ) -> Any:

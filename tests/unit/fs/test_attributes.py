@@ -77,6 +77,7 @@ def test_facts_travel(file: Path) -> None:
             assert (again.size, again.mtime_ns, again.is_file(), repr(again)) == (7, stats.mtime_ns, True, repr(stats))
         again = pickle.loads(pickle.dumps(entry))
         assert (again.name, again.parent_path, again.is_file()) == ("file", str(file.parent), True)
+        assert fs.Dirent[bytes].__origin__ is fs.Dirent
         with pytest.raises(TypeError):
             fs.Stats()
         with pytest.raises(AttributeError):
