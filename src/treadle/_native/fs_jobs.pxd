@@ -2,6 +2,7 @@
 from cpython.object cimport PyObject
 
 from treadle._native.fs_job cimport FsJob, Perform
+from treadle._native.open_files cimport Descriptor
 from treadle._native.pool cimport Request
 
 cdef enum Answer:
@@ -26,6 +27,7 @@ cdef Operation new_operation(str kind, Perform perform, Answer answer)
 
 cdef class FsRequest(Request):
     cdef Operation operation
+    cdef Descriptor descriptor  # that it counts for, until it is settled or let go of; None: none
     cdef object make            # None, or what makes the result out of the answer
     cdef object filename        # as the user gave it: for errors, and for the kind of the paths that come out
     cdef object filename2
@@ -42,3 +44,4 @@ cdef class FsRequest(Request):
     cdef object take_content(self, FsJob *job)
     cdef list names_of(self, FsJob *job, bint are_dirents)
     cdef void release_memory(self) noexcept
+    cdef int leave_descriptor(self) except -1

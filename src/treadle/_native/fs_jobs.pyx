@@ -8,6 +8,7 @@ fs_transfers, fs_trees, fs_copies), flags and encodings, and other things that u
 """
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
@@ -191,11 +192,17 @@ def start(
                 descriptor.file = NULL
             else:
                 keep_file(job.file)
+                request.descriptor = descriptor
+                descriptor.enter()
     except BaseException:
         free_fs_job(job)
         request.release_memory()
         raise
-    pool.submit(request, &job.job, is_close)    # what is given back is always taken
+    try:
+        pool.submit(request, &job.job, is_close)    # what is given back is always taken
+    except BaseException:
+        request.release()
+        raise
     return request
 
 
@@ -280,11 +287,13 @@ cdef class FsRequest(Request):
         cdef FsJob *job = <FsJob *>base
         if job.error:
             self.args = (self.error_of(job), None)
+            self.leave_descriptor()
             return True
         try:
             if job.wants_room:
                 self.make_room(job)
                 return False
+            self.leave_descriptor()
             answer = self.answer_of(job)
             self.args = (None, answer if self.make is None else self.make(answer))
         except MemoryError:
@@ -374,8 +383,18 @@ cdef class FsRequest(Request):
                 PyBuffer_Release(&buffers[index])
             PyMem_Free(buffers)
 
+    cdef int leave_descriptor(self) except -1:
+        cdef Descriptor descriptor = self.descriptor
+        self.descriptor = None
+        return 0 if descriptor is None else descriptor.leave()
+
     cdef void release(self) noexcept:
         self.release_memory()
+        try:
+            self.leave_descriptor()
+        except Exception as error:
+            PyErr_SetObject(type(error), error)
+            PyErr_WriteUnraisable(self)
         self.make = None
         self.filename = None
         self.filename2 = None

@@ -12,5 +12,10 @@ cdef int let_go_file(OpenFile *file) noexcept nogil     # the errno of close(2),
 
 cdef class Descriptor:
     cdef OpenFile *file     # NULL once taken
+    cdef readonly int under_way     # requests on it that somebody waits for
+    cdef public object on_idle      # called once, as on_idle(), when there are none any more; or None
+
+    cdef void enter(self) noexcept
+    cdef int leave(self) except -1
 
 cdef Descriptor new_descriptor(OpenFile *file)

@@ -41,7 +41,8 @@ cdef int let_go_file(OpenFile *file) noexcept nogil:
 
 
 cdef class Descriptor:
-    """One user of an open file, on the loop's thread. Made by a job that opens a file; lets go of it when it is collected."""
+    """One user of an open file, on the loop's thread, and how many requests are under way on it. Made by a job that opens a file;
+    lets go of it when it is collected."""
 
     def __init__(self):
         raise TypeError("descriptors are made by the jobs that open files")
@@ -56,6 +57,17 @@ cdef class Descriptor:
     def fd(self):
         """The number; -1 once it was handed to a job that closes it."""
         return self.file.fd if self.file is not NULL else -1
+
+    cdef void enter(self) noexcept:
+        self.under_way += 1
+
+    cdef int leave(self) except -1:
+        self.under_way -= 1
+        on_idle = self.on_idle
+        if self.under_way == 0 and on_idle is not None:
+            self.on_idle = None
+            on_idle()
+        return 0
 
 
 cdef Descriptor new_descriptor(OpenFile *file):

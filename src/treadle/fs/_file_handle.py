@@ -32,7 +32,6 @@ from treadle.fs._arguments import (
 )  # fmt: skip
 from treadle.fs._starting import Callback, start
 from treadle.loop.current import get_loop
-from treadle.pool import RequestFuture
 
 __all__ = ["FileHandle"]
 
@@ -56,7 +55,6 @@ class FileHandle:
 
     _descriptor: Descriptor
     _path: str | bytes
-    _under_way: int  # operations that somebody waits for
     _waiting: list[Callable[[OSError | None, None], object]] | None  # None: close() was not called yet
 
     @classmethod
@@ -64,7 +62,6 @@ class FileHandle:
         handle = cls.__new__(cls)
         handle._descriptor = descriptor
         handle._path = path
-        handle._under_way = 0
         handle._waiting = None
         return handle
 
@@ -306,16 +303,24 @@ class FileHandle:
         if self.fd < 0 and self._waiting is None:
             loop.call_soon(callback, None, None)
             return future
-        if self._waiting is None:
-            self._waiting = []
-        self._waiting.append(callback)
-        if len(self._waiting) == 1:
-            self._close_if_idle()
+        if self._waiting is not None:
+            self._waiting.append(callback)
+            return future
+        self._waiting = [callback]
+        if self._descriptor.under_way:
+            self._descriptor.on_idle = self._close_behind_others
+        else:
+            self._close()
         return future
 
-    def _close_if_idle(self) -> None:
-        if self._waiting and self._under_way == 0 and self.fd >= 0:
-            start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+    def _close(self) -> None:
+        start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+
+    def _close_behind_others(self) -> None:
+        try:
+            self._close()
+        except TreadleError:
+            pass  # ERR_NO_LOOP: they were let go of as the loop was closed. The descriptor goes with this handle
 
     def _on_closed(self, error: OSError | None, result: None) -> None:
         waiting, self._waiting = self._waiting, None
@@ -327,63 +332,7 @@ class FileHandle:
     def _start(self, operation: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
         if self._waiting is not None or self.fd < 0:
             raise OSError(errno.EBADF, "The file was closed", self._path)
-        if callback is not None:
-            require_callable(callback, "callback")
-            ending = _Ending(callback)
-            ending.handle = self
-            self._under_way += 1  # ORDER: first, since a callback that is refused tells of its end as well
-            return start(operation, ending, descriptor=self._descriptor, path=self._path, **arguments)
-        future = start(operation, None, future_type=_Operation, descriptor=self._descriptor, path=self._path, **arguments)
-        future.handle = self
-        self._under_way += 1
-        return future
-
-    def _on_over(self) -> None:
-        self._under_way -= 1
-        self._close_if_idle()
-
-
-class _Operation(RequestFuture[Any]):
-    """An operation that is awaited. Invariant: the handle is told of its end once."""
-
-    handle: FileHandle | None = None
-
-    def settle(self, error: BaseException | None, result: Any = None) -> None:
-        self._tell()
-        super().settle(error, result)
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        is_cancelled = super().cancel(msg)
-        if is_cancelled:
-            self._tell()
-        return is_cancelled
-
-    def _tell(self) -> None:
-        handle, self.handle = self.handle, None
-        if handle is not None:
-            handle._on_over()
-
-
-class _Ending(partial[object]):
-    """A callback of the user's, and the end of an operation: also where the callback is let go of unheard, since the program has
-    ended. Invariant: the handle is told once."""
-
-    handle: FileHandle | None = None
-
-    def __call__(self, error: OSError | None, result: Any) -> object:
-        self._tell()
-        return super().__call__(error, result)
-
-    def __del__(self) -> None:
-        try:
-            self._tell()
-        except (TreadleError, RuntimeError):
-            pass  # the loop is closed: the descriptor goes with its handle
-
-    def _tell(self) -> None:
-        handle, self.handle = self.handle, None
-        if handle is not None:
-            handle._on_over()
+        return start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
 
 
 class _InContext(partial[object]):

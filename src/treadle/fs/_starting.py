@@ -24,9 +24,7 @@ Callback = Callable[[OSError | None, T | None], object]
 OPERATIONS: Final = fs_jobs.OPERATIONS
 
 
-def start(
-    name: str, callback: Callback[Any] | None, future_type: type[RequestFuture[Any]] = RequestFuture, **arguments: Any
-) -> Any:
+def start(name: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
     """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
     future."""
     loop = get_loop()
@@ -34,7 +32,7 @@ def start(
     future: RequestFuture[Any] | None = None
     try:
         if callback is None:
-            future = future_type(loop=loop)
+            future = RequestFuture(loop=loop)
             request = future.request = fs_jobs.start(pool_of(loop), operation, future.settle, is_awaited=True, **arguments)
         else:
             require_callable(callback, "callback")
