@@ -7,10 +7,10 @@ import datetime
 import math
 import os
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from treadle._base.errors import TreadleError
-from treadle.streams._text import decode, encode, known_encoding
 
 __all__ = [
     "Data",
@@ -33,6 +33,7 @@ INT64_MAX: Final = 2**63 - 1
 ID_MAX: Final = 2**32 - 1  # of users and groups; -1 leaves one as it is
 TIME_S_MAX: Final = 9_223_372_036  # in seconds, the year 2262: what fits 64 bits of ns
 
+_UTF8: Final = ("utf8", "utf-8")
 _CREATE: Final = os.O_CREAT | os.O_WRONLY
 _CREATE_BOTH: Final = os.O_CREAT | os.O_RDWR
 FLAGS: Final = {
@@ -115,7 +116,14 @@ def bytes_of(data: Data, encoding: str | None = None) -> Any:
     """What is written: text in that encoding (utf8), else memory as it is. Raises TreadleError: ERR_UNKNOWN_ENCODING,
     ERR_INVALID_ARG_TYPE."""
     if isinstance(data, str):
-        return encode(data, "utf8" if encoding is None else encoding)
+        if encoding is None or encoding in _UTF8:
+            try:
+                return data.encode()
+            except UnicodeEncodeError:
+                encoding = "utf8"  # a lone surrogate, which has its own way
+        from treadle.streams._text import encode  # as late, since all of streams comes with it
+
+        return encode(data, encoding)
     buffer: object = data
     try:
         memoryview(buffer)  # type: ignore[arg-type]
@@ -126,9 +134,17 @@ def bytes_of(data: Data, encoding: str | None = None) -> Any:
     return data
 
 
-def text_maker(encoding: str | None) -> Any:
+def text_maker(encoding: str | None) -> Callable[[bytes], str] | None:
     """What turns bytes into text of that encoding; None where they stay bytes. Raises TreadleError: ERR_UNKNOWN_ENCODING."""
     if encoding is None:
         return None
+    if encoding in _UTF8:
+        return _text_of_utf8
+    from treadle.streams._text import decode, known_encoding
+
     name = known_encoding(encoding)
     return lambda data: decode(data, name)
+
+
+def _text_of_utf8(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
