@@ -1,6 +1,7 @@
 """Jobs that are one system call, or one function of the C library.
 
-A call that a signal has cut short is made again by whoever runs the job (fs_jobs); close(2) never is, see open_files.
+A call that a signal has cut short, if the system does not make it again by itself, is made again by whoever runs the job
+(fs_jobs); close(2) never is, see open_files.
 Source: the man pages; libuv's uv_fs_* for what Node makes of them. Not here: reading and writing (fs_transfers), what walks
 through directories (fs_trees), copying (fs_copies).
 """
@@ -9,18 +10,17 @@ from libc.stdint cimport uint64_t
 from libc.stdio cimport rename
 from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
-from posix.fcntl cimport open
 from posix.stat cimport chmod, fchmod, struct_stat
 from posix.time cimport timespec
 from posix.unistd cimport access, fchown, fdatasync, fsync, ftruncate, link, readlink, rmdir, symlink, truncate, unlink
 
 from treadle._native.file_facts cimport statx_t, statx_time
-from treadle._native.fs_job cimport FsJob, append, done, fail, fd_of
+from treadle._native.fs_job cimport FsJob, append, done, fail, open_file
 from treadle._native.open_files cimport let_go_file
 from treadle._native.pool_threads cimport DONE, Outcome
 
 cdef extern from "<fcntl.h>" nogil:
-    int O_CLOEXEC, AT_FDCWD, AT_EMPTY_PATH
+    int AT_FDCWD, AT_EMPTY_PATH
 
 cdef extern from "<sys/stat.h>" nogil:
     unsigned int STATX_BASIC_STATS, STATX_BTIME
@@ -46,7 +46,7 @@ cdef enum:
 
 cdef Outcome perform_open(FsJob *job) noexcept nogil:
     # path, flags, mode
-    job.fd = open(job.path, job.flags | O_CLOEXEC, job.mode)
+    job.fd = open_file(job.path, job.flags, job.mode)
     return done(job, job.fd)
 
 

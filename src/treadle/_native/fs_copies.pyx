@@ -8,16 +8,13 @@ Source: Node, fs.copyFile (uv_fs_copyfile); copy_file_range(2), ioctl_ficlone(2)
 """
 from libc.errno cimport EINTR, EINVAL, EISDIR, ENOSYS, EOPNOTSUPP, EPERM, EXDEV, errno
 from libc.stdint cimport int64_t
-from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, open
+from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY
 from posix.stat cimport S_ISDIR, S_ISREG, fchmod, fstat, lstat, struct_stat
 from posix.unistd cimport ftruncate, read, unlink
 
-from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, has_step, is_abandoned
+from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, has_step, is_abandoned, open_file
 from treadle._native.fs_transfers cimport write_all
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
-
-cdef extern from "<fcntl.h>" nogil:
-    int O_CLOEXEC
 
 cdef extern from "<linux/fs.h>" nogil:
     unsigned long FICLONE
@@ -52,14 +49,14 @@ cdef bint begin(FsJob *job, bint *is_through) noexcept nogil:
     # Both files open, the target empty. False: it has failed, or they are the same.
     cdef struct_stat source
     cdef struct_stat target
-    job.fd = open(job.path, O_RDONLY | O_CLOEXEC)
+    job.fd = open_file(job.path, O_RDONLY, 0)
     if job.fd < 0 or fstat(job.fd, &source) < 0:
         fail(job, errno)
         return False
     if S_ISDIR(source.st_mode):
         fail(job, EISDIR)       # as read(2) would say, but before the target is emptied
         return False
-    job.fd2 = open(job.path2, O_WRONLY | O_CREAT | O_CLOEXEC | (O_EXCL if job.flags & COPY_EXCL else 0), source.st_mode & 0o777)
+    job.fd2 = open_file(job.path2, O_WRONLY | O_CREAT | (O_EXCL if job.flags & COPY_EXCL else 0), source.st_mode & 0o777)
     if job.fd2 < 0 or fstat(job.fd2, &target) < 0:
         fail(job, errno)
         return False

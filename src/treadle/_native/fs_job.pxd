@@ -68,6 +68,7 @@ cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, s
                        size_t spare_bytes) noexcept nogil
 cdef void free_fs_job(FsJob *job) noexcept nogil
 cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil     # False: no memory
+cdef int open_file(const char *path, int flags, unsigned int mode) noexcept nogil      # -1: errno says why
 cdef bint close_once(int *fd) noexcept nogil    # False: what was written may be lost, see errno
 cdef bint has_step(FsJob *job, size_t size) noexcept nogil      # False: no memory, and the job has failed
 

@@ -7,10 +7,14 @@ Not here: what is done (fs_calls, fs_transfers, fs_trees, fs_copies), who asks (
 from libc.errno cimport EINPROGRESS, EINTR, ENOMEM, errno
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
+from posix.fcntl cimport open
 from posix.unistd cimport close
 
 from treadle._native.open_files cimport let_go_file
 from treadle._native.pool_threads cimport pthread_mutex_destroy, pthread_mutex_init
+
+cdef extern from "<fcntl.h>" nogil:
+    int O_CLOEXEC
 
 cdef enum:
     TEXT_BYTES_MIN = 256
@@ -61,6 +65,14 @@ cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil:
     memcpy(text.bytes + text.size, bytes, size)
     text.size = wanted
     return True
+
+
+cdef int open_file(const char *path, int flags, unsigned int mode) noexcept nogil:
+    cdef int fd
+    while True:
+        fd = open(path, flags | O_CLOEXEC, mode)
+        if fd >= 0 or errno != EINTR:
+            return fd
 
 
 cdef bint close_once(int *fd) noexcept nogil:

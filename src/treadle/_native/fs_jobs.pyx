@@ -105,9 +105,9 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
     cdef Outcome outcome
     while True:
         outcome = job.perform(job)
-        if job.error != EINTR:
+        if job.error != EINTR or job.state is not NULL or job.fd >= 0 or job.text.size:
             return outcome
-        job.error = 0
+        job.error = 0       # nothing has come of it
 
 
 cdef void abandon_fs_job(Job *base) noexcept nogil:

@@ -11,15 +11,11 @@ Not here: read_file by a path, the quick way (file_jobs).
 from libc.errno cimport EFBIG, EINTR, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
-from posix.fcntl cimport open
 from posix.stat cimport S_ISREG, fstat, struct_stat
 from posix.unistd cimport SEEK_CUR, fsync, lseek, pread, pwrite, read, write
 
-from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step
+from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step, open_file
 from treadle._native.pool_threads cimport DONE, MORE, Outcome, pthread_mutex_lock, pthread_mutex_unlock
-
-cdef extern from "<fcntl.h>" nogil:
-    int O_CLOEXEC
 
 cdef enum:
     UNSIZED_BYTES = 64 * 1024               # the first read of a file that does not tell its size
@@ -132,9 +128,9 @@ cdef Outcome perform_read_file(FsJob *job) noexcept nogil:
 cdef Outcome open_to_read(FsJob *job) noexcept nogil:
     cdef struct_stat status
     cdef int64_t place
-    while job.file is NULL and job.fd < 0:
-        job.fd = open(job.path, job.flags | O_CLOEXEC, job.mode)
-        if job.fd < 0 and errno != EINTR:
+    if job.file is NULL:
+        job.fd = open_file(job.path, job.flags, job.mode)
+        if job.fd < 0:
             return fail(job, errno)
     if fstat(fd_of(job), &status) < 0:
         return fail(job, errno)
@@ -181,10 +177,9 @@ cdef Outcome perform_write_file(FsJob *job) noexcept nogil:
     # file; or path, flags, mode. views, is_flushed. All of it, or an error.
     cdef int64_t turn_end = job.result + TURN_BYTES
     if job.file is NULL and job.fd < 0:
-        while job.fd < 0:
-            job.fd = open(job.path, job.flags | O_CLOEXEC, job.mode)
-            if job.fd < 0 and errno != EINTR:
-                return fail(job, errno)
+        job.fd = open_file(job.path, job.flags, job.mode)
+        if job.fd < 0:
+            return fail(job, errno)
     while job.result < job.size:
         if job.result >= turn_end:
             return MORE

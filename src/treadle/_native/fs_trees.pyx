@@ -14,12 +14,12 @@ from libc.errno cimport (
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, strcmp, strlen
-from posix.fcntl cimport O_RDONLY, open
+from posix.fcntl cimport O_RDONLY
 from posix.stat cimport S_ISDIR, fstat, mkdir, stat, struct_stat
 from posix.types cimport dev_t, ino_t
 from posix.unistd cimport close
 
-from treadle._native.fs_job cimport TURN_ENTRIES, FsJob, Text, append, done, fail, is_abandoned
+from treadle._native.fs_job cimport TURN_ENTRIES, FsJob, Text, append, done, fail, is_abandoned, open_file
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
 
 cdef extern from "<fcntl.h>" nogil:
@@ -191,7 +191,7 @@ cdef void free_state(FsJob *job) noexcept nogil:
 
 cdef bint list_root(FsJob *job) noexcept nogil:
     # False: it has failed.
-    cdef int fd = open(job.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    cdef int fd = open_file(job.path, O_RDONLY | O_DIRECTORY, 0)
     if fd < 0:
         fail(job, errno)
         return False
