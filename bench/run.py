@@ -6,6 +6,7 @@
     python3 bench/run.py streams [options of streams/command.py]
     python3 bench/run.py memory [options of streams/memory.py]
     python3 bench/run.py pool [options of pool/command.py]
+    python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
@@ -19,6 +20,7 @@ import sys
 import http_hello
 import stages
 import starvation
+from compression import command as compression
 from loop import command as loop
 from pool import command as pool
 from streams import command as streams
@@ -35,6 +37,8 @@ def main() -> int:
         return memory.main(sys.argv[2:])
     if sys.argv[1:2] == ["pool"]:
         return pool.run(pool.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["compression"]:
+        return compression.run(compression.options(sys.argv[2:]))
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))

@@ -10,29 +10,19 @@ client that does not read pauses the file. What fails, or a client that leaves, 
 
 import os
 import re
-import zlib
 from pathlib import Path
 
-from treadle import http
-from treadle.streams import Readable, Transform, Writable, pipeline
+from treadle import http, zlib
+from treadle.streams import Readable, Writable, pipeline
 
 FOLDER = Path(os.environ.get("UPLOADS", "uploads"))
 NAME = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,99})")  # no folders, nothing hidden
-GZIP = 16 + zlib.MAX_WBITS  # zlib's word for a gzip header
-
-
-def gzip() -> Transform:
-    packer = zlib.compressobj(level=1, wbits=GZIP)
-    return Transform(
-        transform=lambda chunk, encoding, callback: callback(None, packer.compress(chunk)),
-        flush=lambda callback: callback(None, packer.flush()),
-    )
 
 
 async def take(req: http.IncomingMessage, res: http.ServerResponse, target: Path) -> None:
     part = target.with_suffix(f".{id(req):x}.part")  # a name of its own: two may send the same file at once
     try:
-        await pipeline(req, gzip(), Writable.from_(part.open("wb")))
+        await pipeline(req, zlib.create_gzip(), Writable.from_(part.open("wb")))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

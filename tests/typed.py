@@ -3,11 +3,34 @@
 from typing import assert_type
 
 import treadle
-from treadle import child_process, process, timers
+from treadle import child_process, fs, process, timers, zlib
 
 
 async def answer() -> int:
     return 42
+
+
+async def files() -> None:
+    async with await fs.open("path") as file:
+        assert_type(file, fs.FileHandle)
+        assert_type(await file.read(10, position=0), bytes)
+        assert_type(await file.read(bytearray(10)), int)
+        assert_type(await file.write("text"), int)
+        assert_type(await file.stat(), fs.Stats)
+        assert_type(await file.read_file(), bytes)
+        assert_type(await file.read_file(encoding="utf8"), str)
+    assert_type(await fs.read_file("path"), bytes)
+    assert_type(await fs.read_file("path", encoding="utf8"), str)
+    assert_type(await fs.readdir("path"), list[str])
+    assert_type(await fs.readdir(b"path"), list[bytes])
+    assert_type(await fs.readdir("path", with_file_types=True), list[fs.Dirent[str]])
+    assert_type(await fs.realpath(b"path"), bytes)
+    assert_type(await fs.mkdir("path", recursive=True), str | None)
+    assert_type(await fs.mkdtemp("path"), str)
+    fs.stat("path", lambda error, stats: None)
+    fs.stat("path", lambda: None)  # type: ignore[arg-type, misc]
+    fs.open("path", "r", callback=lambda error, file: None)
+    fs.write_file("path", 5)  # type: ignore[call-overload]
 
 
 async def main() -> None:
@@ -27,6 +50,14 @@ async def children() -> None:
     assert_type(await child_process.exec("ls", timeout=5), child_process.ExecResult)
     assert_type(child_process.exec("ls", callback=lambda error, result: None), child_process.ChildProcess)
     child_process.exec("ls", timeuot=5)  # type: ignore[call-overload]
+
+
+async def compress() -> None:
+    assert_type(await zlib.gzip("text", level=7), bytes)
+    assert_type(zlib.gunzip(b"packed", callback=lambda error, result: None), None)
+    assert_type(zlib.create_gzip(level=7, high_water_mark=1024), zlib.Gzip)
+    zlib.create_gunzip(level=7)  # type: ignore[call-arg]
+    await zlib.gzip(7)  # type: ignore[call-overload]
 
 
 def callbacks() -> None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         http,
         net,
         perf,
+        pool,
         process,
         timers,
-    )
+        zlib,
+    )  # fmt: skip
     from treadle._base.errors import TreadleError
     from treadle.context import AsyncLocalStorage
     from treadle.events import AbortController, AbortSignal
@@ -42,8 +44,8 @@ _HOMES = {
     "run": "treadle.loop",
 }
 _PACKAGES = (
-    "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool", "process",
-    "streams", "timers",
+    "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool",
+    "process", "streams", "timers", "zlib",
 )  # fmt: skip
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "run",
     "streams",
     "timers",
+    "zlib",
 ]
 
 

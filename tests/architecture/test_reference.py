@@ -17,6 +17,7 @@ from treadle import (
     diagnostics_channel,
     dns,
     events,
+    fs,
     http,
     loop,
     net,
@@ -24,6 +25,7 @@ from treadle import (
     pool,
     streams,
     timers,
+    zlib,
 )
 from treadle.cli import main
 
@@ -42,7 +44,7 @@ MEMBERS = {
         events.AbortController,
         events.AbortSignal,
     ),
-    "fs": (),
+    "fs": (fs.FileHandle, fs.Stats, fs.Dirent),
     "http": (http.Server, http.ServerStatistics, http.IncomingMessage, http.ServerResponse, http.Limits, http.Timeouts),
     "loop": (loop.EventLoop,),
     "net": (net.Socket, net.Server, net.SocketStatistics, net.ServerStatistics),
@@ -50,10 +52,16 @@ MEMBERS = {
     "pool": (pool.PoolStatistics, pool.KindStatistics, pool.LaneStatistics),
     "process": (),
     "streams": (
-        streams.Readable, streams.Writable, streams.Duplex, streams.Transform, streams.ReadableStatistics,
-        streams.WritableStatistics, streams.DuplexStatistics,
+        streams.Readable,
+        streams.Writable,
+        streams.Duplex,
+        streams.Transform,
+        streams.ReadableStatistics,
+        streams.WritableStatistics,
+        streams.DuplexStatistics,
     ),
     "timers": (timers.Timeout, timers.Immediate),
+    "zlib": (zlib.Gzip,),
 }
 INTERNAL = {  # of EventLoop: for treadle's own packages, as its page says
     "adopt_asyncio", "alarm_clock", "check_call", "check_duration", "close_core", "companions", "drop_waiting",

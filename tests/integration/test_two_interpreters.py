@@ -21,6 +21,7 @@ import os, sys
 sys.path[:0] = PATHS
 from treadle._native.faces import Faces
 from treadle._native.file_jobs import read_file
+from treadle._native.fs_jobs import OPERATIONS, start as start_operation
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
 from treadle._native.readable import ReadableCore
@@ -49,7 +50,28 @@ def on_data(error, data):
 
 def on_timeout():
     log.append("timeout of the read")
-    read_file(loop.pool, LARGE, lambda error, data: log.append(error or len(data)))
+    read_file(loop.pool, LARGE, on_large)
+
+def on_large(error, data):
+    log.append(error or len(data))
+    ask("stat", on_stats, path=LARGE)
+
+def on_stats(stats):
+    log.append(stats.size)
+    ask("open", on_file, path=FILE)
+
+def ask(operation, then, **arguments):
+    start_operation(loop.pool, OPERATIONS[operation], lambda error, answer: then(error or answer), **arguments)
+
+def on_file(descriptor):
+    def on_content(content):
+        log.append(content)
+        ask("close", lambda _: ask("readdir_types", on_entries, path=FOLDER), descriptor=descriptor)
+    ask("read", on_content, descriptor=descriptor, size=4, position=3)
+
+def on_entries(entries):
+    log.append([(entry.name, entry.is_file()) for entry in entries])
+    ask("unlink", lambda error: log.append(type(error).__name__), path=FOLDER + b"/none")
 
 def start():
     loop.set_immediate(on_immediate)
@@ -138,6 +160,10 @@ EXPECTED = [
     "immediate of the read",
     "timeout of the read",
     1_000_000,
+    1_000_000,
+    b"tent",
+    [(b"file", True), (b"large", True)],
+    "FileNotFoundError",
     "met c",
 ]
 
@@ -188,6 +214,7 @@ def files(tmp_path: Path) -> Iterator[dict[str, object]]:
         "PATHS": [path for path in sys.path if path],
         "FILE": os.fsencode(tmp_path / "file"),
         "LARGE": os.fsencode(tmp_path / "large"),
+        "FOLDER": os.fsencode(tmp_path),
     }
     assert sorted(os.listdir("/proc/self/fd")) == before
 

@@ -39,6 +39,17 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read it as a stream, or raise the limit on purpose",
         TREADLE,
     ),
+    "ERR_BROTLI_INVALID_PARAM": ErrorSpec(
+        "{parameter!r} is no parameter of brotli's that takes {received!r}",
+        "Take a constants.BROTLI_PARAM_..., with a value that its section of the reference allows",
+        NODE,
+        ValueError,
+    ),
+    "ERR_BUFFER_TOO_LARGE": ErrorSpec(
+        "The output is longer than the {limit} bytes allowed",
+        "Read it as a stream, or raise max_output_length if the source is trusted",
+        NODE,
+    ),
     "ERR_CHILD_PROCESS_FAILED": ErrorSpec(
         "The command has ended with {outcome}: {command}",
         "data has what it wrote: stdout and stderr",
@@ -355,5 +366,31 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Name it as the signal module does, in capitals: SIGTERM",
         NODE,
         TypeError,
+    ),
+    "ERR_ZSTD_INVALID_PARAM": ErrorSpec(
+        "{parameter!r} is no parameter of zstd's that takes {received!r}",
+        "Take a constants.ZSTD_c_... to compress, a constants.ZSTD_d_... to decompress",
+        NODE,
+        ValueError,
+    ),
+    "Z_BUF_ERROR": ErrorSpec(
+        "The compressed data is incomplete: {reason}",
+        "Look for who cut it off; finish_flush=constants.Z_SYNC_FLUSH lets it pass",
+        NODE,
+    ),
+    "Z_DATA_ERROR": ErrorSpec(
+        "The compressed data is of another format, or damaged: {reason}",
+        "Look at its first bytes, and at what the sender says that it is",
+        NODE,
+    ),
+    "Z_NEED_DICT": ErrorSpec(
+        "The data was compressed with a dictionary: {reason}",
+        "Give the same one as the option dictionary",
+        NODE,
+    ),
+    "Z_STREAM_ERROR": ErrorSpec(
+        "The stream takes no more: {reason}",
+        "Write before the last flush; begin anew by reset()",
+        NODE,
     ),
 }

@@ -15,6 +15,7 @@ cdef class TransformWritable(WritableState):
     cdef Py_ssize_t length_before   # what was buffered for reading when the hook got its chunk
     cdef bint passes_on             # the hook is PassThrough's; set with the first chunk
     cdef bint waits_for_read        # the readable side is full: the write is called back when somebody reads
+    cdef object when_read           # what the hook goes on with then, in the midst of a chunk; or None
 
     cdef int begin(self) except -1
     cdef bint has_own_final(self) except -1

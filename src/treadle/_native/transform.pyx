@@ -5,7 +5,8 @@
                      ▲                        │ full: the write is called back when somebody reads
                      └────────────────────────┘
 
-Invariants: the hook has one chunk at a time; what it pushes is bounded by the mark of the readable side and by what one chunk makes.
+Invariants: the hook has one chunk at a time; what it pushes is bounded by the mark of the readable side and by what one chunk makes,
+or by a part of that, where the hook waits between two parts (_when_read).
 Not here: the two sides (readable.pyx, writable.pyx), options (treadle.streams).
 Source: https://nodejs.org/api/stream.html#class-streamtransform; what is not written there was seen in Node 24.
 """
@@ -23,9 +24,13 @@ cdef class TransformReadable(ReadableState):
 
     cdef int call_read(self) except -1:
         cdef WritableState writable = writable_of(self.stream())
-        if isinstance(writable, TransformWritable) and (<TransformWritable>writable).waits_for_read:
-            (<TransformWritable>writable).waits_for_read = False
-            return writable.written(None)
+        if isinstance(writable, TransformWritable):
+            if (<TransformWritable>writable).waits_for_read:
+                (<TransformWritable>writable).waits_for_read = False
+                return writable.written(None)
+            if (<TransformWritable>writable).when_read is not None:
+                go_on, (<TransformWritable>writable).when_read = (<TransformWritable>writable).when_read, None
+                go_on()
         return 0
 
 
@@ -33,6 +38,10 @@ cdef class TransformWritable(WritableState):
     cdef int let_go_callbacks(self) except -1:
         self.transformed = None
         return WritableState.let_go_callbacks(self)
+
+    cdef int on_gone(self) except -1:
+        self.when_read = None       # not before: a flush hook may wait for it behind 'finish'
+        return WritableState.on_gone(self)
 
     cdef int call_write(self, chunk, encoding) except -1:
         if self.transformed is None:
@@ -137,6 +146,12 @@ cdef class TransformCore(StreamCore):
     def _pass_on(self, chunk, encoding, callback):
         """The hook of PassThrough."""
         callback(None, chunk)
+
+    def _when_read(self, go_on):
+        # go_on() when somebody reads: for a hook that has filled the readable side with a part of what one chunk makes. It has to
+        # push sooner or later before it waits again: that is when the next read() asks.
+        cdef TransformWritable writable = <TransformWritable?>writable_of(self)
+        writable.when_read = go_on
 
     def _transformed(self, error=None, data=None):      # positional arguments: quick_transformed()
         cdef TransformWritable writable = <TransformWritable?>writable_of(self)     # else its write hook is not of a Transform

@@ -124,8 +124,10 @@ class ChildProcess(EventEmitter):
         self.exit_code = -(self._failure.errno or 0)
         if self.stdin is not None:
             self.stdin.destroy()
-        self.emit("error", self._failure)
-        self._over()
+        try:
+            self.emit("error", self._failure)
+        finally:  # a listener that fails, or none: where the program goes on, it is closed all the same
+            self._over()
 
     # -- how it ends -----------------------------------------------------------------------------------------------
 
@@ -150,8 +152,10 @@ class ChildProcess(EventEmitter):
             self._end_limits()
         if self.stdin is not None:
             self.stdin.destroy()
-        self.emit("exit", self.exit_code, self.signal_code)
-        self._over()
+        try:
+            self.emit("exit", self.exit_code, self.signal_code)
+        finally:
+            self._over()
 
     def _over(self) -> None:
         self._loop.next_tick(self._let_flow_away)

@@ -1,8 +1,51 @@
-"""Files, read by the threads of the native pool: the loop's thread never waits for a disk. Source: Node, "fs".
+"""Files, by the threads of the native pool: the loop's thread never waits for a disk. Source: Node, "fs".
 
-Today: reading whole files. Not here: the jobs themselves (_native.file_jobs).
+    whole files       read_file, write_file, append_file, copy_file
+    an open file      open -> FileHandle
+    what is known     stat, lstat, access, and what changes it: chmod, chown, lchown, utimes, lutimes, truncate
+    names             rename, unlink, link, symlink, readlink, realpath
+    directories       mkdir, mkdtemp, readdir, rmdir, rm
+
+Each of these begins at once, and returns a future, or takes a callback. Not here: the jobs themselves (_native.fs_jobs).
 """
 
-from treadle.fs._read_file import read_file
+from treadle._native.file_facts import Dirent, Stats
+from treadle.fs import constants
+from treadle.fs._attributes import access, chmod, chown, lchown, lstat, lutimes, stat, truncate, utimes
+from treadle.fs._directories import mkdir, mkdtemp, readdir, rm, rmdir
+from treadle.fs._file_handle import FileHandle
+from treadle.fs._names import link, readlink, realpath, rename, symlink, unlink
+from treadle.fs._opening import open
+from treadle.fs._whole_files import append_file, copy_file, read_file, write_file
 
-__all__ = ["read_file"]
+__all__ = [
+    "Dirent",
+    "FileHandle",
+    "Stats",
+    "access",
+    "append_file",
+    "chmod",
+    "chown",
+    "constants",
+    "copy_file",
+    "lchown",
+    "link",
+    "lstat",
+    "lutimes",
+    "mkdir",
+    "mkdtemp",
+    "open",
+    "read_file",
+    "readdir",
+    "readlink",
+    "realpath",
+    "rename",
+    "rm",
+    "rmdir",
+    "stat",
+    "symlink",
+    "truncate",
+    "unlink",
+    "utimes",
+    "write_file",
+]

@@ -146,6 +146,24 @@ def test_one_that_does_not_heed_the_first_signal(watched: str) -> None:
     assert run(main) == (None, "SIGKILL")
 
 
+def test_a_listener_that_fails(watched: str) -> None:
+    """Where the program goes on, 'close' comes all the same."""
+    uncaught: list[BaseException] = []
+
+    async def main() -> Exit:
+        child = spawn("sh", ["-c", "exit 7"], kill_group=True)
+        child.on("exit", lambda *_: 1 / 0)
+        return await child.wait_closed()
+
+    treadle.process.on("uncaught_exception", uncaught.append)
+    try:
+        assert run(main) == (7, None)
+    finally:
+        treadle.process.off("uncaught_exception", uncaught.append)
+    assert [type(error) for error in uncaught] == [ZeroDivisionError]
+    uncaught.clear()
+
+
 # ---- the group
 
 

@@ -1,0 +1,1 @@
+"""treadle.zlib beside Node's zlib."""

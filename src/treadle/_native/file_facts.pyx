@@ -1,0 +1,148 @@
+"""What a file system says of a file: Stats, what statx(2) tells; Dirent, an entry of a directory.
+
+Both know what kind of file it is. Immutable. Source: Node, fs.Stats and fs.Dirent; statx(2), readdir(3).
+Not here: asking for them (fs_calls, fs_trees).
+"""
+from types import GenericAlias
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from posix.stat cimport S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+
+cdef extern from "<sys/sysmacros.h>" nogil:
+    uint64_t makedev(unsigned int major, unsigned int minor)
+
+cdef enum:
+    KIND_SHIFT = 12     # a d_type is these bits of a mode, see DTTOIF in dirent.h
+
+
+@cython.no_gc       # it refers to numbers and text only
+cdef class FileKind:
+    """What kind of file it is. All of these are False where the file system does not say."""
+
+    def __init__(self):
+        raise TypeError(f"{type(self).__name__} is made by treadle.fs")
+
+    def is_file(self):
+        """A regular file."""
+        return self.kind == S_IFREG
+
+    def is_directory(self):
+        """A directory."""
+        return self.kind == S_IFDIR
+
+    def is_symbolic_link(self):
+        """A symbolic link; stat() never says so, lstat() and readdir() do."""
+        return self.kind == S_IFLNK
+
+    def is_fifo(self):
+        """A pipe with a name."""
+        return self.kind == S_IFIFO
+
+    def is_socket(self):
+        """A Unix socket."""
+        return self.kind == S_IFSOCK
+
+    def is_block_device(self):
+        """A disk or the like."""
+        return self.kind == S_IFBLK
+
+    def is_character_device(self):
+        """A terminal, /dev/null or the like."""
+        return self.kind == S_IFCHR
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class Stats(FileKind):
+    """What stat() says: size in bytes, blocks of 512 bytes, times since 1970 in ns, and as Node has them in ms. A time of birth
+    that the file system does not know is 0."""
+
+    def __reduce__(self):
+        return _stats, ((self.dev, self.ino, self.nlink, self.rdev, self.size, self.blocks, self.mode, self.uid, self.gid,
+                         self.blksize, self.atime_ns, self.mtime_ns, self.ctime_ns, self.birthtime_ns),)
+
+    def __repr__(self):
+        return f"<Stats mode={self.mode:#o} size={self.size:_} mtime_ms={self.mtime_ms}>"
+
+    @property
+    def atime_ms(self):
+        """When it was last read, in ms since 1970."""
+        return self.atime_ns / 1e6
+
+    @property
+    def mtime_ms(self):
+        """When its content last changed, in ms since 1970."""
+        return self.mtime_ns / 1e6
+
+    @property
+    def ctime_ms(self):
+        """When its content, mode or owner last changed, in ms since 1970."""
+        return self.ctime_ns / 1e6
+
+    @property
+    def birthtime_ms(self):
+        """When it was made, in ms since 1970."""
+        return self.birthtime_ns / 1e6
+
+
+cdef inline int64_t in_ns(statx_time time) noexcept:
+    return time.tv_sec * 1_000_000_000 + time.tv_nsec
+
+
+cdef Stats new_stats(const statx_t *status):
+    cdef Stats stats = Stats.__new__(Stats)
+    stats.kind = status.stx_mode & S_IFMT
+    stats.dev = makedev(status.stx_dev_major, status.stx_dev_minor)
+    stats.rdev = makedev(status.stx_rdev_major, status.stx_rdev_minor)
+    stats.ino = status.stx_ino
+    stats.nlink = status.stx_nlink
+    stats.size = status.stx_size
+    stats.blocks = status.stx_blocks
+    stats.mode = status.stx_mode
+    stats.uid = status.stx_uid
+    stats.gid = status.stx_gid
+    stats.blksize = status.stx_blksize
+    stats.atime_ns = in_ns(status.stx_atime)
+    stats.mtime_ns = in_ns(status.stx_mtime)
+    stats.ctime_ns = in_ns(status.stx_ctime)
+    stats.birthtime_ns = in_ns(status.stx_btime)
+    return stats
+
+
+def _stats(facts):
+    # Out of a pickle.
+    cdef Stats stats = Stats.__new__(Stats)
+    (stats.dev, stats.ino, stats.nlink, stats.rdev, stats.size, stats.blocks, stats.mode, stats.uid, stats.gid, stats.blksize,
+     stats.atime_ns, stats.mtime_ns, stats.ctime_ns, stats.birthtime_ns) = facts
+    stats.kind = stats.mode & S_IFMT
+    return stats
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class Dirent(FileKind):
+    """An entry of a directory: its name, the path of the directory that it is in, and what kind of file it is."""
+
+    def __class_getitem__(cls, text):
+        """Dirent[str], Dirent[bytes]: for annotations."""
+        return GenericAlias(cls, text)
+
+    def __reduce__(self):
+        return _dirent, (self.name, self.parent_path, self.kind)
+
+    def __repr__(self):
+        return f"<Dirent {self.name!r} in {self.parent_path!r}>"
+
+
+cdef Dirent new_dirent(object name, object parent_path, unsigned char type):
+    return _dirent(name, parent_path, (<unsigned int>type) << KIND_SHIFT)
+
+
+def _dirent(name, parent_path, unsigned int kind):
+    # Out of a pickle, too.
+    cdef Dirent dirent = Dirent.__new__(Dirent)
+    dirent.name = name
+    dirent.parent_path = parent_path
+    dirent.kind = kind
+    return dirent

@@ -1,0 +1,54 @@
+"""How every function of this package begins: at once, on the pool, with a callback or a future.
+
+Not here: what is done (_native.fs_jobs), what is checked before (the functions themselves).
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, AnyStr, Final, TypeAlias, TypeVar
+
+from treadle._base.arguments import require_callable
+from treadle._base.errors import TreadleError
+from treadle._native import fs_jobs
+from treadle._native.pool import PoolSaturated
+from treadle.loop.current import get_loop
+from treadle.pool import RequestFuture, pool_of
+
+__all__ = ["Callback", "Path", "PathOf", "pool_saturated", "start", "text_of"]
+
+T = TypeVar("T")
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+PathOf: TypeAlias = AnyStr | os.PathLike[AnyStr]  # of which paths come out as they went in
+Callback = Callable[[OSError | None, T | None], object]
+
+OPERATIONS: Final = fs_jobs.OPERATIONS
+
+
+def start(name: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
+    """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
+    future."""
+    loop = get_loop()
+    operation = OPERATIONS[name]
+    future: RequestFuture[Any] | None = None
+    try:
+        if callback is None:
+            future = RequestFuture(loop=loop)
+            request = future.request = fs_jobs.start(pool_of(loop), operation, future.settle, is_awaited=True, **arguments)
+        else:
+            require_callable(callback, "callback")
+            request = fs_jobs.start(pool_of(loop), operation, callback, **arguments)
+    except PoolSaturated as saturated:
+        raise pool_saturated(saturated) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(request, operation.kind.removeprefix("fs."))
+    return future
+
+
+def pool_saturated(saturated: PoolSaturated) -> TreadleError:
+    """What the user hears of it."""
+    return TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0])
+
+
+def text_of(path: Path) -> str | bytes:
+    """A path as the file system knows it. Raises TypeError."""
+    return os.fspath(path)

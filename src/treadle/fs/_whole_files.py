@@ -1,0 +1,157 @@
+"""Whole files: read, written, appended to, copied. Source: Node, fsPromises.readFile, writeFile, appendFile, copyFile.
+
+Not here: the jobs (_native.file_jobs, _native.fs_transfers, _native.fs_copies); a file that is never half written.
+"""
+
+import asyncio
+from typing import Any, overload
+
+from treadle._base.arguments import require_callable
+from treadle._native import file_jobs
+from treadle._native.pool import PoolSaturated
+from treadle.fs._arguments import Data, bytes_of, flags_of, in_range, mode_of, text_maker
+from treadle.fs._file_handle import FileHandle
+from treadle.fs._starting import Callback, Path, pool_saturated, start, text_of
+from treadle.loop.current import get_loop
+from treadle.pool import RequestFuture, pool_of
+
+__all__ = ["append_file", "copy_file", "read_file", "write_file"]
+
+
+@overload
+def read_file(
+    path: Path | FileHandle, callback: None = None, *, encoding: None = None, flag: str | int = "r"
+) -> asyncio.Future[bytes]: ...
+@overload
+def read_file(path: Path | FileHandle, callback: None = None, *, encoding: str, flag: str | int = "r") -> asyncio.Future[str]: ...
+@overload
+def read_file(path: Path | FileHandle, callback: Callback[bytes], *, encoding: None = None, flag: str | int = "r") -> None: ...
+@overload
+def read_file(path: Path | FileHandle, callback: Callback[str], *, encoding: str, flag: str | int = "r") -> None: ...
+def read_file(
+    path: Path | FileHandle, callback: Callback[Any] | None = None, *, encoding: str | None = None, flag: str | int = "r"
+) -> Any:
+    """Read a whole file, from its start to its end, on a thread of the pool. It begins at once.
+
+    encoding: None gives bytes, one of Node's (utf8, utf16le, latin1, base64, hex ...) text, with U+FFFD for what is
+    none. flag: as open()'s. Of a FileHandle all is read from where it stands.
+
+    With a callback: callback(error, data) in the poll phase and in the caller's context; either error is None, or data
+    is. It runs no more once the program has ended. Without: a future of the data, to be awaited or not; cancelling it
+    drops the data, and the job too if no thread has taken it yet. Until then the read holds the program. Reads may end in
+    another order than they began. Use it on the loop's thread only.
+
+    The error is an OSError (FileNotFoundError and the like) with errno, strerror and filename. Raised at once are
+    ValueError (a NUL in the path), TypeError (no path), and TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE,
+    ERR_INVALID_ARG_VALUE (flag), ERR_UNKNOWN_ENCODING, ERR_POOL_SATURATED.
+
+    Today: up to 256 KiB cost one job; larger files are read in turns of 4 MiB, between which other jobs go first.
+    """
+    if encoding is not None or flag != "r" or isinstance(path, FileHandle):
+        return _read_otherwise(path, callback, encoding, flag)
+    loop = get_loop()
+    future: RequestFuture[bytes] | None = None
+    try:
+        if callback is None:
+            future = RequestFuture(loop=loop)
+            request = future.request = file_jobs.read_file(pool_of(loop), text_of(path), future.settle, is_awaited=True)
+        else:
+            require_callable(callback, "callback")
+            request = file_jobs.read_file(pool_of(loop), text_of(path), callback)
+    except PoolSaturated as saturated:
+        raise pool_saturated(saturated) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(request, "read_file")
+    return future
+
+
+def _read_otherwise(path: Path | FileHandle, callback: Any, encoding: str | None, flag: str | int) -> Any:
+    if isinstance(path, FileHandle):
+        return path.read_file(callback, encoding=encoding)
+    flags, make = flags_of(flag, "flag"), text_maker(encoding)
+    return start("read_file", callback, path=text_of(path), flags=flags, mode=0o666, make=make)
+
+
+@overload
+def write_file(
+    path: Path | FileHandle, data: Data, callback: None = None, *, encoding: str | None = None, mode: int | str = 0o666,
+    flag: str | int = "w", flush: bool = False,
+) -> asyncio.Future[None]: ...  # fmt: skip
+@overload
+def write_file(
+    path: Path | FileHandle, data: Data, callback: Callback[None], *, encoding: str | None = None, mode: int | str = 0o666,
+    flag: str | int = "w", flush: bool = False,
+) -> None: ...  # fmt: skip
+def write_file(
+    path: Path | FileHandle,
+    data: Data,
+    callback: Callback[None] | None = None,
+    *,
+    encoding: str | None = None,
+    mode: int | str = 0o666,
+    flag: str | int = "w",
+    flush: bool = False,
+) -> Any:
+    """Write a whole file: it is made, or emptied first. All is written, or it raises; then a part may be there.
+
+    data: bytes-like, which must not change meanwhile, or text in `encoding` (utf8). mode: of a file that is made, less the
+    umask. flag: as open()'s. flush: until the disk has it (fsync). To a FileHandle it is written where that stands. Cancelling
+    the future stops it at the next 512 KiB. Otherwise as read_file: begins at once, on the pool; the same errors.
+    Today: open, write and close are one job; every 4 MiB other jobs go first.
+    """
+    if isinstance(path, FileHandle):
+        return path.write_file(data, callback, encoding=encoding, flush=flush)
+    return start(
+        "write_file",
+        callback,
+        path=text_of(path),
+        data=[bytes_of(data, encoding)],
+        flags=flags_of(flag, "flag"),
+        mode=mode_of(mode),
+        is_flushed=flush,
+    )
+
+
+@overload
+def append_file(
+    path: Path | FileHandle, data: Data, callback: None = None, *, encoding: str | None = None, mode: int | str = 0o666,
+    flag: str | int = "a", flush: bool = False,
+) -> asyncio.Future[None]: ...  # fmt: skip
+@overload
+def append_file(
+    path: Path | FileHandle, data: Data, callback: Callback[None], *, encoding: str | None = None, mode: int | str = 0o666,
+    flag: str | int = "a", flush: bool = False,
+) -> None: ...  # fmt: skip
+def append_file(
+    path: Path | FileHandle,
+    data: Data,
+    callback: Callback[None] | None = None,
+    *,
+    encoding: str | None = None,
+    mode: int | str = 0o666,
+    flag: str | int = "a",
+    flush: bool = False,
+) -> Any:
+    """Write to the end of a file, which is made if it is not there. Up to 512 KiB is one system call, between which and other
+    processes' nothing mixes. Otherwise as write_file."""
+    return write_file(path, data, callback, encoding=encoding, mode=mode, flag=flag, flush=flush)
+
+
+@overload
+def copy_file(source: Path, destination: Path, mode: int = 0, callback: None = None) -> asyncio.Future[None]: ...
+@overload
+def copy_file(source: Path, destination: Path, mode: int = 0, *, callback: Callback[None]) -> None: ...
+def copy_file(source: Path, destination: Path, mode: int = 0, callback: Callback[None] | None = None) -> Any:
+    """Copy a file and its permissions, within the kernel where that can; what was there is overwritten.
+
+    mode: constants.COPYFILE_EXCL (fail with EEXIST where something is), COPYFILE_FICLONE (share the blocks if the file
+    system can), COPYFILE_FICLONE_FORCE (or fail), together by |. A copy that fails or is cancelled is removed. Errors have
+    filename and filename2. Otherwise as read_file. Source: Node, fsPromises.copyFile; copy_file_range(2).
+    """
+    return start(
+        "copy_file",
+        callback,
+        path=text_of(source),
+        path2=text_of(destination),
+        flags=in_range(mode, "mode", 0, 7),
+    )

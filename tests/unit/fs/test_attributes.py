@@ -1,0 +1,172 @@
+"""What is known of files, and what changes it. Not here: what Node says to each call (tests/conformance/fs)."""
+
+import copy
+import datetime
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tests.unit.fs.support import error_of, run
+from treadle import fs
+from treadle._base.errors import TreadleError
+from treadle.fs import constants
+from treadle.fs._arguments import Time
+
+
+def test_stats_are_the_systems(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+
+    async def main() -> None:
+        for path in (file, tmp_path, tmp_path / "link", Path("/dev/null"), Path("/proc/self/status")):
+            stats, real = await fs.stat(path), path.stat()
+            for name in (
+                "dev",
+                "ino",
+                "nlink",
+                "rdev",
+                "size",
+                "blocks",
+                "mode",
+                "uid",
+                "gid",
+                "blksize",
+                "atime_ns",
+                "mtime_ns",
+                "ctime_ns",
+            ):
+                assert getattr(stats, name) == getattr(real, f"st_{name}"), (path, name)
+            assert stats.mtime_ms == real.st_mtime_ns / 1e6
+        assert (await fs.lstat(tmp_path / "link")).size == 4
+        born = (await fs.stat(file)).birthtime_ns
+        assert born == 0 or abs(born - file.stat().st_ctime_ns) < 3600 * 10**9
+        assert (await fs.stat("/proc/self/status")).birthtime_ms == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        ("/dev/null", "is_character_device"),
+        ("/tmp", "is_directory"),
+        ("file", "is_file"),
+        ("link", "is_symbolic_link"),
+        ("fifo", "is_fifo"),
+    ],
+)
+def test_a_file_is_of_one_kind(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, question: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.symlink("file", "link")
+    os.mkfifo("fifo")
+    questions = ["is_file", "is_directory", "is_symbolic_link", "is_fifo", "is_socket", "is_block_device", "is_character_device"]
+
+    async def main() -> None:
+        stats = await fs.lstat(path)
+        assert [name for name in questions if getattr(stats, name)()] == [question]
+
+    run(main)
+
+
+def test_facts_travel(file: Path) -> None:
+    async def main() -> None:
+        stats, [entry] = await fs.stat(file), await fs.readdir(file.parent, with_file_types=True)
+        for again in (pickle.loads(pickle.dumps(stats)), copy.copy(stats)):
+            assert (again.size, again.mtime_ns, again.is_file(), repr(again)) == (7, stats.mtime_ns, True, repr(stats))
+        again = pickle.loads(pickle.dumps(entry))
+        assert (again.name, again.parent_path, again.is_file()) == ("file", str(file.parent), True)
+        assert fs.Dirent[bytes].__origin__ is fs.Dirent
+        with pytest.raises(TypeError):
+            fs.Stats()
+        with pytest.raises(AttributeError):
+            stats.size = 5  # type: ignore[misc]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("time", "ns"),
+    [
+        (0, 0), (1, 10**9), (-1, -(10**9)), (-1.5, -15 * 10**8), (1.25, 125 * 10**7),
+        (1_700_000_000.123456, 1_700_000_000_123_456_000),
+        (2**33, 2**33 * 10**9), (datetime.datetime(2020, 1, 2, 3, 4, 5, 678, tzinfo=datetime.UTC), 1_577_934_245_000_678_000),
+    ],
+)  # fmt: skip
+def test_times(file: Path, time: Time, ns: int) -> None:
+    async def main() -> None:
+        await fs.utimes(file, time, time)
+        stats = await fs.stat(file)
+        assert (stats.atime_ns, stats.mtime_ns) == (ns, ns)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [("1", "ERR_INVALID_ARG_TYPE"), (None, "ERR_INVALID_ARG_TYPE"), (True, "ERR_INVALID_ARG_TYPE"),
+     (float("nan"), "ERR_OUT_OF_RANGE"), (float("inf"), "ERR_OUT_OF_RANGE"), (10**11, "ERR_OUT_OF_RANGE")],
+)  # fmt: skip
+def test_what_is_no_time(file: Path, time: object, code: str) -> None:
+    async def main() -> None:
+        with pytest.raises(TreadleError) as raised:
+            fs.utimes(file, 0, time)  # type: ignore[call-overload]
+        assert raised.value.code == code
+        with pytest.raises(TreadleError) as raised:
+            fs.lutimes(file, time, 0)  # type: ignore[call-overload]
+        assert raised.value.code == code
+
+    run(main)
+
+
+def test_a_link_itself(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("file")
+
+    async def main() -> None:
+        await fs.lutimes(link, 10, 20)
+        assert (await fs.lstat(link)).mtime_ns == 20 * 10**9
+        assert (await fs.stat(link)).mtime_ns != 20 * 10**9
+        await fs.lchown(link, -1, -1)
+        await fs.truncate(link, 3)
+        assert file.read_bytes() == b"con"
+
+    run(main)
+
+
+def test_access(file: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        await fs.access(file)
+        await fs.access(file, constants.R_OK | constants.W_OK)
+        error = await error_of(fs.access(file, constants.X_OK))
+        assert (error.errno, error.filename) == (errno.EACCES, str(file))
+        assert (await error_of(fs.access(tmp_path / "none"))).errno == errno.ENOENT
+
+    run(main)
+
+
+def test_errors_of_two_paths_name_both(file: Path, tmp_path: Path) -> None:
+    missing, other = tmp_path / "missing", tmp_path / "other"
+
+    async def main() -> None:
+        for function in (fs.rename, fs.link, fs.copy_file):
+            error = await error_of(function(missing, other))  # type: ignore[operator]
+            assert (error.errno, error.filename, error.filename2) == (errno.ENOENT, str(missing), str(other))
+        error = await error_of(fs.symlink("anything", file))
+        assert (error.errno, error.filename, error.filename2) == (errno.EEXIST, "anything", str(file))
+
+    run(main)
+
+
+def test_paths_come_out_as_they_went_in(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("file")
+
+    async def main() -> None:
+        assert await fs.readlink(link) == "file"
+        assert await fs.readlink(os.fsencode(link)) == b"file"
+        assert await fs.realpath(link) == str(file)
+        assert await fs.realpath(os.fsencode(link)) == os.fsencode(file)
+
+    run(main)

@@ -1,0 +1,141 @@
+"""The table of jobs on files, without a loop of asyncio's: what is refused at once, and who holds memory and descriptors.
+
+Not here: what the jobs do (tests/unit/fs, tests/conformance/fs)."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.native.support import Door, Room
+from treadle._native.fs_jobs import OPERATIONS, FsRequest, Operation, start
+from treadle._native.open_files import Descriptor
+from treadle._native.pool import PoolSaturated
+
+MakeRoom = Callable[..., Room]
+
+
+def ask(room: Room, operation: str, **arguments: Any) -> FsRequest:
+    return start(room.pool, OPERATIONS[operation], room.note, **arguments)
+
+
+def opened(room: Room, path: Path, flags: int = os.O_RDONLY) -> Descriptor:
+    ask(room, "open", path=str(path), flags=flags)
+    room.run()
+    descriptor = room.log.pop()
+    assert isinstance(descriptor, Descriptor)
+    return descriptor
+
+
+def test_the_table_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        OPERATIONS["own"] = OPERATIONS["stat"]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        Operation()
+    assert repr(OPERATIONS["stat"]) == "<Operation fs.stat>"
+    assert OPERATIONS["read_into"].kind == "fs.read"
+
+
+def test_what_make_makes_is_the_result(room: Room, tmp_path: Path) -> None:
+    ask(room, "stat", path=str(tmp_path), make=lambda stats: stats.is_directory())
+    assert room.run() == [True]
+    ask(room, "stat", path=str(tmp_path), make=lambda stats: stats.no_such_name)
+    assert isinstance(room.run()[1], AttributeError)
+
+
+@pytest.mark.parametrize("path", ["a\0b", b"a\0b", "\ud800", None, 5])
+def test_what_is_no_path(room: Room, path: Any) -> None:
+    for arguments in ({"path": path}, {"path": "a", "path2": path if path is not None else 5}):
+        with pytest.raises((ValueError, TypeError)):
+            ask(room, "rename", **arguments)
+    assert room.pool.statistics()["requests"] == 0
+
+
+def test_memory_is_let_go_of_where_the_call_is_refused(room: Room, tmp_path: Path) -> None:
+    first = bytearray(10)
+    descriptor = opened(room, tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    with pytest.raises(BufferError):
+        ask(room, "read_into", descriptor=descriptor, data=[first, b"read-only"])
+    with pytest.raises(TypeError):
+        ask(room, "write", descriptor=descriptor, data=[first, 5])
+    first.append(0)
+    assert descriptor.under_way == 0
+
+
+def test_memory_is_let_go_of_where_the_queue_is_full(make_room: MakeRoom, door: Door) -> None:
+    room = make_room(1, queue_max=1)
+    room.read(door.path)
+    room.run_until(lambda: room.has_active(1), "a thread has it")
+    room.read(door.path)
+    data = bytearray(10)
+    with pytest.raises(PoolSaturated):
+        ask(room, "write_file", path=str(door.path), data=[data])
+    data.append(0)
+    door.open()
+    room.run_until(lambda: room.log == [b""], "the first is through, and no reader any more")
+    door.open()
+    assert room.run() == [b"", b""]
+
+
+def test_a_descriptor_counts_what_is_under_way(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    descriptor = opened(room, tmp_path / "file")
+    log: list[str] = []
+    first, second = (ask(room, "read", descriptor=descriptor, size=3, position=at) for at in (0, 3))
+    assert descriptor.under_way == 2
+    descriptor.on_idle = lambda: log.append("idle")
+    first.cancel()
+    assert (descriptor.under_way, log) == (1, [])
+    second.cancel()
+    second.cancel()
+    assert (descriptor.under_way, log, descriptor.on_idle) == (0, ["idle"], None)
+    ask(room, "read", descriptor=descriptor, size=3, position=1)
+    assert room.run() == [b"ont"]
+    assert (descriptor.under_way, log) == (0, ["idle"])
+
+
+def test_a_descriptor_that_was_closed_is_refused(room: Room, tmp_path: Path) -> None:
+    descriptor = opened(room, tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    ask(room, "close", descriptor=descriptor)
+    assert descriptor.fd == -1
+    with pytest.raises(ValueError, match="closed"):
+        ask(room, "fsync", descriptor=descriptor)
+    assert room.run() == [None]
+
+
+def test_a_descriptor_goes_with_its_last_user(room: Room, door: Door) -> None:
+    opening = ask(room, "open", path=str(door.path), flags=os.O_RDWR)
+    room.run()
+    descriptor = room.log.pop()
+    assert isinstance(descriptor, Descriptor)
+    fd = descriptor.fd
+    reading = ask(room, "read", descriptor=descriptor, size=3)
+    room.run_until(lambda: room.has_active(1), "a thread reads")
+    reading.cancel()
+    del descriptor, opening, reading
+    os.fstat(fd)  # the thread has it
+    os.write(fd, b"abc")
+    room.run_until(lambda: room.is_idle(), "the thread is back")
+    room.run_until(lambda: is_closed(fd), "nobody has it")
+
+
+def is_closed(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError as error:
+        return error.errno == errno.EBADF
+    return False
+
+
+def test_a_pool_that_is_closed_closes_what_was_opened_meanwhile(make_room: MakeRoom, tmp_path: Path) -> None:
+    """make_room looks for descriptors behind the test."""
+    for _ in range(20):
+        room = make_room(2)
+        for _ in range(10):
+            ask(room, "open", path=str(tmp_path), flags=os.O_RDONLY)
+            ask(room, "copy_file", path="/proc/self/status", path2=str(tmp_path / "copy"))
+            ask(room, "readdir", path=str(tmp_path), is_recursive=True)
+        room.pool.close()

@@ -1,0 +1,162 @@
+"""A whole body in one call: with a callback, or to be awaited. What Node does with the same input: test_node_facts.py."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+from typing import Any
+
+import pytest
+
+import treadle
+from tests.unit.zlib.support import MIB, gunzipped, gzipped, noise, text
+from treadle import TreadleError, pool, zlib
+from treadle._native.pool import Pool
+from treadle.loop import get_loop
+
+
+async def test_a_callback_is_told_in_the_poll_phase() -> None:
+    loop: Any = get_loop()
+    told = loop.create_future()
+    log: list[str] = []
+
+    def tell(error: Any, result: Any) -> None:
+        log.append("result")
+        loop.next_tick(lambda: log.append("tick"))
+        loop.set_immediate(lambda: told.set_result((error, result)))
+
+    assert zlib.gzip(b"abc", callback=tell) is None
+    log.append("begun")
+    error, result = await told
+    assert log == ["begun", "result", "tick"]
+    assert error is None
+    assert gunzipped(result) == b"abc"
+
+
+async def test_a_callback_is_told_of_an_error() -> None:
+    told = get_loop().create_future()
+    zlib.gunzip(b"no gzip", callback=lambda error, result: told.set_result((error, result)))
+    error, result = await told
+    assert (error.code, result) == ("Z_DATA_ERROR", None)
+    assert error.data["reason"] == "incorrect header check"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "grüße",
+        bytearray("grüße".encode()),
+        memoryview("grüße".encode()),
+        memoryview("".join(letter + "-" for letter in "gruesse").encode())[::2],
+        array.array("H", [1, 2, 3]),
+    ],
+    ids=["str", "bytearray", "memoryview", "strides", "array"],
+)
+async def test_kinds_of_input(data: Any) -> None:
+    plain = data.encode() if isinstance(data, str) else bytes(data)
+    assert gunzipped(await zlib.gzip(data)) == plain
+
+
+async def test_what_is_no_input_is_refused_at_once() -> None:
+    for data in (None, 7, ["abc"]):
+        with pytest.raises(TypeError) as info:
+            zlib.gzip(data)  # type: ignore[call-overload]
+        assert info.value.code == "ERR_INVALID_ARG_TYPE"  # type: ignore[attr-defined]
+    with pytest.raises(TypeError) as info:
+        zlib.gzip(b"abc", callback=7)  # type: ignore[call-overload]
+    assert info.value.code == "ERR_INVALID_ARG_TYPE"  # type: ignore[attr-defined]
+
+
+def test_a_loop_is_needed() -> None:
+    with pytest.raises(TreadleError) as info:
+        zlib.gzip(b"abc")
+    assert info.value.code == "ERR_NO_LOOP"
+
+
+def test_a_call_holds_the_program() -> None:
+    log: list[Any] = []
+    treadle.run(lambda: zlib.gzip(text(4 * MIB), callback=lambda error, result: log.append(gunzipped(result))))
+    assert log == [text(4 * MIB)]
+
+
+async def test_a_long_one_is_several_jobs_so_that_others_go_between() -> None:
+    loop: Any = get_loop()
+    loop.pool = Pool(loop, 1)
+    log: list[str] = []
+    large, small = loop.create_future(), loop.create_future()
+    zlib.gzip(noise(4 * MIB), level=1, callback=lambda *_: (log.append("large"), large.set_result(None)))
+    zlib.gzip(b"abc", callback=lambda *_: (log.append("small"), small.set_result(None)))
+    await asyncio.gather(large, small)
+    assert log == ["small", "large"]
+    assert pool.statistics().kinds["zlib.gzip"].run.count >= 5
+
+
+@pytest.mark.parametrize("is_long", [False, True], ids=["waiting", "between two jobs"])
+async def test_cancelled(is_long: bool) -> None:
+    loop: Any = get_loop()
+    loop.pool = Pool(loop, 1)
+    if is_long:
+        future = zlib.gzip(noise(8 * MIB))
+        while not pool.statistics().kinds["zlib.gzip"].run.count:
+            await asyncio.sleep(0)
+    else:
+        blocker = zlib.gzip(noise(MIB))
+        future = zlib.gzip(b"abc")
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await future
+    if not is_long:
+        await blocker
+    ended = pool.statistics().kinds["zlib.gzip"].run.count
+    assert ended < (8 if is_long else 3)
+
+
+async def test_a_full_queue_is_an_error_at_once() -> None:
+    loop: Any = get_loop()
+    loop.pool = Pool(loop, 1, queue_max=1)
+    futures, data = [], noise(MIB)
+    with pytest.raises(TreadleError) as info:
+        for _ in range(50):  # one is at work, one waits
+            futures.append(zlib.gzip(data, level=9))
+    assert info.value.code == "ERR_POOL_SATURATED"
+    assert [gunzipped(packed) for packed in await asyncio.gather(*futures)] == [data] * len(futures)
+
+
+async def test_a_full_queue_between_two_jobs_is_the_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    future = zlib.gzip(noise(2 * MIB))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise TreadleError("ERR_POOL_SATURATED", limit=1)
+
+    monkeypatch.setattr(pool, "run", refuse)
+    with pytest.raises(TreadleError) as info:
+        await future
+    assert info.value.code == "ERR_POOL_SATURATED"
+
+
+async def test_the_output_is_bounded_whatever_is_asked_for() -> None:
+    bomb = gzipped(bytes(8 * MIB))
+    with pytest.raises(TreadleError) as info:
+        await zlib.gunzip(bomb, max_output_length=MIB)
+    assert info.value.code == "ERR_BUFFER_TOO_LARGE"
+    assert info.value.data["limit"] == MIB
+    assert pool.statistics().kinds["zlib.gunzip"].run.count <= 2  # of 8 that it would take
+
+
+async def test_many_at_once() -> None:
+    bodies = [text(200_000, seed) for seed in range(20)]
+    packed = await asyncio.gather(*(zlib.gzip(body, level=seed % 10) for seed, body in enumerate(bodies)))
+    assert [gunzipped(body) for body in packed] == bodies
+    assert await asyncio.gather(*map(zlib.gunzip, packed)) == bodies
+
+
+async def test_input_is_taken_to_its_last_byte_and_dropped_when_through() -> None:
+    data = bytearray(text(300_000))
+    assert gunzipped(await zlib.gzip(data)) == data
+    data.clear()  # BufferError if somebody still looks at it
+
+
+def test_crc32() -> None:
+    assert zlib.crc32("hello") == 907060870
+    assert zlib.crc32(b"lo", zlib.crc32(b"hel")) == 907060870
+    assert zlib.crc32(b"") == 0
