@@ -281,7 +281,7 @@ cdef Outcome read_on(FileJob *job) noexcept nogil:
         job.filled += count
     if job.room >= limit:
         end_file(job, EFBIG)
-    job.wanted = min(job.room + (job.room >> 1), limit)
+    job.wanted = min(job.room + max(job.room >> 1, <Py_ssize_t>UNSIZED_BYTES), limit)
     return DONE
 
 

@@ -3,8 +3,9 @@
     start(pool, OPERATIONS["stat"], callback, path="a")  -->  FsJob, on a thread  -->  callback(None, Stats), in the poll phase
 
 Invariants: the memory that a job reads or writes is held by its request, and let go of on the loop's thread only, at once when
-it is cancelled; what a job has opened is closed unless its callback got it. Not here: what the operations do (fs_calls,
-fs_transfers, fs_trees, fs_copies), flags and encodings, and other things that users may write (treadle.fs).
+it is cancelled; what a job has opened is closed unless its callback got it. A stat in a directory that is known to be of this
+machine (file_jobs) is answered by the loop's thread, if the kernel can do so without waiting. Not here: what the operations do
+(fs_calls, fs_transfers, fs_trees, fs_copies), flags and encodings, and other things that users may write (treadle.fs).
 """
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
