@@ -63,6 +63,7 @@ UNITS = {
     "fs_transfers": OWN_GIL,
     "fs_trees": OWN_GIL,
     "fs_copies": OWN_GIL,
+    "fs_replacements": OWN_GIL,
     "fs_jobs": OWN_GIL,
     "movers": MAIN_ONLY,
     "tcp": MAIN_ONLY,

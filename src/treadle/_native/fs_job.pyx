@@ -2,7 +2,7 @@
 
 Invariants: a job touches nothing of Python, but for the memory of `views`, which its request owns: that it touches under its
 lock, and not once it is abandoned. No system call is made under the lock, so that giving up never waits for a disk.
-Not here: what is done (fs_calls, fs_transfers, fs_trees, fs_copies), who asks (fs_jobs).
+Not here: what is done (fs_calls, fs_transfers, fs_trees, fs_copies, fs_replacements), who asks (fs_jobs).
 """
 from libc.errno cimport EINPROGRESS, EINTR, ENOMEM, errno
 from libc.stdlib cimport calloc, free, malloc, realloc

@@ -5,7 +5,8 @@
 Invariants: the memory that a job reads or writes is held by its request, and let go of on the loop's thread only, at once when
 it is cancelled; what a job has opened is closed unless its callback got it. A stat in a directory that is known to be of this
 machine (file_jobs) is answered by the loop's thread, if the kernel can do so without waiting. Not here: what the operations do
-(fs_calls, fs_transfers, fs_trees, fs_copies), flags and encodings, and other things that users may write (treadle.fs).
+(fs_calls, fs_transfers, fs_trees, fs_copies, fs_replacements), flags and encodings, and other things that users may write
+(treadle.fs).
 """
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -30,6 +31,7 @@ from treadle._native.fs_calls cimport (
 )
 from treadle._native.fs_copies cimport perform_copy_file
 from treadle._native.fs_job cimport FsJob, Perform, View, close_once, free_fs_job, new_fs_job, open_file
+from treadle._native.fs_replacements cimport perform_write_file_atomic
 from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
 from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_descriptor, new_open_file
@@ -107,6 +109,7 @@ OPERATIONS = PyDictProxy_New({
     "utimes": new_operation("utimes", perform_utimes, NOTHING),
     "write": new_operation("write", perform_write, COUNT),
     "write_file": new_operation("write_file", perform_write_file, NOTHING),
+    "write_file_atomic": new_operation("write_file_atomic", perform_write_file_atomic, NOTHING),
 })
 
 

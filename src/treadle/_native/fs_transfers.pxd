@@ -1,4 +1,4 @@
-"""Declarations of fs_transfers.pyx: what other native units may touch. Each is a job's `perform`."""
+"""Declarations of fs_transfers.pyx: what other native units may touch. Each `perform` is a job's."""
 from treadle._native.fs_job cimport FsJob
 from treadle._native.pool_threads cimport Outcome
 
@@ -6,4 +6,5 @@ cdef Outcome perform_read(FsJob *job) noexcept nogil
 cdef Outcome perform_read_file(FsJob *job) noexcept nogil
 cdef Outcome perform_write(FsJob *job) noexcept nogil
 cdef Outcome perform_write_file(FsJob *job) noexcept nogil
+cdef Py_ssize_t write_step(FsJob *job) noexcept nogil      # one system call; 0: nobody waits for it, or it has failed
 cdef bint write_all(int fd, const char *bytes, Py_ssize_t size) noexcept nogil

@@ -1,6 +1,6 @@
 """Files, by the threads of the native pool: the loop's thread never waits for a disk. Source: Node, "fs".
 
-    whole files       read_file, write_file, append_file, copy_file
+    whole files       read_file, write_file, write_file_atomic, append_file, copy_file
     an open file      open -> FileHandle
     what is known     stat, lstat, access, and what changes it: chmod, chown, lchown, utimes, lutimes, truncate
     names             rename, unlink, link, symlink, readlink, realpath
@@ -16,6 +16,7 @@ from treadle.fs._directories import mkdir, mkdtemp, readdir, rm, rmdir
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._names import link, readlink, realpath, rename, symlink, unlink
 from treadle.fs._opening import open
+from treadle.fs._replacing import write_file_atomic
 from treadle.fs._whole_files import append_file, copy_file, read_file, write_file
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "unlink",
     "utimes",
     "write_file",
+    "write_file_atomic",
 ]

@@ -1,6 +1,7 @@
 """Whole files: read, written, appended to, copied. Source: Node, fsPromises.readFile, writeFile, appendFile, copyFile.
 
-Not here: the jobs (_native.file_jobs, _native.fs_transfers, _native.fs_copies); a file that is never half written.
+Not here: the jobs (_native.file_jobs, _native.fs_transfers, _native.fs_copies); a file that is never half written
+(_replacing.py).
 """
 
 import asyncio
