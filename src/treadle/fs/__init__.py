@@ -2,6 +2,7 @@
 
     whole files       read_file, write_file, write_file_atomic, append_file, copy_file
     an open file      open -> FileHandle
+    as streams        create_read_stream, create_write_stream
     what is known     stat, lstat, access, and what changes it: chmod, chown, lchown, utimes, lutimes, truncate
     names             rename, unlink, link, symlink, readlink, realpath
     directories       mkdir, mkdtemp, readdir, rmdir, rm
@@ -17,6 +18,7 @@ from treadle.fs._file_handle import FileHandle
 from treadle.fs._names import link, readlink, realpath, rename, symlink, unlink
 from treadle.fs._opening import open
 from treadle.fs._replacing import write_file_atomic
+from treadle.fs._streaming import create_read_stream, create_write_stream
 from treadle.fs._whole_files import append_file, copy_file, read_file, write_file
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "chown",
     "constants",
     "copy_file",
+    "create_read_stream",
+    "create_write_stream",
     "lchown",
     "link",
     "lstat",
