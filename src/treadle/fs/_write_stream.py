@@ -67,7 +67,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
     def _write_all(self, chunks: list[Any], callback: Callable[..., None]) -> None:
         # Of any number of chunks. What a write leaves over the next one takes, or says why it cannot.
         if self._handle is None:
-            callback(TreadleError("ERR_STREAM_DESTROYED", name="write"))
+            callback(TreadleError("ERR_STREAM_DESTROYED", operation="write"))
             return
         chunks = [chunk for chunk in chunks if len(chunk)]
         if not chunks:
@@ -84,7 +84,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
             elif not rest:
                 callback()
             elif self.destroyed:
-                callback(TreadleError("ERR_STREAM_DESTROYED", name="write"))
+                callback(TreadleError("ERR_STREAM_DESTROYED", operation="write"))
             else:
                 self._write_all(rest, callback)
 

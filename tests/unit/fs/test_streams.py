@@ -211,6 +211,34 @@ def test_destroyed_while_a_thread_reads_it_is_closed_behind_that(door: Door) -> 
     run(main)
 
 
+def test_destroyed_between_two_writes_of_one_chunk(memory: Path) -> None:
+    # A pipe takes a part, and waits: what was not written is not counted, and its callback hears of the end.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    async def main() -> None:
+        sink = fs.create_write_stream(f"/proc/self/fd/{writer}", flags=os.O_WRONLY | os.O_NONBLOCK)
+        outcomes: list[Any] = []
+        sink.write(bytes(10 * MIB), callback=outcomes.append)
+        sink.on("error", outcomes.append)
+        count = sink._has_written
+
+        def counted(chunks: list[Any], size: int) -> list[Any]:
+            rest = count(chunks, size)
+            sink.destroy()
+            return rest
+
+        sink._has_written = counted  # type: ignore[method-assign]
+        await turns_until(lambda: sink.closed)
+        assert [outcome.code for outcome in outcomes] == ["ERR_STREAM_DESTROYED"]
+        assert 0 < sink.bytes_written < 10 * MIB
+        assert len(os.read(reader, 10 * MIB)) == sink.bytes_written
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+
+
 @pytest.mark.parametrize("turns", range(0, 12, 2))
 def test_cancelled_and_aborted_at_any_time_nothing_stays_open(memory: Path, turns: int) -> None:
     (memory / "from").write_bytes(bytes(MIB))
