@@ -5,6 +5,7 @@
     as streams        create_read_stream, create_write_stream
     what is known     stat, lstat, access, and what changes it: chmod, chown, lchown, utimes, lutimes, truncate
     names             rename, unlink, link, symlink, readlink, realpath
+    what changes      watch
     directories       mkdir, mkdtemp, readdir, rmdir, rm
 
 Each of these begins at once, and returns a future, or takes a callback. Not here: the jobs themselves (_native.fs_jobs).
@@ -19,12 +20,15 @@ from treadle.fs._names import link, readlink, realpath, rename, symlink, unlink
 from treadle.fs._opening import open
 from treadle.fs._replacing import write_file_atomic
 from treadle.fs._streaming import create_read_stream, create_write_stream
+from treadle.fs._watching import FSWatcher, WatchEvent, watch
 from treadle.fs._whole_files import append_file, copy_file, read_file, write_file
 
 __all__ = [
     "Dirent",
+    "FSWatcher",
     "FileHandle",
     "Stats",
+    "WatchEvent",
     "access",
     "append_file",
     "chmod",
@@ -52,6 +56,7 @@ __all__ = [
     "truncate",
     "unlink",
     "utimes",
+    "watch",
     "write_file",
     "write_file_atomic",
 ]
