@@ -64,6 +64,7 @@ UNITS = {
     "fs_trees": OWN_GIL,
     "fs_copies": OWN_GIL,
     "fs_replacements": OWN_GIL,
+    "inotify": OWN_GIL,
     "fs_jobs": OWN_GIL,
     "movers": MAIN_ONLY,
     "tcp": MAIN_ONLY,

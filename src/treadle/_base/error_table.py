@@ -134,6 +134,11 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         ImportError,
     ),
+    "ERR_FS_WATCH_QUEUE_OVERFLOW": ErrorSpec(
+        "Changes of {path!r} are lost: more than {limit} have waited",
+        "Look through it afresh and watch again; max_queue, or the kernel's fs.inotify.max_queued_events, lets more wait",
+        NODE,
+    ),
     "ERR_HTTP_BODY_CONSUMED": ErrorSpec(
         "The message body was already read",
         "Read a body once, either whole by read() or in parts by async for, and keep what you need",

@@ -1,7 +1,8 @@
 """An open file: what open() gives. Source: Node, "Class: FileHandle".
 
 Invariants: what is under way when close() is called is let through first, as in Node; the descriptor is closed once, and not
-while a thread is inside a call on it, even if nobody waits for that call any more. Not here: streams over a file.
+while a thread is inside a call on it, even if nobody waits for that call any more. Not here: streams over a file
+(_streaming.py).
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Final, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Self, overload
+from weakref import WeakSet
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -32,6 +34,10 @@ from treadle.fs._arguments import (
 )  # fmt: skip
 from treadle.fs._starting import Callback, start
 from treadle.loop.current import get_loop
+
+if TYPE_CHECKING:
+    from treadle.fs._read_stream import ReadStream
+    from treadle.fs._write_stream import WriteStream
 
 __all__ = ["FileHandle"]
 
@@ -55,6 +61,7 @@ class FileHandle:
 
     _descriptor: Descriptor
     _path: str | bytes
+    _streams: WeakSet[Any] | None  # that read or write it: they are destroyed as it is closed
     _waiting: list[Callable[[OSError | None, None], object]] | None  # None: close() was not called yet
 
     @classmethod
@@ -63,6 +70,7 @@ class FileHandle:
         handle._descriptor = descriptor
         handle._path = path
         handle._waiting = None
+        handle._streams = None
         return handle
 
     def __repr__(self) -> str:
@@ -221,6 +229,31 @@ class FileHandle:
 
     append_file = write_file
 
+    # ---- streams
+
+    def create_read_stream(self, **options: Any) -> ReadStream:
+        """A Readable of the file, from where it stands or from a `start`; as create_read_stream(handle, ...). The handle is
+        closed with the stream, and the stream is destroyed by close()."""
+        from treadle.fs._streaming import create_read_stream
+
+        return create_read_stream(self, **options)
+
+    def create_write_stream(self, **options: Any) -> WriteStream:
+        """A Writable to the file; as create_write_stream(handle, ...). Closed as by create_read_stream()."""
+        from treadle.fs._streaming import create_write_stream
+
+        return create_write_stream(self, **options)
+
+    def read_lines(
+        self, *, encoding: str = "utf8", length_max: int = 16 * 1024 * 1024, **options: Any
+    ) -> AsyncGenerator[str, None]:
+        """Its lines, for `async for`, without their ends (LF, CR LF, CR). The handle is closed behind the last one, or when the
+        generator is closed. options: as create_read_stream()'s. Raises in the loop: OSError, TreadleError ERR_OUT_OF_RANGE (a
+        line of more than length_max characters)."""
+        from treadle.fs._lines import lines_of
+
+        return lines_of(self.create_read_stream(encoding=encoding, **options), length_max)
+
     # ---- the file itself
 
     @overload
@@ -300,6 +333,9 @@ class FileHandle:
             in_context = _InContext(callback)
             in_context.context = copy_context()
             callback = in_context
+        streams, self._streams = self._streams, None
+        for stream in streams or ():
+            stream.destroy()
         if self.fd < 0 and self._waiting is None:
             loop.call_soon(callback, None, None)
             return future
@@ -329,10 +365,18 @@ class FileHandle:
 
     # ---- inside
 
-    def _start(self, operation: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
+    def _require_open(self) -> None:
         if self._waiting is not None or self.fd < 0:
             raise OSError(errno.EBADF, "The file was closed", self._path)
+
+    def _start(self, operation: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
+        self._require_open()
         return start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
+
+    def _add_stream(self, stream: Any) -> None:
+        if self._streams is None:
+            self._streams = WeakSet()
+        self._streams.add(stream)
 
 
 class _InContext(partial[object]):

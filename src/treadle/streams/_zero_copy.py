@@ -18,7 +18,7 @@ A source offers itself by four methods, and a sink by two:
     sink._zero_copy_stream() -> Stream              what to send to
 
 While a move is under way it is `source._move_in` and `sink._move_out`: they call interrupt() before somebody looks. A stage that
-is still connecting is waited for.
+is still connecting is waited for, and one that is still to be opened: `_opens_by` is the event that tells, or None.
 """
 
 import errno
@@ -63,6 +63,9 @@ class Move:
         for stage in (source, sink):
             if getattr(stage, "connecting", False):
                 stage.once("connect", self.go_on)
+                return
+            if opening := getattr(stage, "_opens_by", None):
+                stage.once(opening, self.go_on)
                 return
         if not source._zero_copy_source() or not sink._zero_copy_sink() or self._rounds == 0:
             self._pipe()

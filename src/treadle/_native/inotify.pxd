@@ -1,0 +1,1 @@
+"""Declarations of inotify.pyx: other native units touch nothing of it."""

@@ -1,0 +1,108 @@
+"""What streams over a file have in common: its handle, opened by the construct hook and closed by the destroy hook.
+
+    OPENING ──opened──► OPEN ──through, or destroyed──► CLOSING, behind the job under way ──► CLOSED
+       └──it cannot be opened──► destroyed with that error
+
+Invariants: at most one job of a stream is under way; the handle is closed once, when the stream is destroyed, also where it was
+given.
+Not here: reading (_read_stream.py), writing (_write_stream.py). Source: Node, fs.ReadStream and fs.WriteStream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from treadle._base.errors import TreadleError
+from treadle.fs._arguments import flags_of, mode_of
+from treadle.fs._file_handle import FileHandle
+from treadle.fs._opening import open as open_file
+from treadle.fs._starting import Path, text_of
+
+__all__ = ["FileStream"]
+
+
+class FileStream:
+    """Mixed into a Readable and a Writable."""
+
+    _handle: FileHandle | None  # None: not open yet, or not any more
+    _is_working: bool  # a job is under way; set where it begins, cleared by _has_worked()
+    _behind_work: Callable[[], object] | None  # the rest of a destroy hook that has met one
+
+    destroyed: bool
+    closed: bool
+    emit: Callable[..., bool]
+
+    def _take_file(self, path: Path | FileHandle, flags: str | int, mode: int | str) -> None:
+        self._is_working = False
+        self._behind_work = None
+        if isinstance(path, FileHandle):
+            path._require_open()
+            self._handle, self._path = path, path.path
+            self._construct = None  # type: ignore[method-assign,assignment]
+            path._add_stream(self)
+        else:
+            self._handle, self._path = None, text_of(path)
+            self._how = flags_of(flags), mode_of(mode)
+            if (b"\0" if isinstance(self._path, bytes) else "\0") in self._path:  # type: ignore[operator]
+                raise ValueError("embedded null byte")
+
+    @property
+    def path(self) -> str | bytes:
+        """What is read, or written."""
+        return self._path
+
+    @property
+    def fd(self) -> int | None:
+        """The number of the descriptor; None while it is not open."""
+        return None if self._handle is None else self._handle.fd
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still to be opened, or closed by now. 'ready' tells."""
+        return self._handle is None
+
+    # ---- hooks
+
+    def _construct(self, callback: Callable[..., None]) -> None:
+        flags, mode = self._how
+
+        def opened(error: OSError | None, handle: FileHandle | None) -> None:
+            if error is not None or handle is None:
+                callback(error)
+                return
+            self._handle = handle
+            callback()
+            self.emit("open", handle.fd)
+            self.emit("ready")
+
+        try:
+            open_file(self._path, flags, mode, opened)
+        except TreadleError as error:  # ERR_POOL_SATURATED
+            callback(error)
+
+    def _work(self, operation: str, callback: Callable[[Any, Any], object], **arguments: Any) -> None:
+        # A job of the handle's. It is called back in any case, be it at once: the pool is full, or the file was closed.
+        assert self._handle is not None
+        self._is_working = True
+        try:
+            self._handle._start(operation, callback, **arguments)
+        except (OSError, TreadleError) as error:
+            callback(error, None)
+
+    def _has_worked(self) -> None:
+        self._is_working = False
+        behind, self._behind_work = self._behind_work, None
+        if behind is not None:
+            behind()
+
+    def _close_file(self, error: BaseException | None, callback: Callable[..., None]) -> None:
+        # The destroy hook. ORDER: behind the job under way, as in Node.
+        if self._is_working:
+            self._behind_work = lambda: self._close_file(error, callback)
+            return
+        handle, self._handle = self._handle, None
+        if handle is None:
+            callback(error)
+            return
+        handle.close(lambda failure, _: callback(error if failure is None else failure))

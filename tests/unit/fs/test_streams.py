@@ -1,0 +1,312 @@
+"""Streams over files: what is not in the comparison with Node (tests/conformance/fs_streams): all bytes, bounds, errors
+from below, cancelling, zero copy."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.fs.support import DEADLINE_S, Door, error_of, is_active, is_idle, narrow_pool, run, turns_until
+from treadle import fs, net
+from treadle._base.errors import TreadleError
+from treadle.events import AbortController
+from treadle.streams import PassThrough, finished, pipeline
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+# ---- all bytes, in order
+
+
+@pytest.mark.parametrize("mark", [1000, 64 * KIB, 3 * MIB])
+def test_what_is_piped_arrives(memory: Path, mark: int) -> None:
+    data = os.urandom(2 * MIB + 7)
+    (memory / "from").write_bytes(data)
+
+    async def main() -> None:
+        source = fs.create_read_stream(memory / "from", high_water_mark=mark)
+        sink = fs.create_write_stream(memory / "to")
+        await pipeline(source, PassThrough(), sink)
+        assert (source.bytes_read, sink.bytes_written) == (len(data), len(data))
+        assert (memory / "to").read_bytes() == data
+
+    run(main)
+
+
+def test_what_waits_is_written_together_however_many_chunks(memory: Path) -> None:
+    async def main() -> None:
+        sink = fs.create_write_stream(memory / "new")
+        calls: list[int] = []
+        write_all = sink._write_all
+
+        def spy(chunks: list[Any], callback: Any) -> None:
+            calls.append(len(chunks))
+            write_all(chunks, callback)
+
+        sink._write_all = spy  # type: ignore[method-assign]
+        expected = bytearray()
+        for number in range(3000):
+            chunk = b"%d," % number
+            expected += chunk
+            sink.write(chunk if number % 2 else chunk.decode())
+        sink.end(b"")
+        await finished(sink)
+        assert (memory / "new").read_bytes() == expected
+        assert max(calls) > 1024  # in one go, though one system call takes fewer
+        assert len(calls) < 10
+
+    run(main)
+
+
+def test_large_chunks_that_take_several_writes(memory: Path) -> None:
+    data = os.urandom(9 * MIB)
+
+    async def main() -> None:
+        async with fs.create_write_stream(memory / "new", start=5) as sink:
+            sink.write(data)
+            sink.write(memoryview(data)[:100])
+        assert (memory / "new").read_bytes() == bytes(5) + data + data[:100]
+
+    run(main)
+
+
+def test_a_reader_that_stops_holds_its_mark(memory: Path) -> None:
+    (memory / "large").write_bytes(bytes(2 * MIB))
+
+    async def main() -> None:
+        source = fs.create_read_stream(memory / "large", high_water_mark=10_000)
+        async for _ in source:
+            break_at = source.bytes_read
+            await turns_until(is_idle)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert source.bytes_read <= break_at + 2 * 10_000
+            break
+        assert source.destroyed
+
+    run(main)
+
+
+# ---- handles
+
+
+def test_a_stream_goes_on_where_the_handle_stands_and_closes_it(file: Path) -> None:
+    async def main() -> None:
+        handle = await fs.open(file)
+        assert await handle.read(3) == b"con"
+        assert [chunk async for chunk in handle.create_read_stream()] == [b"tent"]
+        await turns_until(lambda: handle.fd == -1)
+        with pytest.raises(OSError, match="closed") as caught:
+            handle.create_read_stream()
+        assert caught.value.errno == errno.EBADF
+        async with await fs.open(file, "r+") as handle, handle.create_write_stream(start=3) as sink:
+            sink.write("X")
+        assert file.read_bytes() == b"conXent"
+
+    run(main)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 64 * KIB])
+def test_lines(tmp_path: Path, size: int) -> None:
+    text = "first\r\n\nthird \u00e4\u20ac\rfourth\n\r\nlast"
+    (tmp_path / "lines").write_text(text, newline="")
+
+    async def main() -> None:
+        for content in (text, text + "\r", text + "\n"):
+            (tmp_path / "lines").write_text(content, newline="")
+            handle = await fs.open(tmp_path / "lines")
+            found = [line async for line in handle.read_lines(high_water_mark=size)]
+            assert found == ["first", "", "third \u00e4\u20ac", "fourth", "", "last"]
+            assert handle.fd == -1
+        handle = await fs.open(tmp_path / "lines")
+        lines = handle.read_lines()
+        assert await anext(lines) == "first"
+        await lines.aclose()
+        assert handle.fd == -1
+        with pytest.raises(TreadleError, match="line") as caught:
+            [line async for line in (await fs.open(tmp_path / "lines")).read_lines(length_max=5, high_water_mark=size)]
+        assert caught.value.code == "ERR_OUT_OF_RANGE"
+
+    run(main)
+
+
+# ---- what goes wrong
+
+
+def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
+    async def main() -> None:
+        for options, code in (
+            ({"start": -1}, "ERR_OUT_OF_RANGE"),
+            ({"start": "1"}, "ERR_INVALID_ARG_TYPE"),
+            ({"end": -1}, "ERR_OUT_OF_RANGE"),
+            ({"start": 3, "end": 2}, "ERR_OUT_OF_RANGE"),
+            ({"flags": "z"}, "ERR_INVALID_ARG_VALUE"),
+            ({"high_water_mark": -1}, "ERR_INVALID_ARG_VALUE"),
+            ({"encoding": "none"}, "ERR_UNKNOWN_ENCODING"),
+        ):
+            with pytest.raises(TreadleError) as caught:
+                fs.create_read_stream(file, **options)  # type: ignore[arg-type]
+            assert caught.value.code == code
+        with pytest.raises(TreadleError):
+            fs.create_write_stream(file, flush=1)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="null byte"):
+            fs.create_read_stream("a\0b")
+        with pytest.raises(TypeError):
+            fs.create_read_stream(7)  # type: ignore[arg-type]
+        assert file.read_bytes() == b"content"
+
+    run(main)
+
+
+def test_a_device_that_is_full() -> None:
+    async def main() -> None:
+        sink = fs.create_write_stream("/dev/full")
+        sink.end(b"x")
+        assert (await error_of(finished(sink))).errno == errno.ENOSPC
+        assert sink.bytes_written == 0
+        await turns_until(lambda: sink.fd is None)
+
+    run(main)
+
+
+def test_a_pool_that_is_full_fails_the_stream(file: Path, door: Door) -> None:
+    async def main() -> None:
+        narrow_pool(1, queue_max=1)
+        waits = fs.open(door.path)
+        await turns_until(lambda: is_active(1))
+        behind = fs.stat(file)
+        for create in (fs.create_read_stream, fs.create_write_stream):
+            stream: Any = create(file)
+            with pytest.raises(TreadleError) as caught:
+                await finished(stream)
+            assert caught.value.code == "ERR_POOL_SATURATED"
+        await door.let_through()
+        await (await waits).close()
+        await behind
+        assert file.read_bytes() == b"content"
+
+    run(main)
+
+
+def test_destroyed_while_a_thread_reads_it_is_closed_behind_that(door: Door) -> None:
+    async def main() -> None:
+        source = fs.create_read_stream(door.path, flags="r+")  # so that opening it does not wait
+        events: list[str] = []
+        source.on("close", lambda: events.append("close"))
+        source.on("data", lambda chunk: events.append("data"))
+        await turns_until(lambda: source.fd is not None and is_active(1))
+        source.destroy()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert events == []
+        with open(door.path, "r+b", buffering=0) as other:
+            other.write(b"x")
+            await turns_until(lambda: source.closed)
+        assert events == ["close"]
+
+    run(main)
+
+
+def test_destroyed_between_two_writes_of_one_chunk(memory: Path) -> None:
+    # A pipe takes a part, and waits: what was not written is not counted, and its callback hears of the end.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    async def main() -> None:
+        sink = fs.create_write_stream(f"/proc/self/fd/{writer}", flags=os.O_WRONLY | os.O_NONBLOCK)
+        outcomes: list[Any] = []
+        sink.write(bytes(10 * MIB), callback=outcomes.append)
+        sink.on("error", outcomes.append)
+        count = sink._has_written
+
+        def counted(chunks: list[Any], size: int) -> list[Any]:
+            rest = count(chunks, size)
+            sink.destroy()
+            return rest
+
+        sink._has_written = counted  # type: ignore[method-assign]
+        await turns_until(lambda: sink.closed)
+        assert [outcome.code for outcome in outcomes] == ["ERR_STREAM_DESTROYED"]
+        assert 0 < sink.bytes_written < 10 * MIB
+        assert len(os.read(reader, 10 * MIB)) == sink.bytes_written
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("turns", range(0, 12, 2))
+def test_cancelled_and_aborted_at_any_time_nothing_stays_open(memory: Path, turns: int) -> None:
+    (memory / "from").write_bytes(bytes(MIB))
+
+    async def main() -> None:
+        source = fs.create_read_stream(memory / "from", high_water_mark=5000)
+        sink = fs.create_write_stream(memory / "to")
+        task = asyncio.ensure_future(pipeline(source, sink))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await turns_until(lambda: source.closed and sink.closed)
+        assert source.fd is sink.fd is None
+        controller = AbortController()
+        source = fs.create_read_stream(memory / "from", signal=controller.signal)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        controller.abort()
+        with pytest.raises(TreadleError) as caught:
+            await finished(source)
+        assert caught.value.code == "ABORT_ERR"
+
+    run(main)
+
+
+# ---- zero copy
+
+
+@pytest.mark.parametrize("how", ["path", "handle", "part", "listened to"])
+def test_to_a_socket_the_kernel_moves_what_nobody_sees(memory: Path, how: str) -> None:
+    data = os.urandom(3 * MIB + 1)
+    (memory / "from").write_bytes(data)
+
+    async def main() -> None:
+        received = bytearray()
+        ends: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def serve(socket: Any) -> None:
+            async for chunk in socket:
+                received.extend(chunk)
+            ends.set_result(None)
+
+        server = net.create_server(serve)
+        server.listen(0, host="127.0.0.1")
+        await turns_until(lambda: server.listening)
+        if how == "handle":
+            handle = await fs.open(memory / "from")
+            await handle.read(10)
+            source, expected = handle.create_read_stream(), data[10:]
+        elif how == "part":
+            source, expected = fs.create_read_stream(memory / "from", start=3, end=2 * MIB), data[3 : 2 * MIB + 1]
+        else:
+            source, expected = fs.create_read_stream(memory / "from"), data
+        if how == "listened to":
+            source.on("pause", lambda: None)
+        moves: list[Any] = []
+        begin = source._begin_zero_copy
+        source._begin_zero_copy = lambda *to: moves.append(begin(*to)) or moves[-1]  # type: ignore[method-assign,func-returns-value]
+        port: Any = server.address()
+        await pipeline(source, net.connect(port.port, host="127.0.0.1"))
+        async with asyncio.timeout(DEADLINE_S):
+            await ends
+        assert bytes(received) == expected
+        assert source.bytes_read == len(expected)
+        assert len(moves) == (0 if how == "listened to" else 1)
+        assert source.fd is None
+        server.close()
+
+    run(main)
