@@ -99,8 +99,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
-    AT_ONCE_NS_MAX = 20_000_000             # that it may take: whoever holds it up so long will do so again
-    ELSEWHERE = -1                          # in place of a device: not of this machine, or it has made the loop wait
     DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
@@ -283,11 +281,31 @@ cdef Outcome read_on(FileJob *job) noexcept nogil:
         job.filled += count
     if job.room >= limit:
         end_file(job, EFBIG)
-    job.wanted = min(job.room + (job.room >> 1), limit)
+    job.wanted = min(job.room + max(job.room >> 1, <Py_ssize_t>UNSIZED_BYTES), limit)
     return DONE
 
 
+cdef int open_if_cached(const char *path, int flags) noexcept nogil:
+    return open_cached(path, flags)
+
+
+cdef bint is_of_this_machine(int fd) noexcept nogil:
+    return is_local(fd)
+
+
 # ---- on the loop's thread
+
+
+cdef bytes directory_of(const char *path):
+    cdef const char *slash = strrchr(path, b"/")
+    return PyBytes_FromStringAndSize(path, 0 if slash is NULL else slash - path + 1)
+
+
+cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1:
+    if len(pool.directories) >= DIRECTORIES_MAX:
+        pool.directories.clear()
+    pool.directories[directory] = device
+    return 0
 
 
 cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
@@ -296,8 +314,7 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     cdef Py_ssize_t count
     cdef int64_t device
     cdef object known
-    cdef const char *slash = strrchr(path_of(job), b"/")
-    request.directory = PyBytes_FromStringAndSize(path_of(job), 0 if slash is NULL else slash - path_of(job) + 1)
+    request.directory = directory_of(path_of(job))
     known = pool.directories.get(request.directory)
     if known is None:
         job.asks_where = True
@@ -355,7 +372,7 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
             begun_ns = clock_ns()
             is_read = read_at_once(job, request, pool)
             if clock_ns() - begun_ns > AT_ONCE_NS_MAX:      # a scanner that looks at what is opened, a file server mounted since
-                request.note_directory(pool, ELSEWHERE)
+                note_directory(pool, request.directory, ELSEWHERE)
     except BaseException:
         job.job.discard(&job.job)
         raise
@@ -391,7 +408,7 @@ cdef class FileRead(Request):
         cdef FileJob *job = <FileJob *>base
         if job.asks_where and job.error == 0:
             job.asks_where = False
-            self.note_directory(<Pool>self.pool, job.device)
+            note_directory(<Pool>self.pool, self.directory, job.device)
         if job.error:
             self.args = (os_error(job.error, self.filename), None)
         elif not job.is_at_end:
@@ -407,12 +424,6 @@ cdef class FileRead(Request):
             self.args = (None, disown(self.target))
             self.target = NULL
         return True
-
-    cdef int note_directory(self, Pool pool, int64_t device) except -1:
-        if len(pool.directories) >= DIRECTORIES_MAX:
-            pool.directories.clear()
-        pool.directories[self.directory] = device
-        return 0
 
     cdef int make_room(self, FileJob *job) except -1:
         # No thread has the job: the target may move.

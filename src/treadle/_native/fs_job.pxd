@@ -42,6 +42,7 @@ cdef struct FsJob:
     int64_t position        # in the file; -1: where the descriptor stands
     int64_t size            # bytes of all views; the length to cut to
     timespec times[2]       # of access, of modification
+    bint asks_where         # of its directory nothing is known yet; cleared where this file does not tell either
     bint is_recursive
     bint is_forced
     bint is_flushed
@@ -58,6 +59,7 @@ cdef struct FsJob:
     Clean clean             # NULL, or what undoes an operation that does not come to its end
     bint wants_room         # set by a read that goes on once its views have `size` bytes in all
     # what comes out
+    int64_t device          # where it asks: which file system it is on, if that is of this machine; else ELSEWHERE
     int error               # errno; 0: none
     int64_t result          # what the system call has returned; bytes moved; entries found
     Text text               # a path, or entries; with an error: where below `path` it is

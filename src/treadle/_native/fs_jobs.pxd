@@ -3,7 +3,7 @@ from cpython.object cimport PyObject
 
 from treadle._native.fs_job cimport FsJob, Perform
 from treadle._native.open_files cimport Descriptor
-from treadle._native.pool cimport Request
+from treadle._native.pool cimport Pool, Request
 
 cdef enum Answer:
     # What a job's callback gets, beside None for no error.
@@ -34,7 +34,9 @@ cdef class FsRequest(Request):
     cdef PyObject *target       # OWNER: the bytes object that a read fills; NULL: none
     cdef Py_buffer *buffers     # OWNER: the memory that the job reads or writes; NULL: none
     cdef Py_ssize_t buffer_count
+    cdef bytes directory        # of the file that a stat is about, as it was written; None where that was not looked at
 
+    cdef bint stat_at_once(self, FsJob *job, Pool pool) except -1
     cdef int hold(self, FsJob *job, list data, bint is_written) except -1
     cdef int make_room(self, FsJob *job) except -1
     cdef object answer_of(self, FsJob *job)

@@ -3,8 +3,10 @@
     start(pool, OPERATIONS["stat"], callback, path="a")  -->  FsJob, on a thread  -->  callback(None, Stats), in the poll phase
 
 Invariants: the memory that a job reads or writes is held by its request, and let go of on the loop's thread only, at once when
-it is cancelled; what a job has opened is closed unless its callback got it. Not here: what the operations do (fs_calls,
-fs_transfers, fs_trees, fs_copies, fs_replacements), flags and encodings, and other things that users may write (treadle.fs).
+it is cancelled; what a job has opened is closed unless its callback got it. A stat in a directory that is known to be of this
+machine (file_jobs) is answered by the loop's thread, if the kernel can do so without waiting. Not here: what the operations do
+(fs_calls, fs_transfers, fs_trees, fs_copies, fs_replacements), flags and encodings, and other things that users may write
+(treadle.fs).
 """
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -13,18 +15,22 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, ENOMEM
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memchr, memcmp, strlen, strrchr
+from posix.stat cimport S_ISLNK, S_ISREG
 
-from treadle._native.file_facts cimport new_dirent, new_stats
+from treadle._native.file_facts cimport new_dirent, new_stats, statx_t
+from treadle._native.file_jobs cimport (
+    AT_ONCE_NS_MAX, ELSEWHERE, directory_of, is_of_this_machine, note_directory, open_if_cached,
+)
 from treadle._native.fs_calls cimport (
     perform_access, perform_chmod, perform_chown, perform_close, perform_fdatasync, perform_fsync, perform_link,
     perform_mkdtemp, perform_open, perform_readlink, perform_realpath, perform_rename, perform_rmdir, perform_stat,
     perform_symlink, perform_truncate, perform_unlink, perform_utimes,
 )
 from treadle._native.fs_copies cimport perform_copy_file
-from treadle._native.fs_job cimport FsJob, Perform, View, free_fs_job, new_fs_job
+from treadle._native.fs_job cimport FsJob, Perform, View, close_once, free_fs_job, new_fs_job, open_file
 from treadle._native.fs_replacements cimport perform_write_file_atomic
 from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
@@ -32,9 +38,17 @@ from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_des
 from treadle._native.pool cimport Pool, Request, os_error
 from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
+from treadle._native.timers cimport clock_ns
 
 cdef extern from "<fcntl.h>" nogil:
-    int AT_SYMLINK_NOFOLLOW
+    int O_NOFOLLOW, O_PATH, AT_EMPTY_PATH, AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
+
+cdef extern from "<sys/stat.h>" nogil:
+    unsigned int STATX_BASIC_STATS, STATX_BTIME
+    int statx(int directory, const char *path, int flags, unsigned int mask, statx_t *status)
+
+cdef extern from "<sys/sysmacros.h>" nogil:
+    uint64_t makedev(unsigned int major, unsigned int minor)
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -108,8 +122,26 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
     while True:
         outcome = job.perform(job)
         if job.error != EINTR or job.state is not NULL or job.fd >= 0 or job.text.size:
-            return outcome
+            break
         job.error = 0       # nothing has come of it
+    if job.asks_where:
+        find_where(job)
+    return outcome
+
+
+cdef void find_where(FsJob *job) noexcept nogil:
+    # Of a regular file: so what is in the same directory may be asked for by the loop's thread.
+    cdef int fd
+    job.asks_where = job.error == 0 and S_ISREG(job.status.stx_mode)
+    if job.asks_where:
+        fd = open_file(job.path, O_PATH | O_NOFOLLOW, 0)
+        job.asks_where = fd >= 0
+        job.device = device_of(&job.status) if fd >= 0 and is_of_this_machine(fd) else ELSEWHERE
+        close_once(&fd)
+
+
+cdef inline int64_t device_of(const statx_t *status) noexcept nogil:
+    return <int64_t>makedev(status.stx_dev_major, status.stx_dev_minor)
 
 
 cdef void abandon_fs_job(Job *base) noexcept nogil:
@@ -162,6 +194,8 @@ def start(
     """
     cdef FsRequest request = FsRequest.__new__(FsRequest)
     cdef bint is_close = operation.perform is perform_close
+    cdef bint is_done = False
+    cdef int64_t begun_ns
     cdef FsJob *job
     if descriptor is not None and descriptor.file is NULL:
         raise ValueError("the descriptor was closed")
@@ -196,12 +230,20 @@ def start(
                 keep_file(job.file)
                 request.descriptor = descriptor
                 descriptor.enter()
+        elif operation.perform is perform_stat and pool.at_once_left > 0:
+            begun_ns = clock_ns()
+            is_done = request.stat_at_once(job, pool)
+            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
+                note_directory(pool, request.directory, ELSEWHERE)
     except BaseException:
         free_fs_job(job)
         request.release_memory()
         raise
     try:
-        pool.submit(request, &job.job, is_close)    # what is given back is always taken
+        if is_done:
+            pool.finish_at_once(request, &job.job)
+        else:
+            pool.submit(request, &job.job, is_close)    # what is given back is always taken
     except BaseException:
         request.release()
         raise
@@ -249,6 +291,25 @@ cdef class FsRequest(Request):
         """What it does: "fs.stat"."""
         return self.operation.kind
 
+    cdef bint stat_at_once(self, FsJob *job, Pool pool) except -1:
+        # True: it is done, by what the kernel has in memory. See file_jobs: on which file systems that does not wait.
+        cdef bint is_link_meant = job.flags & AT_SYMLINK_NOFOLLOW
+        cdef bint is_told
+        cdef int fd
+        self.directory = directory_of(job.path)
+        known = pool.directories.get(self.directory)
+        if known is None:
+            job.asks_where = True
+            return False
+        if known == ELSEWHERE:
+            return False
+        fd = open_if_cached(job.path, O_PATH | O_NOFOLLOW)
+        if fd < 0:
+            return False
+        is_told = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &job.status) == 0
+        close_once(&fd)
+        return is_told and device_of(&job.status) == known and (is_link_meant or not S_ISLNK(job.status.stx_mode))
+
     cdef int hold(self, FsJob *job, list data, bint is_written) except -1:
         # Until release_memory(). The job gets the list of where it is.
         cdef Py_ssize_t count = len(data)
@@ -287,6 +348,8 @@ cdef class FsRequest(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FsJob *job = <FsJob *>base
+        if job.asks_where:
+            note_directory(<Pool>self.pool, self.directory, job.device)
         if job.error:
             self.args = (self.error_of(job), None)
             self.leave_descriptor()
@@ -400,6 +463,7 @@ cdef class FsRequest(Request):
         self.make = None
         self.filename = None
         self.filename2 = None
+        self.directory = None
         Handle.release(self)
 
 

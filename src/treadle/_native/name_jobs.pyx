@@ -25,19 +25,27 @@ cdef extern from *:
     #include <arpa/inet.h>
     #include <netdb.h>
     #include <netinet/in.h>
+    #include <stdio.h>
+    #include <string.h>
     #include <sys/socket.h>
 
-    /* The address as text, and 4 or 6; 0 where it is neither. text: INET6_ADDRSTRLEN bytes. */
+    /* The address as text, and 4 or 6; 0 where it is neither. text: INET6_ADDRSTRLEN and 12 bytes, for the zone, without which
+       nobody can connect to an address of one link. */
     static int treadle_address_text(const struct addrinfo *found, char *text) {
         const void *address;
-        if (found->ai_family == AF_INET)
+        unsigned zone = 0;
+        if (found->ai_family == AF_INET) {
             address = &((const struct sockaddr_in *)found->ai_addr)->sin_addr;
-        else if (found->ai_family == AF_INET6)
+        } else if (found->ai_family == AF_INET6) {
             address = &((const struct sockaddr_in6 *)found->ai_addr)->sin6_addr;
-        else
+            zone = ((const struct sockaddr_in6 *)found->ai_addr)->sin6_scope_id;
+        } else {
             return 0;
+        }
         if (inet_ntop(found->ai_family, address, text, INET6_ADDRSTRLEN) == NULL)
             return 0;
+        if (zone != 0)
+            snprintf(text + strlen(text), 12, "%%%u", zone);
         return found->ai_family == AF_INET ? 4 : 6;
     }
     """
@@ -125,7 +133,8 @@ cdef void discard_name_job(Job *base) noexcept nogil:
 
 
 def look_up(Pool pool not None, bytes name not None, int family, int hints, callback, *, bint is_awaited=False):
-    """Look up a name; callback(error, addresses) in the poll phase: NoAnswer, OSError or None, and a list of (address, 4 or 6).
+    """Look up a name; callback(error, addresses) in the poll phase: NoAnswer, OSError or None, and a list of (address, 4 or 6); an
+    address of one link has its zone, fe80::1%2.
     Returns a NameLookup, under way already.
 
     family: 4, 6, or 0 for both. hints: AI_... of the socket module. is_awaited: the callback is a future's, which the program's end
@@ -209,7 +218,7 @@ cdef object text_of(const char *name):
 
 
 cdef list addresses_of(addrinfo *found):
-    cdef char text[INET6_ADDRSTRLEN]
+    cdef char text[INET6_ADDRSTRLEN + 12]
     cdef int version
     cdef list addresses = []
     while found is not NULL:

@@ -1,11 +1,11 @@
 """A child process: made, given its descriptors, and turned into another program.
 
-    parent   vfork() .......... waits, this thread alone ........... read() of the report: nothing, or what has failed
+    parent   vfork() .......... waits, this thread alone ........... looks at the report: nothing, or what has failed
     child    become(): group, descriptors, directory, ids, signals, execve() -- fails --> report, _exit()
 
-The child borrows the parent's memory until it executes (vfork(2)): it costs the same however large the parent is, where fork(2)
-copies its page tables. Other users and groups are the exception: who shares memory with a process must not get other rights, so
-those children are forked. Invariants: what runs in the child is C that touches nothing of Python and allocates nothing; it
+The child borrows the parent's memory until it executes (vfork(2)), and leaves its report there: it costs the same however large
+the parent is, where fork(2) copies its page tables. Other users and groups are the exception: who shares memory with a process
+must not get other rights, so those children are forked, and report by a pipe. Invariants: what runs in the child is C that touches nothing of Python and allocates nothing; it
 returns never; no signal handler of the parent's runs there; it inherits the descriptors that it was given and no other, whatever
 the parent has left inheritable. The GIL is not held meanwhile. Source: vfork(2), execve(2), close_range(2); CPython's
 _posixsubprocess and libuv's uv_spawn, which order the steps likewise. Not here: who waits for its end (treadle.loop.children).
@@ -60,6 +60,11 @@ STEP_CHDIR = CHDIR
 STEP_EXEC = EXEC
 
 
+cdef struct Report:
+    int step
+    int error
+
+
 cdef struct Plan:
     char **programs             # what to execute: the first that is there
     char **arguments            # behind a free place, see execute()
@@ -67,7 +72,8 @@ cdef struct Plan:
     const char *directory       # NULL: the parent's
     int *descriptors            # the child's n is a copy of the n-th; -1: it has none
     int count
-    int report_fd               # at least `count`
+    int report_fd               # of a forked child, at least `count`; -1: it has our memory
+    Report report               # all 0: it is executed
     bint has_own_session
     bint has_own_group
     bint has_uid
@@ -75,11 +81,6 @@ cdef struct Plan:
     uid_t uid
     gid_t gid
     sigset_t mask               # of the parent's thread
-
-
-cdef struct Report:
-    int step
-    int error
 
 
 # ---- in the child
@@ -103,7 +104,10 @@ cdef void become(Plan *plan) noexcept nogil:
         report.step = EXEC
         restore_signals(plan)
         report.error = execute(plan)
-    write(plan.report_fd, &report, sizeof(report))
+    if plan.report_fd >= 0:
+        write(plan.report_fd, &report, sizeof(report))
+    else:
+        plan.report = report
     _exit(127)
 
 
@@ -191,7 +195,7 @@ cdef int execute(Plan *plan) noexcept nogil:
 cdef pid_t start(Plan *plan) noexcept nogil:
     # INVARIANT: nothing but become() runs in the child.
     cdef pid_t pid
-    if plan.has_uid or plan.has_gid:
+    if plan.report_fd >= 0:
         pid = fork()
     else:
         pid = vfork()
@@ -200,20 +204,21 @@ cdef pid_t start(Plan *plan) noexcept nogil:
     return pid
 
 
-cdef int await_exec(pid_t pid, int report_fd, Report *report) noexcept nogil:
-    # Until it executes the program, or has failed: then it is reaped.
+cdef void await_exec(Plan *plan, int report_fd) noexcept nogil:
+    # Of a forked child, until it executes the program, or has failed.
     cdef ssize_t size
-    cdef int status
     while True:
-        size = read(report_fd, report, sizeof(Report))
+        size = read(report_fd, &plan.report, sizeof(Report))
         if size >= 0 or errno != EINTR:
             break
     if size != sizeof(Report):
-        report.step = report.error = 0
-        return 0
+        plan.report.step = plan.report.error = 0
+
+
+cdef void reap_failed(pid_t pid) noexcept nogil:
+    cdef int status
     while waitpid(pid, &status, 0) < 0 and errno == EINTR:
         pass
-    return 0
 
 
 cdef char **pointers(list texts, int free) except NULL:
@@ -238,9 +243,9 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
     n-th of them, which stay the caller's; -1: none. None of the texts has a NUL in it.
     """
     cdef Plan plan
-    cdef Report report
     cdef int ends[2]
-    cdef int i, error
+    cdef int i
+    cdef int error = 0
     cdef pid_t pid = -1
     cdef sigset_t every
     cdef list kept = [[bytes(text) for text in texts] for texts in (programs, arguments, environment)]
@@ -248,7 +253,8 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
     cdef list numbers = [int(fd) for fd in descriptors]
     plan.programs = plan.arguments = plan.environment = NULL
     plan.descriptors = NULL
-    report.step = report.error = 0
+    plan.report.step = plan.report.error = 0
+    plan.report_fd = ends[0] = -1
     try:
         plan.programs = pointers(kept[0], 0)
         plan.arguments = pointers(kept[1], 1)
@@ -266,28 +272,32 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
         plan.has_gid = gid is not None
         plan.uid = 0 if uid is None else uid
         plan.gid = 0 if gid is None else gid
-        if pipe2(ends, O_CLOEXEC) < 0:
-            return 0, errno, DESCRIPTORS
-        plan.report_fd = fcntl(ends[1], F_DUPFD_CLOEXEC, plan.count)
-        error = errno
-        close(ends[1])
-        if plan.report_fd < 0:
-            close(ends[0])
-            return 0, error, DESCRIPTORS
+        if plan.has_uid or plan.has_gid:
+            if pipe2(ends, O_CLOEXEC) < 0:
+                return 0, errno, DESCRIPTORS
+            plan.report_fd = fcntl(ends[1], F_DUPFD_CLOEXEC, plan.count)
+            error = errno
+            close(ends[1])
+            if plan.report_fd < 0:
+                close(ends[0])
+                return 0, error, DESCRIPTORS
         with nogil:
             sigfillset(&every)
             pthread_sigmask(SIG_SETMASK, &every, &plan.mask)    # ORDER: a handler would run in the child, in our memory
             pid = start(&plan)
             error = errno
             pthread_sigmask(SIG_SETMASK, &plan.mask, NULL)
-            close(plan.report_fd)
-            if pid > 0:
-                await_exec(pid, ends[0], &report)
-            close(ends[0])
+            if plan.report_fd >= 0:
+                close(plan.report_fd)
+                if pid > 0:
+                    await_exec(&plan, ends[0])
+                close(ends[0])
+            if pid > 0 and plan.report.error:
+                reap_failed(pid)
         if pid < 0:
             return 0, error, PROCESS
-        if report.error:
-            return 0, report.error, report.step
+        if plan.report.error:
+            return 0, plan.report.error, plan.report.step
         return pid, 0, 0
     finally:
         PyMem_Free(plan.programs)

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from treadle._base.errors import TreadleError
 from treadle._base.ip import is_ip
+from treadle._native.name_jobs import NoAnswer
 from treadle.dns._askers import AnswerFuture, Asker, CallbackAsker, asker_of, told_at_once
 from treadle.dns._errors import DnsError, of_system
 from treadle.dns._hostnames import ascii_of, require_hostname
@@ -149,7 +150,7 @@ class Lookups:
         if done.cancelled():
             return
         askers, job.askers = job.askers, {}
-        failure = done.exception()
+        failure = done.exception() or (None if done.result() else NoAnswer(socket.EAI_NONAME))
         if failure is not None:
             for asker, wish in askers.items():
                 asker.fail(of_system(failure, "getaddrinfo", wish.hostname))

@@ -28,15 +28,18 @@ def start(name: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
     """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
     future."""
     loop = get_loop()
+    pool = loop.pool
+    if pool is None:
+        pool = pool_of(loop)
     operation = OPERATIONS[name]
     future: RequestFuture[Any] | None = None
     try:
         if callback is None:
             future = RequestFuture(loop=loop)
-            request = future.request = fs_jobs.start(pool_of(loop), operation, future.settle, is_awaited=True, **arguments)
+            request = future.request = fs_jobs.start(pool, operation, future.settle, is_awaited=True, **arguments)
         else:
             require_callable(callback, "callback")
-            request = fs_jobs.start(pool_of(loop), operation, callback, **arguments)
+            request = fs_jobs.start(pool, operation, callback, **arguments)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None
     if loop.tracer is not None:
@@ -51,4 +54,4 @@ def pool_saturated(saturated: PoolSaturated) -> TreadleError:
 
 def text_of(path: Path) -> str | bytes:
     """A path as the file system knows it. Raises TypeError."""
-    return os.fspath(path)
+    return path if type(path) is str else os.fspath(path)

@@ -51,14 +51,18 @@ def read_file(
     if encoding is not None or flag != "r" or isinstance(path, FileHandle):
         return _read_otherwise(path, callback, encoding, flag)
     loop = get_loop()
+    pool = loop.pool
+    if pool is None:
+        pool = pool_of(loop)
+    name = path if type(path) is str else text_of(path)  # PERF: bench/pool
     future: RequestFuture[bytes] | None = None
     try:
         if callback is None:
             future = RequestFuture(loop=loop)
-            request = future.request = file_jobs.read_file(pool_of(loop), text_of(path), future.settle, is_awaited=True)
+            request = future.request = file_jobs.read_file(pool, name, future.settle, is_awaited=True)
         else:
             require_callable(callback, "callback")
-            request = file_jobs.read_file(pool_of(loop), text_of(path), callback)
+            request = file_jobs.read_file(pool, name, callback)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None
     if loop.tracer is not None:

@@ -5,19 +5,21 @@
     a name ──(lookup)──► its addresses ───┘       │ failed, or 250 ms: the next address; the last one may take its time
                                                   └──► failed: the first error
 
-Invariants: one attempt at a time, and its descriptor is closed before the next begins; cancel() leaves none. Not here: what the
-socket does with the outcome (_socket.py).
+Invariants: one attempt at a time, and its descriptor is closed before the next begins; cancel() leaves none. Not here: how a name
+is looked up (treadle.dns), what the socket does with the outcome (_socket.py).
 """
 
 import contextlib
 import errno
 import os
 import socket
+from asyncio import BaseEventLoop
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from treadle import dns
 from treadle._base.arguments import require_number
 from treadle._base.errors import TreadleError
 from treadle._base.ip import is_ip
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTEMPT_TIMEOUT_MS", "Connecting", "Target", "target_of"]
 
+FAMILIES: Final[dict[int, Literal[0, 4, 6]]] = {0: 0, 4: 4, 6: 6}
 ATTEMPT_TIMEOUT_MS: Final = 250  # for each address of several but the last; Node, and RFC 8305 section 5
 
 
@@ -39,7 +42,7 @@ class Target:
     port: int
     host: str
     path: str | None
-    family: int  # 0: any, 4 or 6
+    family: Literal[0, 4, 6]  # 0: any
     local_address: str | None
     local_port: int
     attempt_timeout_ms: float
@@ -67,19 +70,20 @@ def target_of(
         raise TreadleError("ERR_MISSING_ARGS", name="connect", expected="a port or a path")
     if not isinstance(host, str):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="host", expected="a str", received=type(host).__name__)
-    if family not in (0, 4, 6):
+    version = FAMILIES.get(family)
+    if version is None:
         raise TreadleError("ERR_INVALID_ARG_VALUE", name="family", expected="0, 4 or 6", received=family)
     if local_address is not None and not is_ip(local_address):
         raise TreadleError("ERR_INVALID_ARG_VALUE", name="local_address", expected="an IP address", received=local_address)
     require_number(attempt_timeout, "attempt_timeout")
-    return Target(require_port(port), host, None, family, local_address, require_port(local_port, "local_port"), attempt_timeout)
+    return Target(require_port(port), host, None, version, local_address, require_port(local_port, "local_port"), attempt_timeout)
 
 
 class Connecting:
     """A connect() under way. connected(handle) or failed(error) is called, once, unless it is cancelled before."""
 
     def __init__(
-        self, owner: "Socket", target: Target, connected: Callable[[SocketStream], object], failed: Callable[[OSError], object]
+        self, owner: "Socket", target: Target, connected: Callable[[SocketStream], object], failed: Callable[[Exception], object]
     ) -> None:
         self._owner = owner
         self._loop = owner._loop
@@ -129,10 +133,9 @@ class Connecting:
 
     async def _look_up(self) -> None:
         target = self._target
-        family = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[target.family]
         try:
-            found = await self._loop.getaddrinfo(target.host, target.port, family=family, type=socket.SOCK_STREAM)
-        except OSError as error:
+            found = await self._find_addresses()
+        except (OSError, TreadleError) as error:
             self._lookup = None
             if not self._is_over:
                 self._owner.emit("lookup", error, None, None, target.host)
@@ -140,13 +143,23 @@ class Connecting:
             return
         self._lookup = None
         addresses: list[tuple[int, Any]] = []
-        for kind, _, _, _, name in found:
+        for kind, name in found:
             if (kind, name) not in addresses and kind in (socket.AF_INET, socket.AF_INET6):
                 self._owner.emit("lookup", None, name[0], 6 if kind == socket.AF_INET6 else 4, target.host)
                 if self._is_over:
                     return
                 addresses.append((kind, name))
         self._try(_alternating(addresses))
+
+    async def _find_addresses(self) -> list[tuple[int, Any]]:
+        target = self._target
+        if _resolves_by_itself(self._loop):
+            family = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[target.family]
+            answers = await self._loop.getaddrinfo(target.host, target.port, family=family, type=socket.SOCK_STREAM)
+            return [(kind, name) for kind, _, _, _, name in answers]
+        # Connections to the same name at the same time are one question.
+        found = await dns.lookup(target.host, target.family, all=True)
+        return [_of_ip(one.address, target.port, one.family) for one in found]
 
     # -- attempts --------------------------------------------------------------------------------------------------
 
@@ -220,11 +233,12 @@ class Connecting:
         if not self._is_over:
             self._attempt()
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | TreadleError) -> None:
         self._is_over = True
         failure = error
-        with contextlib.suppress(TypeError):  # an error of the user's resolver, of a class with another constructor
-            failure = type(error)(error.errno, f"{error.strerror}: cannot connect to {self._target}")
+        if isinstance(error, OSError) and not isinstance(error, TreadleError):
+            with contextlib.suppress(TypeError):  # a DnsError, or one of the user's resolver, with another constructor
+                failure = type(error)(error.errno, f"{error.strerror}: cannot connect to {self._target}")
         if len(self._errors) > 1:
             failure.add_note("tried: " + "; ".join(f"{name[0]}: {one.strerror}" for (_, name), one in self._tried()))
         self._failed(failure)
@@ -236,6 +250,12 @@ class Connecting:
         if self._timer is not None:
             self._timer.close()
             self._timer = None
+
+
+def _resolves_by_itself(loop: Any) -> bool:
+    # COMPAT(asyncio): a program that replaces getaddrinfo of its loop means connections, too.
+    is_replaced: bool = "getaddrinfo" in vars(loop) or type(loop).getaddrinfo is not BaseEventLoop.getaddrinfo
+    return is_replaced
 
 
 def _of_ip(host: str, port: int, version: int) -> tuple[int, Any]:

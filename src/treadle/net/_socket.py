@@ -211,7 +211,7 @@ class Socket(Duplex):
         if self._handle is not None and not self.is_paused():
             self.read(0)  # so that the end is seen, whoever reads
 
-    def _failed_to_connect(self, error: OSError) -> None:
+    def _failed_to_connect(self, error: Exception) -> None:
         self._way = None
         self.destroy(error)
 

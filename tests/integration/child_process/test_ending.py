@@ -247,7 +247,7 @@ def test_a_child_that_is_left_does_not_outlive_the_program(watched: str, options
     pids: list[int] = []
 
     async def main() -> None:
-        child = spawn("sh", ["-c", 'trap "" TERM; sleep 600'], **options).unref()
+        child = spawn("sh", ["-c", 'trap "" TERM; exec sleep 600'], **options).unref()
         assert child.pid is not None
         pids.append(child.pid)
         for stream in child.stdio:

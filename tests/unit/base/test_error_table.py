@@ -10,7 +10,7 @@ import pytest
 from tools.gen_errors_reference import PAGE, fields_of, page
 from treadle._base.error_table import ERROR_TABLE, NODE, TREADLE
 
-CODE = re.compile(r"\b(?:ERR_[A-Z0-9_]+|ABORT_ERR)\b")
+CODE = re.compile(r"\b(?:ERR_[A-Z0-9_]+|ABORT_ERR|Z_[A-Z]+_ERROR|Z_NEED_DICT)\b")  # Z_...: those of zlib.h, as in Node
 TABLE_FILE = "error_table.py"
 
 

@@ -153,6 +153,17 @@ def test_what_the_system_fails_with(system: System, failure: Exception, code: st
     assert (error.code, result) == (code, None)
 
 
+def test_no_address_at_all_is_no_answer(system: System) -> None:
+    system.outcome = []
+
+    async def main() -> None:
+        with pytest.raises(dns.DnsError) as raised:
+            await dns.lookup("example.com")
+        assert raised.value.code == "ENOTFOUND"
+
+    treadle.run(main)
+
+
 def test_what_else_goes_wrong_is_not_hidden(system: System) -> None:
     system.outcome = OSError(24, "Too many open files")
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import pickle
 import socket
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -518,8 +517,7 @@ def test_a_forked_child_asks_anew_and_leaves_its_parents_question_alone(server: 
         made = resolver()
         answer = made.resolve4("example.com")
         here, there = os.pipe()
-        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # the server is a thread, which needs no lock
-            pid = os.fork()
+        pid = os.fork()
         if pid == 0:
             try:
                 await asyncio.sleep(0)  # the loop notices

@@ -1,5 +1,6 @@
 """What is known of files, and what changes it. Not here: what Node says to each call (tests/conformance/fs)."""
 
+import asyncio
 import copy
 import datetime
 import errno
@@ -14,6 +15,8 @@ from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.fs import constants
 from treadle.fs._arguments import Time
+from treadle.loop.current import get_loop
+from treadle.pool import pool_of
 
 
 def test_stats_are_the_systems(file: Path, tmp_path: Path) -> None:
@@ -168,5 +171,85 @@ def test_paths_come_out_as_they_went_in(file: Path, tmp_path: Path) -> None:
         assert await fs.readlink(os.fsencode(link)) == b"file"
         assert await fs.realpath(link) == str(file)
         assert await fs.realpath(os.fsencode(link)) == os.fsencode(file)
+
+    run(main)
+
+
+# ---- what the kernel has in memory is asked for without a thread
+
+
+def at_once() -> int:
+    return int(pool_of(get_loop()).statistics()["at_once"])
+
+
+def test_in_a_directory_that_is_known_no_thread_is_needed(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "sub").mkdir()
+
+    async def main() -> None:
+        await fs.stat(file)  # a thread finds out what kind of file system it is on
+        before = at_once()
+        for path in (file, tmp_path / "sub"):
+            stats, real = await fs.stat(path), path.stat()
+            assert (stats.ino, stats.size, stats.mtime_ns, stats.mode) == (
+                real.st_ino, real.st_size, real.st_mtime_ns, real.st_mode,
+            )  # fmt: skip
+        assert (await fs.lstat(tmp_path / "link")).is_symbolic_link()
+        if at_once() == before:
+            pytest.skip("a file system that may wait for somebody, or an old kernel")
+        assert at_once() == before + 3
+        assert (await fs.stat(tmp_path / "link")).is_file()  # which follows it, on a thread
+        assert (await error_of(fs.stat(tmp_path / "missing"))).filename == str(tmp_path / "missing")
+        assert at_once() == before + 3
+        file.write_bytes(b"longer content")
+        assert (await fs.stat(file)).size == 14
+
+    run(main)
+
+
+def test_files_of_proc_are_asked_for_by_threads() -> None:
+    async def main() -> None:
+        for _ in range(3):
+            assert (await fs.stat("/proc/self/status")).is_file()
+        assert at_once() == 0
+
+    run(main)
+
+
+def test_another_file_system_in_the_place_of_a_directory(tmp_path: Path, memory: Path) -> None:
+    """What is known of a path holds for one device: a link may lead elsewhere by now."""
+    place = tmp_path / "place"
+    for target in (tmp_path / "here", memory / "there"):
+        target.mkdir()
+        (target / "file").write_text(target.name)
+        if place.is_symlink():
+            place.unlink()
+        place.symlink_to(target)
+
+        async def main(target: Path = target) -> None:
+            for _ in range(3):
+                assert (await fs.stat(place / "file")).ino == (target / "file").stat().st_ino
+
+        run(main)
+
+    async def both() -> None:
+        for target in (tmp_path / "here", memory / "there", tmp_path / "here"):
+            place.unlink()
+            place.symlink_to(target)
+            for _ in range(3):
+                assert (await fs.stat(place / "file")).ino == (target / "file").stat().st_ino
+
+    run(both)
+
+
+def test_a_cancelled_one_is_not_heard_of(file: Path) -> None:
+    async def main() -> None:
+        await fs.stat(file)
+        futures = [fs.stat(file) for _ in range(200)]
+        for future in futures[::2]:
+            future.cancel()
+        found = await asyncio.gather(*futures, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in found[::2])
+        assert all(isinstance(one, fs.Stats) and one.size == 7 for one in found[1::2])
 
     run(main)

@@ -332,3 +332,20 @@ def test_a_closed_loop_has_let_go_of_what_was_under_way(door: Path) -> None:
     assert repr(pool) == "<Pool closed>"
     open_door(door)
     assert log == []
+
+
+@pytest.mark.parametrize("size", range(4))
+def test_a_tiny_file_that_is_not_in_memory(file: Path, tmp_path: Path, size: int) -> None:
+    """What was begun without a thread goes on, with room for one byte, on a thread."""
+    with open(tmp_path / "tiny", "wb") as tiny:
+        tiny.write(b"x" * size)
+        tiny.flush()
+        os.fsync(tiny)
+        os.posix_fadvise(tiny.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    async def main() -> bytes:
+        await read_file(file)  # so its directory is known
+        async with asyncio.timeout(20):
+            return await read_file(tmp_path / "tiny")
+
+    assert treadle.run(main) == b"x" * size

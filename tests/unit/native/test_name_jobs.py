@@ -43,6 +43,11 @@ def test_it_is_what_getaddrinfo_says(room: Room, name: str, family: int, hints: 
     assert room.run() == [(None, as_python_says(name, family, hints))]
 
 
+def test_an_address_of_one_link_has_its_zone(room: Room) -> None:
+    look_up(room.pool, b"fe80::1%lo", 6, socket.AI_NUMERICHOST, lambda *outcome: room.log.append(outcome))
+    assert room.run() == [(None, [(f"fe80::1%{socket.if_nametoindex('lo')}", 6)])]
+
+
 @pytest.mark.parametrize(
     ("name", "family", "hints", "number"),
     [
