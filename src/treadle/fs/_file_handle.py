@@ -61,7 +61,7 @@ class FileHandle:
 
     _descriptor: Descriptor
     _path: str | bytes
-    _streams: WeakSet[Any] | None  # that read or write it: they are destroyed as it is closed
+    _streams: WeakSet[Any] | None  # that read or write it: closed before it is
     _waiting: list[Callable[[OSError | None, None], object]] | None  # None: close() was not called yet
 
     @classmethod
@@ -233,7 +233,7 @@ class FileHandle:
 
     def create_read_stream(self, **options: Any) -> ReadStream:
         """A Readable of the file, from where it stands or from a `start`; as create_read_stream(handle, ...). The handle is
-        closed with the stream, and the stream is destroyed by close()."""
+        closed with the stream, and close() closes the stream."""
         from treadle.fs._streaming import create_read_stream
 
         return create_read_stream(self, **options)
@@ -333,9 +333,6 @@ class FileHandle:
             in_context = _InContext(callback)
             in_context.context = copy_context()
             callback = in_context
-        streams, self._streams = self._streams, None
-        for stream in streams or ():
-            stream.destroy()
         if self.fd < 0 and self._waiting is None:
             loop.call_soon(callback, None, None)
             return future
@@ -343,11 +340,18 @@ class FileHandle:
             self._waiting.append(callback)
             return future
         self._waiting = [callback]
+        if self._streams:
+            for stream in tuple(self._streams):
+                stream.close()  # what was written to it is written first
+        else:
+            self._close_when_idle()
+        return future
+
+    def _close_when_idle(self) -> None:
         if self._descriptor.under_way:
             self._descriptor.on_idle = self._close_behind_others
         else:
             self._close()
-        return future
 
     def _close(self) -> None:
         start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
@@ -373,10 +377,25 @@ class FileHandle:
         self._require_open()
         return start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
 
+    # ---- to its streams
+
     def _add_stream(self, stream: Any) -> None:
         if self._streams is None:
             self._streams = WeakSet()
         self._streams.add(stream)
+
+    def _drop_stream(self, stream: Any) -> None:
+        # It works no more.
+        if self._streams is not None and stream in self._streams:
+            self._streams.discard(stream)
+            if self._waiting is not None and not self._streams:
+                self._close_when_idle()
+
+    def _start_of_stream(self, operation: str, callback: Callback[Any], **arguments: Any) -> None:
+        # Also while close() waits for the stream.
+        if self.fd < 0:
+            raise OSError(errno.EBADF, "The file was closed", self._path)
+        start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
 
 
 class _InContext(partial[object]):

@@ -39,13 +39,16 @@ class FileStream:
         if isinstance(path, FileHandle):
             path._require_open()
             self._handle, self._path = path, path.path
-            self._construct = None  # type: ignore[method-assign,assignment]
-            path._add_stream(self)
         else:
             self._handle, self._path = None, text_of(path)
             self._how = flags_of(flags), mode_of(mode)
             if (b"\0" if isinstance(self._path, bytes) else "\0") in self._path:  # type: ignore[operator]
                 raise ValueError("embedded null byte")
+
+    def _is_made(self) -> None:
+        # ORDER: behind all that may raise, since close() of the handle calls its streams.
+        if self._handle is not None:
+            self._handle._add_stream(self)
 
     @property
     def path(self) -> str | bytes:
@@ -65,6 +68,9 @@ class FileStream:
     # ---- hooks
 
     def _construct(self, callback: Callable[..., None]) -> None:
+        if self._handle is not None:  # it was given
+            callback()
+            return
         flags, mode = self._how
 
         def opened(error: OSError | None, handle: FileHandle | None) -> None:
@@ -86,7 +92,7 @@ class FileStream:
         assert self._handle is not None
         self._is_working = True
         try:
-            self._handle._start(operation, callback, **arguments)
+            self._handle._start_of_stream(operation, callback, **arguments)
         except (OSError, TreadleError) as error:
             callback(error, None)
 
@@ -105,4 +111,5 @@ class FileStream:
         if handle is None:
             callback(error)
             return
+        handle._drop_stream(self)
         handle.close(lambda failure, _: callback(error if failure is None else failure))

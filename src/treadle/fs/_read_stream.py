@@ -48,6 +48,7 @@ class ReadStream(FileStream, Readable):  # type: ignore[misc]  # a hook that is 
         self._move_in: Any = None
         self._take_file(path, flags, mode)
         super().__init__(auto_destroy=auto_close, **options)
+        self._is_made()
 
     def close(self, callback: Callable[..., object] | None = None) -> None:
         """Destroy the stream, and so close the file. callback(): behind 'close'."""

@@ -41,6 +41,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
         self._is_flushed = flush
         self._take_file(path, flags, mode)
         super().__init__(auto_destroy=auto_close, **options)
+        self._is_made()
 
     def close(self, callback: Callable[..., object] | None = None) -> None:
         """End the stream: what was written is written, then the file is closed, whatever auto_close says. callback(): behind

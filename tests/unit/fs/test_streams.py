@@ -110,6 +110,23 @@ def test_a_stream_goes_on_where_the_handle_stands_and_closes_it(file: Path) -> N
     run(main)
 
 
+def test_a_handle_that_is_closed_waits_for_what_was_written_to_its_streams(memory: Path) -> None:
+    data = os.urandom(3 * MIB)
+
+    async def main() -> None:
+        async with await fs.open(memory / "new", "w") as handle:
+            first, second = handle.create_write_stream(start=0), handle.create_write_stream(start=len(data))
+            for stream in (first, second):
+                stream.write(data[:MIB])
+                stream.write(data[MIB:])
+        assert handle.fd == -1
+        assert first.closed
+        assert second.closed
+        assert (memory / "new").read_bytes() == data * 2
+
+    run(main)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 64 * KIB])
 def test_lines(tmp_path: Path, size: int) -> None:
     text = "first\r\n\nthird \u00e4\u20ac\rfourth\n\r\nlast"
@@ -157,6 +174,11 @@ def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
             fs.create_read_stream("a\0b")
         with pytest.raises(TypeError):
             fs.create_read_stream(7)  # type: ignore[arg-type]
+        async with await fs.open(file) as handle:
+            with pytest.raises(TreadleError):
+                handle.create_read_stream(high_water_mark=-1)
+            with pytest.raises(TreadleError):
+                handle.create_write_stream(encoding="none")
         assert file.read_bytes() == b"content"
 
     run(main)
