@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Program
-from tests.unit.child_process.support import run, state_of, until, within
+from tests.unit.child_process.support import state_of
+from tests.unit.net.support import run, until, within
 from treadle import events, net, streams
 from treadle.child_process import ChildProcess, spawn
 

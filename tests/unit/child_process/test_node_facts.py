@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.unit.child_process.support import DEADLINE_S
+from tests.unit.net.support import DEADLINE_S
 from treadle import child_process, process
 from treadle.child_process import ChildProcess, exec, exec_file, spawn
 from treadle.events import EventEmitter
