@@ -211,8 +211,10 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
         async def main() -> bool:
             await fs.stat(tmp_path)  # what the loop and its pool need is open
             used = max(map(int, os.listdir("/proc/self/fd")))
-            held = [os.dup(0) for _ in range(used + 1 - len(os.listdir("/proc/self/fd")) + 1)]
-            limit = max(held) + 1
+            held = [os.dup(0), os.dup(0)]
+            while held[-1] <= used:  # whatever numbers are free between those that are open
+                held.append(os.dup(0))
+            limit = held[-1] + 1
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
             file, tree = tmp_path / "tree" / "0" / "file", tmp_path / "tree"
             for call in (
