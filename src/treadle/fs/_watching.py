@@ -20,6 +20,7 @@ from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.events.abort import require_signal
+from treadle.fs._aborting import aborted
 from treadle.fs._arguments import in_range
 from treadle.fs._directories import readdir
 from treadle.fs._notifier import IN_ATTRIB, IN_CREATE, IN_IGNORED, IN_ISDIR, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, notifier_of
@@ -66,10 +67,11 @@ class FSWatcher(EventEmitter):
             raise ValueError("embedded null byte")
         if signal is not None and signal.aborted:
             self._is_closed = True
-            self._error = signal._as_exception()
+            self._error = aborted(signal)
+            self._loop.next_tick(self.emit, "close")
             return
         self._watch(b"")
-        self._notifier.hold(self, is_held)
+        self._notifier.join(self, is_held)
         if signal is not None:
             signal.add_event_listener("abort", self._on_abort)
         if is_recursive and os.path.isdir(self._at):
@@ -111,7 +113,7 @@ class FSWatcher(EventEmitter):
     def _hold(self, is_held: bool) -> Self:
         self._is_held = is_held
         if not self._is_closed:
-            self._notifier.hold(self, is_held)
+            self._notifier.join(self, is_held)
         return self
 
     def _end(self) -> None:
@@ -119,11 +121,9 @@ class FSWatcher(EventEmitter):
         watches, self._watches = self._watches, {}
         for number in watches.values():
             self._notifier.remove(self, number)
-        self._notifier.hold(self, False)
-        self._notifier._close_if_idle()
+        self._notifier.leave(self)
         self._unseen.clear()
-        if self._signal is not None:
-            self._signal.remove_event_listener("abort", self._on_abort)
+        self._forget_signal()
         self._wake()
 
     def _fail(self, error: BaseException) -> None:
@@ -140,15 +140,20 @@ class FSWatcher(EventEmitter):
         self._loop.next_tick(self.emit, "close")
 
     def _on_abort(self, _: object) -> None:
-        if self._queue is not None and self._signal is not None:
-            self._error = self._signal._as_exception()
+        if self._signal is not None:
+            self._error = aborted(self._signal)
         self.close()
 
     def _abandon(self) -> None:
-        # The loop is closed.
+        # The loop is closed, or the program has ended.
         self._is_closed = True
         self._watches.clear()
         self._unseen.clear()
+        self._forget_signal()
+
+    def _forget_signal(self) -> None:
+        if self._signal is not None:
+            self._signal.remove_event_listener("abort", self._on_abort)
 
     # ---- iterating
 

@@ -360,9 +360,9 @@ def test_a_callback_runs_in_the_context_that_it_was_given_in(file: Path) -> None
         controller = AbortController()
         context = contextvars.copy_context()
         context.run(name.set, "given")
-        context.run(fs.read_file, file, lambda error, data: log.append(name.get()), signal=controller.signal)  # type: ignore[call-overload]
+        context.run(fs.read_file, file, lambda error, data: log.append(name.get()), signal=controller.signal)
         controller.abort()
-        context.run(fs.read_file, file, lambda error, data: log.append(name.get()), signal=controller.signal)  # type: ignore[call-overload]
+        context.run(fs.read_file, file, lambda error, data: log.append(name.get()), signal=controller.signal)
 
     run(main)
     assert log == ["given", "given"]
