@@ -106,11 +106,11 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         if self._is_working:
             self._behind_work = lambda: self._destroy(error, callback)
-        elif self._is_flushed and self._handle is not None and error is None:
-            self._work("fsync", lambda failure, _: self._synchronised(failure, callback))
+        elif self._is_flushed and self._handle is not None:  # COMPAT(node): also behind an error
+            self._work("fsync", lambda failure, _: self._synchronised(error or failure, callback))
         else:
             self._close_file(error, callback)
 
-    def _synchronised(self, error: OSError | None, callback: Callable[..., None]) -> None:
+    def _synchronised(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         self._has_worked()
         self._close_file(error, callback)

@@ -9,6 +9,7 @@ from typing import Any
 
 import treadle
 from treadle import fs
+from treadle.events import AbortController
 from treadle.timers import set_immediate
 
 EVENTS = ["open", "ready", "end", "finish", "close", "error", "drain"]
@@ -41,10 +42,15 @@ def run(given: dict[str, Any], place: Path) -> list[Any]:
     is_read = given["kind"] == "read"
     kept: list[Any] = []
     is_over: list[bool] = []
+    controller = AbortController()
 
     async def main() -> None:
         handle = await fs.open(file, given.get("flags", "r")) if "via" in given else None
         options = {NAMES.get(name, name): value for name, value in given["options"].items()}
+        if given.get("signal") == "aborted":
+            controller.abort()
+        if "signal" in given:
+            options["signal"] = controller.signal
         target: Any = file if handle is None else handle
         stream: Any = (fs.create_read_stream if is_read else fs.create_write_stream)(target, **options)
         kept.extend((stream, handle))
@@ -72,6 +78,8 @@ def run(given: dict[str, Any], place: Path) -> list[Any]:
                     note("read", stream.read(*arguments))
                 elif step == "pause":
                     stream.pause()
+                elif step == "abort":
+                    controller.abort()
                 else:
                     assert step == "later"
                     set_immediate(getattr(stream, arguments[0]))
