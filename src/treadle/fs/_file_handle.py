@@ -341,8 +341,13 @@ class FileHandle:
         """Close it, behind the operations under way; what is begun from now on is refused. A second call waits for the same; of
         one that is closed already the callback is a microtask. Cancelling the future changes nothing: the file is closed.
 
-        A thread that is stuck in an operation that was cancelled is not waited for: the descriptor goes when it comes back."""
-        loop = get_loop()
+        A thread that is stuck in an operation that was cancelled is not waited for: the descriptor goes when it comes back. Where
+        there is no loop any more it is closed on the spot, before ERR_NO_LOOP is raised."""
+        try:
+            loop = get_loop()
+        except TreadleError:  # ERR_NO_LOOP: nobody can wait for it
+            self._close_at_once()
+            raise
         future: asyncio.Future[None] | None = None
         if callback is None:
             future = loop.create_future()
@@ -378,8 +383,19 @@ class FileHandle:
     def _close_behind_others(self) -> None:
         try:
             self._close()
+        except (TreadleError, RuntimeError):  # they were let go of as the loop was closed
+            self._close_at_once()
+
+    def _close_at_once(self) -> None:
+        # Where no loop is left. What a thread has under way still ends.
+        self._descriptor.close()
+
+    def _discard(self) -> None:
+        # Nobody has got it.
+        try:
+            self.close(lambda error, result: None)
         except TreadleError:
-            pass  # ERR_NO_LOOP: they were let go of as the loop was closed. The descriptor goes with this handle
+            pass  # ERR_NO_LOOP: it is closed
 
     def _on_closed(self, error: OSError | None, result: None) -> None:
         waiting, self._waiting = self._waiting, None

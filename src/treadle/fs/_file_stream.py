@@ -4,28 +4,60 @@
        └──it cannot be opened──► destroyed with that error
 
 Invariants: at most one job of a stream is under way; the handle is closed once, when the stream is destroyed, also where it was
-given.
+given. What a stream has opened and may close, its loop's end closes.
 Not here: reading (_read_stream.py), writing (_write_stream.py). Source: Node, fs.ReadStream and fs.WriteStream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
 from treadle._base.errors import TreadleError
 from treadle.fs._arguments import flags_of, mode_of
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._opening import open as open_file
 from treadle.fs._starting import Path, text_of
+from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
 
 __all__ = ["FileStream"]
+
+PACKAGE: Final = "fs.streams"
+
+
+class OpenStreams:
+    """Those of a loop that have opened a file and are to close it. A Companion of the loop."""
+
+    def __init__(self) -> None:
+        self.streams: WeakSet[FileStream] = WeakSet()
+
+    def drop_waiting(self) -> None:
+        """See Companion. Tasks may still work with them."""
+
+    def forked(self) -> None:
+        """See Companion. The child goes on with its own copies of the descriptors."""
+
+    def abandon(self) -> None:
+        """See Companion."""
+        for stream in tuple(self.streams):
+            stream._abandon()
+
+
+def open_streams_of(loop: EventLoop) -> WeakSet[FileStream]:
+    """Of this loop."""
+    found = loop.companions.get(PACKAGE)
+    if not isinstance(found, OpenStreams):
+        found = loop.companions[PACKAGE] = OpenStreams()
+    return found.streams
 
 
 class FileStream:
     """Mixed into a Readable and a Writable."""
 
     _handle: FileHandle | None  # None: not open yet, or not any more
+    _closes: bool  # its end, or an error, closes the file; else that is its user's
     _is_working: bool  # a job is under way; set where it begins, cleared by _has_worked()
     _behind_work: Callable[[], object] | None  # the rest of a destroy hook that has met one
 
@@ -33,8 +65,9 @@ class FileStream:
     closed: bool
     emit: Callable[..., bool]
 
-    def _take_file(self, path: Path | FileHandle, flags: str | int, mode: int | str) -> None:
+    def _take_file(self, path: Path | FileHandle, flags: str | int, mode: int | str, auto_close: bool) -> None:
         self._is_working = False
+        self._closes = auto_close
         self._behind_work = None
         if isinstance(path, FileHandle):
             path._require_open()
@@ -44,6 +77,11 @@ class FileStream:
             self._how = flags_of(flags), mode_of(mode)
             if (b"\0" if isinstance(self._path, bytes) else "\0") in self._path:  # type: ignore[operator]
                 raise ValueError("embedded null byte")
+
+    def _abandon(self) -> None:
+        # Its loop is closed.
+        if self._handle is not None:
+            self._handle._close_at_once()
 
     def _is_made(self) -> None:
         # ORDER: behind all that may raise, since close() of the handle calls its streams.
@@ -78,6 +116,8 @@ class FileStream:
                 callback(error)
                 return
             self._handle = handle
+            if self._closes:
+                open_streams_of(get_loop()).add(self)
             callback()
             self.emit("open", handle.fd)
             self.emit("ready")

@@ -29,7 +29,14 @@ OPERATIONS: Final = fs_jobs.OPERATIONS
 STOPS: Final = dict.fromkeys(("write_file", "write_file_atomic"), fs_jobs.FsRequest.stop)  # the others are cancelled
 
 
-def start(name: str, callback: Callback[Any] | None, signal: AbortSignal | None = None, **arguments: Any) -> Any:
+def start(
+    name: str,
+    callback: Callback[Any] | None,
+    signal: AbortSignal | None = None,
+    *,
+    future_class: type[RequestFuture[Any]] = RequestFuture,
+    **arguments: Any,
+) -> Any:
     """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
     future. signal: aborted, it ends it."""
     loop = get_loop()
@@ -44,7 +51,7 @@ def start(name: str, callback: Callback[Any] | None, signal: AbortSignal | None 
             begin = partial(fs_jobs.start, pool, operation, **arguments)
             request, future = begin_abortable(loop, begin, callback, signal, STOPS.get(name, cancel))
         elif callback is None:
-            future = RequestFuture(loop=loop)
+            future = future_class(loop=loop)
             request = future.request = fs_jobs.start(pool, operation, future.settle, is_awaited=True, **arguments)
         else:
             require_callable(callback, "callback")
