@@ -39,7 +39,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
         if not isinstance(flush, bool):
             raise TreadleError("ERR_INVALID_ARG_TYPE", name="flush", expected="a bool", received=type(flush).__name__)
         self._is_flushed = flush
-        self._take_file(path, flags, mode, auto_close)
+        self._take_file(path, flags, mode, auto_close, options.pop("signal"))
         super().__init__(auto_destroy=auto_close, **options)
         self._is_made()
 
