@@ -241,7 +241,7 @@ class FSWatcher(EventEmitter):
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     self._fail(error)
-                return  # it is gone again, or not ours to read
+                return  # it is gone again, or not ours to read: no reason to tell nothing of the others. COMPAT(node): docs
         self._unseen.append((place, is_news))
         self._look_on()
 
@@ -284,10 +284,10 @@ def watch(
     """Watch a file or a directory: `async with fs.watch(path) as changes: async for event_type, filename in changes`, or by
     'change', which `listener` listens for. Changes are told in the poll phase, from the call on; iterating, from its begin on.
 
-    recursive: and all directories below, also those that come; no link is followed, what may not be read is left out, and what
-    is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched. persistent:
-    off, the program may end. signal: closes it when it is aborted, and ends an iteration with that error. max_queue: changes
-    that wait to be iterated over.
+    recursive: and all directories below, also those that come; no link is followed, one that may not be read is left out, and
+    what is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched.
+    persistent: off, the program may end. signal: closes it when it is aborted, and ends an iteration with ABORT_ERR. max_queue:
+    changes that wait to be iterated over.
 
     Where more wait, or the kernel has dropped some, it is closed with TreadleError ERR_FS_WATCH_QUEUE_OVERFLOW, raised to who
     iterates, else emitted as 'error'; so is ENOSPC (this user has no more watches: fs.inotify.max_user_watches). Raised at once:
