@@ -7,6 +7,7 @@ Not here: what an open file does (test_file_handle.py).
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,8 @@ def test_cancelled_when_its_thread_is_through(file: Path, form: Form) -> None:
 @any_form
 def test_cancelled_in_the_last_moment(file: Path, form: Form) -> None:
     """The future is done, and who awaits it has not had its step."""
+    if form is waited_for and sys.version_info < (3, 12):
+        pytest.skip("wait_for gives what is done, and forgets that it was cancelled")
 
     async def main() -> None:
         opening = fs.open(file)
