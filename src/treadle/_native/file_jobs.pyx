@@ -40,6 +40,7 @@ cdef extern from *:
     #include <fcntl.h>
     #include <stdint.h>
     #include <stdlib.h>
+    #include <sys/mman.h>
     #include <sys/stat.h>
     #include <sys/syscall.h>
     #include <sys/uio.h>
@@ -56,15 +57,19 @@ cdef extern from *:
         struct iovec into = {to, room};
         return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
     }
-    /* glibc lets a thread's heap grow by no more than what is asked for, with an mprotect(2) each time, half of what it takes to
-       read a small file. So it is told now and then that there will be more. */
+    #ifndef MADV_POPULATE_WRITE
+    #define MADV_POPULATE_WRITE 23      /* Linux 5.14; before, it is refused, which does no harm */
+    #endif
+    /* glibc lets a thread's heap grow by no more than what is asked for, with an mprotect(2) each time, and the kernel gives it
+       page by page: half of what it takes to read a small file. So both are told now and then of what is to come. */
     static inline void treadle_expect_on_heap(size_t wanted) {
-        enum { STEP = 96 * 1024 };      /* less than what malloc maps on its own, or gives back by itself */
+        enum { STEP = 96 * 1024, PAGE = 4096 };     /* less than what malloc maps on its own, or gives back by itself */
         static __thread size_t left;
         if (wanted > STEP / 2) return;
         if (left < wanted) {
-            void *volatile expected = malloc(STEP);
-            free(expected);
+            void *volatile room = malloc(STEP);     /* volatile: a compiler may know that nobody would miss it */
+            if (room) madvise((void *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1)), STEP - PAGE, MADV_POPULATE_WRITE);
+            free(room);
             left = STEP;
         }
         left -= wanted;
