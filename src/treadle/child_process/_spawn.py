@@ -45,8 +45,8 @@ def spawn(
 ) -> ChildProcess:
     """Start a program: `command` with `args`, looked for in the PATH of its environment, which is `env` or ours.
 
-    It is executed, or is known not to be, when this returns: some 0.2 ms, whatever the size of this process; with uid or gid as
-    long as fork(2) takes. Events: see ChildProcess; 'spawn' in the next tick, or 'error', an OSError.
+    It is executed, or is known not to be, when this returns: some 0.2 ms, whatever the size of this process, also with uid or gid.
+    Events: see ChildProcess; 'spawn' in the next tick, or 'error', an OSError.
 
     stdio: "pipe", "ignore", "inherit", or a list of these for each descriptor, in which an int, a file or a stream stands for its
     descriptor. argv0: the name that it sees. shell: True for /bin/sh, or its path: `command` is a script then. detached: a
