@@ -4,10 +4,10 @@ output, cost beside asyncio and Node 24.
 
     python3 bench/children.py [--rounds 3] [--quick]
 
-held up: median ms of the call that starts /bin/true: `spawn` without pipes, `subprocess.Popen`, and both as another user, for which
-Popen takes fork(2). In one process, interleaved; it is given 1 GiB that it has written to, and then 10,000 descriptors. child: `true`,
-its three pipes connected, to its 'close', eight at a time. read: 'data' of `head -c 1G`. Peers take turns; nothing is pinned,
-since the children run beside. CPU is that of the starting process alone.
+held up: median ms of the call that starts /bin/true: `spawn` without pipes, `subprocess.Popen`, and both as another user, for
+which Popen takes fork(2). In one process, interleaved; it is given 1 GiB that it has written to, and then 10,000 descriptors.
+child: `true`, its three pipes connected, to its 'close', eight at a time. read: 'data' of `head -c 1G`. Peers take turns;
+nothing is pinned, since the children run beside. CPU is that of the starting process alone.
 """
 
 from __future__ import annotations
