@@ -159,7 +159,7 @@ def _settings(
 
 
 def _require_integer(value: object, name: str, least: int, most: int) -> None:
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(value).__name__)
     if not least <= value <= most:
         raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"from {least} to {most}", received=value)

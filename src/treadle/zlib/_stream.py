@@ -75,7 +75,7 @@ class ZlibStream(Transform):
         flushes = self._settings.flushes
         if kind is None:
             kind = flushes.default
-        if not isinstance(kind, int):
+        if not isinstance(kind, int) or isinstance(kind, bool):
             raise TreadleError("ERR_INVALID_ARG_TYPE", name="kind", expected="an int", received=type(kind).__name__)
         if not flushes.none <= kind <= flushes.last:
             raise TreadleError("ERR_OUT_OF_RANGE", name="kind", expected=f"from 0 to {flushes.last}", received=kind)

@@ -508,9 +508,7 @@ def test_more_questions_than_a_channel_takes(server: Server, resolver: Make, mon
     treadle.run(main)
 
 
-def test_questions_that_nobody_waits_for_any_more_count(
-    server: Server, resolver: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_that_nobody_waits_for_any_more_count(server: Server, resolver: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """c-ares goes on with them as long as another one is waited for."""
     monkeypatch.setattr(_channel, "QUERIES_MAX", 3)
     server.refuse("silent.example", "A", says.SILENCE)
