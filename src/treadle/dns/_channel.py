@@ -220,4 +220,4 @@ def _let_channels_end(pycares: Any) -> None:
     manager = getattr(pycares, "_shutdown_manager", None)
     thread = getattr(manager, "_thread", None)
     if thread is not None and not thread.is_alive():
-        manager.__init__()
+        type(manager).__init__(manager)

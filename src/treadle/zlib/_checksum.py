@@ -2,6 +2,7 @@
 
 from treadle._base.errors import TreadleError
 from treadle.zlib._engines import checksum_engine
+from treadle.zlib._settings import require_integer
 
 __all__ = ["crc32"]
 
@@ -14,10 +15,7 @@ def crc32(data: str | bytes | bytearray | memoryview, value: int = 0) -> int:
     It is computed here and now, at some GB/s: what is long is better read as a stream. Raises TreadleError: ERR_INVALID_ARG_TYPE,
     ERR_OUT_OF_RANGE.
     """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name="value", expected="an int", received=type(value).__name__)
-    if not 0 <= value <= UINT32_MAX:
-        raise TreadleError("ERR_OUT_OF_RANGE", name="value", expected=f"from 0 to {UINT32_MAX}", received=value)
+    require_integer(value, "value", 0, UINT32_MAX)
     try:
         checksum: int = checksum_engine().crc32(data.encode() if isinstance(data, str) else data, value)
     except TypeError:

@@ -1,7 +1,8 @@
 """Bytes in, bytes out: a whole body at once. Source: https://nodejs.org/api/zlib.html#convenience-methods
 
 Invariants: a job takes JOB_MAX bytes at most, in or out, and ends with the portion that takes it past JOB_NS; others go between
-two jobs; the result never grows past max_output_length, however little went in. Not here: the formats and their options (_settings.py).
+two jobs; the result never grows past max_output_length, however little went in. Not here: the formats and their options
+(_settings.py).
 """
 
 import asyncio
