@@ -217,7 +217,7 @@ class Channel:
 def _let_channels_end(pycares: Any) -> None:
     # COMPAT(pycares): it starts the thread that takes channels apart once, and a forked child has none, so that each channel that
     # is closed there would stay. There it is to begin anew.
-    manager = getattr(pycares, "_shutdown_manager", None)
+    manager: Any = getattr(pycares, "_shutdown_manager", None)
     thread = getattr(manager, "_thread", None)
     if thread is not None and not thread.is_alive():
-        type(manager).__init__(manager)
+        vars(manager).update(vars(type(manager)()))
