@@ -35,7 +35,7 @@ from treadle._native.fs_replacements cimport perform_write_file_atomic
 from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
 from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_descriptor, new_open_file
-from treadle._native.pool cimport Pool, Request, os_error
+from treadle._native.pool cimport TURNS_OF_ONE_CALL, Pool, Request, os_error
 from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 from treadle._native.timers cimport clock_ns
@@ -241,7 +241,7 @@ def start(
         raise
     try:
         if is_done:
-            pool.finish_at_once(request, &job.job)
+            pool.finish_at_once(request, &job.job, TURNS_OF_ONE_CALL)
         else:
             pool.submit(request, &job.job, is_close)    # what is given back is always taken
     except BaseException:
@@ -299,7 +299,7 @@ cdef class FsRequest(Request):
         self.directory = directory_of(job.path)
         known = pool.directories.get(self.directory)
         if known is None:
-            job.asks_where = True
+            job.asks_where = pool.is_to_ask(self.directory)
             return False
         if known == ELSEWHERE:
             return False
