@@ -22,7 +22,8 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.errno cimport EACCES, EINTR, ENOENT, ENOEXEC, ENOTDIR, errno
 from libc.signal cimport SIG_DFL, SIG_IGN, SIGPIPE, sighandler_t
-from posix.unistd cimport _exit, chdir, close, dup2, execve, fork, gid_t, pid_t, read, setpgid, setsid, uid_t, write
+from posix.unistd cimport _exit, chdir, close, dup2, execve, fork, getegid, geteuid, gid_t, pid_t, read, setpgid, setsid
+from posix.unistd cimport uid_t, write
 
 cdef extern from "<signal.h>" nogil:
     ctypedef struct sigset_t:
@@ -266,10 +267,12 @@ cdef bint is_mark_taken_off() noexcept nogil:
 
 
 cdef pid_t lend_and_start(Plan *plan) noexcept nogil:
-    # ORDER: the mark is back before another one may borrow the memory.
+    # ORDER: the mark is back before another one may borrow the memory. Not where this process has changed its own rights meanwhile.
     cdef int mark = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+    cdef uid_t uid = geteuid()
+    cdef gid_t gid = getegid()
     cdef pid_t pid = start(plan)
-    if mark == MARKED:
+    if mark == MARKED and geteuid() == uid and getegid() == gid:
         prctl(PR_SET_DUMPABLE, MARKED, 0, 0, 0)
     end_lending()
     return pid
