@@ -101,6 +101,10 @@ cdef class Connection(Wire):
     def __repr__(self):
         return f"<Connection {_PHASES[<int>self.phase]} fd={self.fd} unsent={self.unsent_bytes:_}/{self.high_water_mark:_}>"
 
+    cdef tuple request_line(self):
+        cdef RequestCore request = self.request
+        return None if request is None else (request.method, request.target)
+
     cdef int advance(self, Event event) except -1:
         self.phase = next_phase(self.phase, event)
         return 0

@@ -31,6 +31,10 @@ cdef class Site:
         """The whole answer, as bytes, to a message refused for this reason (a name), with what a parser said, or None."""
         raise NotImplementedError
 
+    def answer_failed(self, exception, method, target):
+        """An answer to this request could not be sent as it was given, and nobody is left who could hear of it."""
+        raise NotImplementedError
+
     def drained(self):
         """The last connection has closed; or, without any, the last handler has ended."""
 
@@ -94,6 +98,10 @@ cdef class Wire(Stream):
     cdef int tell_when_flushed(self, response) except -1:
         # The answer is complete, and the kernel has not taken all of it: it wants to know when it has.
         raise NotImplementedError
+
+    cdef tuple request_line(self):
+        # Method and target of the message under way, or None.
+        return None
 
     cdef tuple address_pair(self):
         # The names of both ends, as socket shows them; None for what is unknown.

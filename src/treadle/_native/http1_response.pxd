@@ -11,6 +11,7 @@ cdef class ResponseWritable(WritableState):
     cdef bytes last                 # what end() was given while writes waited: it leaves behind them. None: nothing
     cdef object final_done          # what the final hook is to call back, once all was sent; None: not yet, or it has
     cdef object torn_down           # what the destroy hook is to call back, once the connection is closed
+    cdef tuple request_line         # method and target, for logs; None: the exchange was over before
     cdef ReadableCore unread        # the request, if somebody listens: it ends behind 'finish'
     cdef bint is_direct             # set while write() calls the hook: what that raises reaches who writes
     cdef bint is_held               # the write hook calls back when the peer has read on; cleared then
@@ -65,6 +66,7 @@ cdef class ResponseCore(WritableCore):
     cdef bint write_as_stream(self, bytes data, callback) except -1
     cdef int end_as_stream(self, bytes data, callback) except -1
     cdef int tell_finished(self) except -1
+    cdef int tell_failure(self, error) except -1
 
     cdef inline bint is_plain(self) noexcept:
         # Nobody uses it as a stream, and nobody listens: there is nobody to tell.

@@ -21,6 +21,7 @@ from treadle._native.http1_grammar cimport (
 )
 from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
 from treadle._native.stream_core cimport StreamCore
+from treadle._native.stream_pipe cimport Pipe
 from treadle._native.stream_states cimport FINISH, FINISHED, OPEN, next_intake
 from treadle._native.tcp cimport MARK_DEFAULT
 from treadle._native.writable cimport WritableCore, WritableState, writable_of
@@ -66,6 +67,8 @@ cdef class ResponseWritable(WritableState):
                 if PyBytes_GET_SIZE(data):
                     response.send_body(data, False)
         except Exception as error:
+            if not self.is_direct:
+                response.tell_failure(error)
             self.written(error)
             if self.is_direct:
                 raise
@@ -83,7 +86,11 @@ cdef class ResponseWritable(WritableState):
         cdef bytes last = self.last
         if not response.finished:
             self.last = None
-            response.send_body(b"" if last is None else last, True)
+            try:
+                response.send_body(b"" if last is None else last, True)
+            except Exception as error:
+                response.tell_failure(error)
+                raise
         if self.is_flushing:
             self.final_done = done
         else:
@@ -585,6 +592,7 @@ cdef class ResponseCore(WritableCore):
             self.destroy()
         else:
             (<ResponseWritable>self.writable_half).needs_drain = self.connection.is_over_mark
+            (<ResponseWritable>self.writable_half).request_line = self.connection.request_line()
         return 0
 
     def _new_writable_state(self, write):
@@ -656,6 +664,22 @@ cdef class ResponseCore(WritableCore):
         """Somebody begins to listen. Where it was complete or lost before, they are told now."""
         if self.connection is None:
             writable_of(self)
+
+    cdef int fail_by_pipe(self, error) except -1:
+        self.tell_failure(error)
+        self.destroy(error)
+        return 0
+
+    cdef int tell_failure(self, error) except -1:
+        # What it cannot send was not given to it by a call that could raise. It emits no 'error': who listens waits for its end.
+        cdef ResponseWritable state = <ResponseWritable>writable_of(self)
+        if self.is_destroyed() or state.request_line is None:
+            return 0
+        for listener in self.raw_listeners("error"):
+            if not isinstance(getattr(listener, "__self__", None), Pipe):
+                return 0
+        self.server.answer_failed(error, *state.request_line)
+        return 0
 
     def destroy(self, error=None):
         """Give the answer up: the connection is cut, or ends behind what was answered before, if nothing of this was sent. Then

@@ -122,6 +122,7 @@ cdef class StreamCore(EmitterCore):
     cdef int step(self, LifeEvent event) except -1
     cdef int note_error(self, error) except -1
     cdef int error_or_destroy(self, error, bint is_sync) except -1
+    cdef int fail_by_pipe(self, error) except -1
     cdef int run_destroy(self, error) except -1
     cdef int torn_down(self, error) except -1
     cdef object as_error(self, error)

@@ -230,6 +230,11 @@ cdef class StreamCore(EmitterCore):
                 self.emit_error(error)
         return 0
 
+    cdef int fail_by_pipe(self, error) except -1:
+        # It has raised what a pipe was called with: nobody else would hear of it.
+        self.destroy(error)
+        return 0
+
     def _emit_error(self, error):
         self.emit_error(error)
 

@@ -12,6 +12,7 @@ cdef class Pipe(NativeListener):
     cdef bint hears_drain           # it listens for 'drain', since the destination was full once
 
     cdef int wait_for_drain(self) except -1
+    cdef int fail(self, error) except -1
     cdef int clean_up(self) except -1
 
 

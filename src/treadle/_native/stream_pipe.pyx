@@ -3,7 +3,7 @@
     source ──'data'──► write() ── False ──► the source pauses ──'drain' of all that are full──► it resumes
 
 Invariants: it listens as long as it stands, and leaves no listener behind; an error of one side neither ends nor destroys the other
-(pipeline does). Not here: which pipes a source has, and unpipe() (treadle.streams).
+(pipeline does); what write() and end() raise is an error of the destination, since nobody has called them but the pipe. Not here: which pipes a source has, and unpipe() (treadle.streams).
 Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 """
 from cpython.object cimport PyObject
@@ -68,7 +68,14 @@ cdef class Pipe(NativeListener):
 
     cdef int hear(self, argument) except -1:
         if (<Attempt><void *>attempt_write)(<void *>self, <void *>argument) < 0:
-            self.destination.destroy(failure_of_attempt())
+            return self.fail(failure_of_attempt())
+        return 0
+
+    cdef int fail(self, error) except -1:
+        # The destination takes no chunk, or no end: it is destroyed with what it has raised.
+        if isinstance(self.destination, StreamCore):
+            return (<StreamCore>self.destination).fail_by_pipe(error)
+        self.destination.destroy(error)
         return 0
 
     cdef int wait_for_drain(self) except -1:
@@ -94,7 +101,9 @@ cdef class Pipe(NativeListener):
             self.source.resume()
 
     def end_destination(self):
-        self.destination.end()
+        error = failure_of_ending(self.destination)
+        if error is not None:
+            self.fail(error)
 
     def unpipe(self):
         self.source.unpipe(self.destination)
@@ -156,6 +165,14 @@ cdef Py_ssize_t room_behind(ReadableState state):
                 if sink.length and not sink.object_mode:
                     room = min(room, max(sink.high_water_mark - sink.length, 0))
     return room
+
+
+def failure_of_ending(destination):
+    """End it. What that has raised, or None."""
+    try:
+        destination.end()
+    except Exception as error:
+        return error
 
 
 def pipes_of(StreamCore source):

@@ -71,6 +71,10 @@ class Policy(ServerCore):
         self.logger.error("%s %s: the handler returned without an answer%s", request.method, request.url, hint)
         self.give_up(response)
 
+    def answer_failed(self, exception: BaseException, method: str, target: bytes) -> None:
+        """What a pipe has given an answer, or what waited in it, cannot be sent."""
+        self.logger.error("%s %s: the answer failed", method, target.decode("latin-1"), exc_info=exception)
+
     def give_up(self, response: ResponseCore, reason: str = "HANDLER_FAILED") -> None:
         """Answer with an error when nothing was sent, else cut the connection, so that the answer does not look whole."""
         if response.is_lost or response.finished:

@@ -18,6 +18,7 @@ from typing import Any
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
+from treadle._native.stream_pipe import failure_of_ending
 from treadle.events.abort import AbortController, AbortEvent, AbortSignal, require_signal
 from treadle.loop.current import get_loop
 from treadle.streams._adapters import as_iterable, as_stage
@@ -210,7 +211,9 @@ class Pipeline:
         def end_stream() -> None:
             nonlocal has_ended
             has_ended = True
-            stream.end()
+            error = failure_of_ending(stream)
+            if error is not None:
+                self._fail(error)
 
         stream.on("close", on_close)
         if not begin_move(source, stream):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import io
 import sys
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ import pytest
 
 from tests.unit.http.support import bounded, until
 from treadle import TreadleError, http, process
-from treadle.streams import Readable, Stream, Transform, Writable, finished, pipeline
+from treadle.streams import PassThrough, Readable, Stream, Transform, Writable, finished, pipeline
 from treadle.timers import promises
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -244,6 +245,93 @@ def test_a_length_that_is_not_kept_cuts_the_connection(how: str) -> None:
 
     bounded(main)
     assert sorted(map(str, log)) == ["ERR_HTTP_CONTENT_LENGTH_MISMATCH", "close"]
+
+
+BAD_ANSWERS: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {
+    "short": ({"Content-Length": 9}, lambda: Readable.from_([b"abc"])),
+    "short, a file": ({"Content-Length": 9}, lambda: Readable.from_(io.BytesIO(b"abc"))),
+    "short, through a stage": ({"Content-Length": 9}, lambda: Readable.from_([b"abc"]).pipe(PassThrough())),
+    "nothing": ({"Content-Length": 9}, lambda: Readable.from_([])),
+    "long": ({"Content-Length": 2}, lambda: Readable.from_([b"abc"])),
+    "long, amid it": ({"Content-Length": 100_000}, lambda: Readable.from_([b"x" * 65_536] * 4, object_mode=False)),
+    "no status": ({}, lambda: Readable.from_([])),
+}
+
+
+@pytest.mark.parametrize("how", BAD_ANSWERS)
+@pytest.mark.parametrize("connect", ["pipeline", "pipeline, caught", "pipe", "pipe, listened to"])
+def test_what_is_given_to_an_answer_wrongly_ends_no_program(how: str, connect: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A log that is cut while it is sent. Nobody has called end(): the connection is cut, and the log says so, once."""
+    code = "ERR_HTTP_INVALID_STATUS_CODE" if how == "no status" else "ERR_HTTP_CONTENT_LENGTH_MISMATCH"
+    fields, source = BAD_ANSWERS[how]
+    told: list[str] = []
+    caught: list[str] = []
+    uncaught: list[BaseException] = []
+
+    async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        for name, value in fields.items():
+            res.set_header(name, value)
+        res.status_code = 99 if how == "no status" else 200
+        if connect == "pipe, listened to":
+            finished(res, callback=lambda error: told.append(error.code))  # type: ignore[union-attr]
+        elif connect == "pipe":
+            res.on("close", lambda: told.append(res.errored.code))  # type: ignore[union-attr]
+        if connect.startswith("pipe,") or connect == "pipe":
+            source().pipe(res)
+            return
+        try:
+            await pipeline(source(), res)
+        except TreadleError as error:
+            caught.append(error.code)
+            if connect == "pipeline":
+                raise
+
+    async def main() -> None:
+        async with serving(handler) as peer:
+            peer.send(GET)
+            answer = await peer.reader.read()
+            assert len(answer) < 100_000 + 200
+            await until(lambda: told or (caught and (connect != "pipeline" or caplog.records)))
+
+    process.on("uncaught_exception", uncaught.append)
+    try:
+        with caplog.at_level("INFO", "treadle.http"):
+            bounded(main)
+    finally:
+        process.off("uncaught_exception", uncaught.append)
+    assert uncaught == []
+    assert told + caught == [code]
+    logged = [(record.levelname, record.exc_info[1].code) for record in caplog.records]  # type: ignore[index, union-attr]
+    assert logged == ([("ERROR", code)] if connect in ("pipeline", "pipe") else [])
+    assert all(record.getMessage().startswith("GET /: ") for record in caplog.records)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_waits_in_an_answer_and_is_too_much_is_told_in_the_log(ends: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """write() has returned by then, and end() does not raise for what is sent behind others."""
+    sizes = (300_000, 0 if ends else 10)
+    closed: list[bool] = []
+
+    async def main() -> None:
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            res.on("close", lambda: closed.append(True))
+            res.set_header("Content-Length", 300_005)
+            for size in sizes:
+                res.write(b"x" * size)
+            assert res.writable_length > 0
+            if ends:
+                res.write(b"x")
+                res.end()
+            await until(lambda: closed)
+
+        async with serving(handler) as peer:
+            peer.send(GET)
+            answer = await peer.reader.read()
+            assert len(answer) < 300_300
+            await until(lambda: closed)
+
+    bounded(main)
+    assert [record.getMessage() for record in caplog.records] == ["GET /: the answer failed"]
 
 
 # ---- reading

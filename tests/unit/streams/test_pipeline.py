@@ -276,6 +276,35 @@ async def test_a_stage_that_closes_early_is_a_premature_close(place: int) -> Non
     assert all(stage.closed for stage in stages)
 
 
+class Strict(Sink):
+    """Its end is refused, where it is called."""
+
+    def __init__(self) -> None:
+        super().__init__(is_open=True)
+
+    def end(self, *arguments: Any) -> Any:
+        raise Boom("not whole")
+
+
+@pytest.mark.parametrize("place", ["last", "amid", "behind what has ended"])
+async def test_an_end_that_raises_is_what_the_pipeline_fails_with(place: str) -> None:
+    source, strict = source_of([b"x"]), Strict()
+    stages: list[Any] = [source, PassThrough(), strict]
+    if place == "amid":
+        passing = PassThrough()
+        passing.end = strict.end  # type: ignore[method-assign]
+        stages = [source, passing, Sink(is_open=True)]
+    elif place == "behind what has ended":
+        source = source_of([])
+        source.resume()
+        await settle()
+        stages = [source, strict]
+    with pytest.raises(Boom):
+        await pipeline(*stages)
+    await settle()
+    assert all(stage.closed for stage in stages)
+
+
 async def test_the_first_error_counts() -> None:
     first, second = Boom(), Boom()
     stages = [PassThrough(), Transform(destroy=lambda error, callback: callback(second)), PassThrough()]

@@ -376,6 +376,25 @@ async def test_unpipe_of_all_leaves_no_listener() -> None:
         stream.destroy()
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_an_end_that_raises_is_an_error_of_the_destination(has_ended: bool) -> None:
+    class Strict(Sink):
+        def end(self, *arguments: Any) -> Any:
+            raise Boom("not whole")
+
+    strict = Strict(is_open=True)
+    told = listen(strict, "error", "close")
+    source = source_of([] if has_ended else [b"a"])
+    if has_ended:
+        source.resume()
+        await settle()
+    source.pipe(strict)
+    await settle()
+    assert [event for event, *_ in told] == ["error", "close"]
+    assert isinstance(told[0][1], Boom)
+    assert source.listener_count("data") == 0
+
+
 async def test_a_pipe_that_does_not_end_its_destination() -> None:
     sink = Sink(is_open=True)
     source_of([b"a"]).pipe(sink, end=False)
