@@ -13,8 +13,9 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, overload
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -64,6 +65,7 @@ class FileHandle:
     _path: str | bytes
     _streams: WeakSet[Any] | None  # that read or write it: closed before it is
     _waiting: list[Callable[[OSError | None, None], object]] | None  # None: close() was not called yet
+    _taken: list[BaseException] | None  # errors of its streams that nobody has heard but the block; None: it is in none
 
     @classmethod
     def _over(cls, descriptor: Descriptor, path: str | bytes) -> Self:
@@ -72,6 +74,7 @@ class FileHandle:
         handle._path = path
         handle._waiting = None
         handle._streams = None
+        handle._taken = None
         return handle
 
     def __repr__(self) -> str:
@@ -83,10 +86,24 @@ class FileHandle:
             warnings.warn(f"never closed: {self!r}. Use async with, or await close()", ResourceWarning, stacklevel=2, source=self)
 
     async def __aenter__(self) -> Self:
+        self._taken = []
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it. Raises, behind a block that has not failed, what one of its streams has failed with that nobody else has
+        heard."""
+        taken, self._taken = self._taken, None
         await self.close()
+        if error is None and taken:
+            raise taken[0]
+
+    def _take_error(self, taken: list[BaseException], stream_of: Callable[[], Any], error: BaseException) -> None:
+        # Closing the handle is to write what its streams hold. INVARIANT: it is the listener of such a stream for 'error'.
+        stream = stream_of()
+        if stream is not None and stream.listener_count("error") == 1:
+            taken.append(error)
 
     @property
     def fd(self) -> int:
@@ -418,6 +435,8 @@ class FileHandle:
         if self._streams is None:
             self._streams = WeakSet()
         self._streams.add(stream)
+        if self._taken is not None:
+            stream.on("error", partial(self._take_error, self._taken, ref(stream)))
 
     def _drop_stream(self, stream: Any) -> None:
         # It works no more.

@@ -24,6 +24,7 @@ from treadle.net._addresses import Address, address_of
 from treadle.net._connecting import ATTEMPT_TIMEOUT_MS, Connecting, Target, target_of
 from treadle.net._descriptors import adopt, borrowed
 from treadle.streams import Duplex, DuplexStatistics, ReadableStatistics, WritableStatistics
+from treadle.streams._stream import give_up
 from treadle.streams._weakly import Weakly
 
 if TYPE_CHECKING:
@@ -256,8 +257,13 @@ class Socket(Duplex):
         return self
 
     async def __aenter__(self) -> Self:
-        """Wait until it is connected."""
-        return await self.wait_connected()
+        """Wait until it is connected. Where that fails, or is cancelled, the socket is closed: no block will."""
+        try:
+            await self.wait_connected()
+        except BaseException as error:
+            await give_up(self, error)
+            raise
+        return await super().__aenter__()
 
     # -- hooks of the stream ---------------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ class ReadableIterator(IteratorCore):
                 has_read = False
                 if watcher.error is not None:
                     self._leave(has_failed=True)
+                    stream._note_raised(watcher.error)
                     raise watcher.error
                 if watcher.is_settled:
                     self._leave(has_failed=False)

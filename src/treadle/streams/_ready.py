@@ -1,9 +1,11 @@
 """Waiting until a writable takes more. Invariant: however many wait for one stream, it has one listener for each event, and none
-once nobody waits. Not here: what counts as full (_native.writable)."""
+once nobody waits; what the stream fails with while somebody waits is theirs. Not here: what counts as full (_native.writable)."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from treadle._base.errors import TreadleError
+from treadle.events.emitter import error_of
 from treadle.loop.current import get_loop
 
 if TYPE_CHECKING:
@@ -16,10 +18,13 @@ _EVENTS = ("drain", "finish", "close")
 
 async def wait_until_ready(stream: "Writable") -> None:
     """See Writable.ready()."""
+    failure: BaseException | None = None
     try:
         while True:
-            if stream.errored is not None:
-                raise stream.errored
+            failure = stream.errored if failure is None else failure
+            if failure is not None:
+                stream._note_raised(failure)
+                raise failure
             if stream.writable_ended:
                 raise TreadleError("ERR_STREAM_WRITE_AFTER_END")
             if stream.destroyed:
@@ -28,9 +33,9 @@ async def wait_until_ready(stream: "Writable") -> None:
                 return
             if stream._waiters is None:
                 stream._waiters = Waiters(stream)
-            await stream._waiters.wait()
+            failure = await stream._waiters.wait()
     finally:
-        del stream  # its error keeps this frame
+        del stream, failure  # its error keeps this frame
 
 
 class Waiters:
@@ -39,30 +44,40 @@ class Waiters:
     def __init__(self, stream: "Writable") -> None:
         self._stream = stream
         self._futures: dict[Any, None] = {}  # for its order
+        stream.on("error", self._fail)
         for event in _EVENTS:
             stream.on(event, self._wake)
 
-    async def wait(self) -> None:
-        """Until something happens that may let the stream take more."""
-        future: Any = get_loop().create_future()
+    async def wait(self) -> BaseException | None:
+        """Until something happens that may let the stream take more, or it fails: with what."""
+        future: asyncio.Future[BaseException | None] = get_loop().create_future()
         self._futures[future] = None
         try:
-            await future
+            return await future
         finally:
             self._futures.pop(future, None)
             if not self._futures:
                 self._end()
 
     def _wake(self, *_: object) -> None:  # a socket's 'close' says whether it had an error
-        futures = self._futures
+        self._tell(None)
+
+    def _fail(self, *arguments: object) -> None:
+        error = error_of(arguments)
+        if not self._tell(error) and not self._stream.listener_count("error"):
+            raise error  # all of them were cancelled meanwhile: it is as if nobody had listened
+
+    def _tell(self, error: BaseException | None) -> bool:
+        futures = [future for future in self._futures if not future.done()]
         self._end()
         for future in futures:
-            if not future.done():
-                future.set_result(None)
+            future.set_result(error)
+        return bool(futures)
 
     def _end(self) -> None:
         # Who comes from now on makes others.
         if self._stream._waiters is self:
             self._stream._waiters = None
+            self._stream.off("error", self._fail)
             for event in _EVENTS:
                 self._stream.off(event, self._wake)

@@ -5,14 +5,16 @@ Source: https://nodejs.org/api/stream.html
 """
 
 from asyncio import _get_running_loop as running_loop
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
+from treadle.streams._block import Block, chain
 from treadle.streams._destroyer import is_abort
 from treadle.streams._hooks import adapt_methods
 from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, wrong_chunk
@@ -20,7 +22,10 @@ from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, w
 if TYPE_CHECKING:
     from treadle._native.faces import Faces
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "give_up"]
+
+
+REMEDY: Final = 'stream.on("error", ...), or work with it inside `async with stream:`, or in a pipeline'
 
 
 class Stream(EventEmitter):
@@ -63,6 +68,12 @@ class Stream(EventEmitter):
             return data if data.ndim == 1 and data.itemsize == 1 and data.contiguous else memoryview(bytes(data))
         return bytes(data)
 
+    def _require_error_listener(self, args: tuple[object, ...]) -> None:
+        error = args[0] if args else None
+        if isinstance(error, BaseException) and not self.listener_count("error"):
+            _note_unheard(self, error)
+        super()._require_error_listener(args)
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         adapt_methods(cls)
@@ -86,7 +97,19 @@ class Stream(EventEmitter):
     def _emit_rejection(self, error: Exception) -> None:  # COMPAT(node): what a captured listener fails with destroys a stream
         self.destroy(error)  # type: ignore[attr-defined]
 
+    # -- async with --------------------------------------------------------------------------------------------------
+
+    _block: Block | None = None  # that is entered, the inner one of several
+
+    def _note_raised(self, error: BaseException) -> None:
+        # What it has failed with is raised to who works with it.
+        if self._block is not None:
+            self._block.tell(error)
+
     async def __aenter__(self) -> Self:
+        """Until the block is left it takes the stream's 'error': what ready() or an iteration has not raised in it, leaving it
+        raises."""
+        Block(self)
         return self
 
     async def __aexit__(
@@ -95,33 +118,72 @@ class Stream(EventEmitter):
         """End the stream and wait until all is written, and of a Transform until all is read, then aclose(). Where the block has
         failed: destroy it with that, and wait until it is closed.
 
-        What nobody reads is lost. Raises, behind a block that has not failed, what the stream failed with, or that it was
-        destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE, ABORT_ERR).
+        What nobody reads is lost. Raises, behind a block that has not failed, what the stream failed with, unless the block has
+        had that from ready() or an iteration, or that it was destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE,
+        ABORT_ERR). Behind one that has failed, what the stream failed with before is the context of its exception.
         """
-        core: Any = self
-        if error is not None:
-            await _give_up(core, error)
-            return
+        block = self._block
+        if block is None:  # left more often than entered
+            block = Block(self)
+        before = _failure_of(self)
         try:
-            failure = await _write_all(core)
-        except BaseException as reason:  # cancelled, or end() has raised
-            await _give_up(core, reason)
-            raise
-        if failure is not None:
-            await _give_up(core, failure)
-            del self, core  # its error keeps this frame
+            failure = await _leave(self, error)
+        finally:
+            block.left()
+        if error is not None:
+            if before is not None and before is not error and not block.has_told(before):
+                chain(error, before)
+            return
+        if failure is None:
+            failure = block.alone
+        if failure is not None and not block.has_told(failure):
+            del self, block, before  # its error keeps this frame
             raise failure
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
-        core: Any = self
-        if not core.destroyed:
-            core.destroy(None if core._is_through() else TreadleError("ABORT_ERR", reason=None))
-        error = await _end_of(self)
-        if error is not None and getattr(error, "code", None) not in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE"):
-            del self, core  # its error keeps this frame
+        error = await _close(self)
+        if error is not None:
+            del self  # its error keeps this frame
             raise error
+
+
+def _note_unheard(stream: Any, error: BaseException) -> None:
+    # The next step of who reads the traceback, in which no line of theirs may stand.
+    with suppress(Exception):  # a frozen class refuses notes, a class of the user's may fail to show itself
+        note = f"'error' of {stream!r}, and nobody listens: {REMEDY}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+
+def _failure_of(stream: Any) -> BaseException | None:
+    # What it has failed with so far; not that somebody has given it up.
+    error: BaseException | None = stream.errored
+    return None if is_abort(error) else error
+
+
+async def _leave(stream: Any, error: BaseException | None) -> BaseException | None:
+    # What the stream has failed with, if the block has not.
+    if error is not None:
+        await give_up(stream, error)
+        return None
+    try:
+        failure = await _write_all(stream)
+    except BaseException as reason:  # cancelled, or end() has raised
+        await give_up(stream, reason)
+        raise
+    if failure is None:
+        return await _close(stream)
+    await give_up(stream, failure)
+    return failure
+
+
+async def _close(stream: Any) -> BaseException | None:
+    # See aclose().
+    if not stream.destroyed:
+        stream.destroy(None if stream._is_through() else TreadleError("ABORT_ERR", reason=None))
+    error = await _end_of(stream)
+    return None if getattr(error, "code", None) in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE") else error
 
 
 async def _write_all(stream: Any) -> BaseException | None:
@@ -149,7 +211,8 @@ def _let_flow_away(stream: Any, event: object = "data", _: object = None) -> Non
         stream.resume()
 
 
-async def _give_up(stream: Any, error: BaseException) -> None:
+async def give_up(stream: Any, error: BaseException) -> None:
+    """Destroy it, since `error` ends the block that works with it, and wait until it is closed."""
     # A cancellation is no failure of the stream: as where an iteration or a pipeline is cancelled.
     if not stream.destroyed:
         reason = error if isinstance(error, Exception) else TreadleError("ABORT_ERR", reason=None)

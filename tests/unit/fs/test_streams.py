@@ -411,3 +411,65 @@ def test_what_is_no_signal_opens_nothing(file: Path) -> None:
         assert file.read_bytes() == b"content"
 
     run(main)
+
+
+# ---- blocks that fail
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "/nonexistent/directory/file"])
+@pytest.mark.parametrize("pauses", [False, True])
+def test_a_block_that_cannot_write_raises_what_the_system_says(where: str, pauses: bool) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError) as caught:
+            async with fs.create_write_stream(where) as sink:
+                for _ in range(3):
+                    await sink.ready()
+                    sink.write(bytes(64 * KIB))
+                    if pauses:
+                        await turns_until(lambda: sink.closed)
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC if where == "/dev/full" else errno.ENOENT, where)
+        assert sink.closed
+
+    run(main)
+
+
+def test_a_block_that_cannot_read_raises_what_the_system_says(memory: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(FileNotFoundError):
+            async with fs.create_read_stream(memory / "none") as source:
+                await turns_until(lambda: source.closed)
+                async for _ in source:
+                    pass
+
+    run(main)
+
+
+@pytest.mark.parametrize("moment", ["inside", "at its end", "taken"])
+def test_the_block_of_a_handle_raises_what_its_stream_failed_with(moment: str) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError) as caught:
+            async with await fs.open("/dev/full", "w") as handle:
+                sink = handle.create_write_stream()
+                sink.write(b"x")
+                if moment == "inside":
+                    await turns_until(lambda: sink.closed)
+                elif moment == "taken":
+                    with pytest.raises(OSError):
+                        await finished(sink)
+                    raise OSError(errno.EIO, "the block's own")
+        assert caught.value.errno == (errno.EIO if moment == "taken" else errno.ENOSPC)
+        assert handle.fd == -1
+
+    run(main)
+
+
+def test_the_block_of_a_handle_says_nothing_of_what_somebody_has_taken() -> None:
+    async def main() -> None:
+        async with await fs.open("/dev/full", "w") as handle:
+            sink = handle.create_write_stream()
+            sink.write(b"x")
+            with pytest.raises(OSError):
+                await finished(sink)
+        assert handle.fd == -1
+
+    run(main)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.unit.http.support import bounded, until
-from treadle import TreadleError, http, process
+from treadle import TreadleError, fs, http, process
 from treadle.streams import PassThrough, Readable, Stream, Transform, Writable, finished, pipeline
 from treadle.timers import promises
 
@@ -335,6 +335,27 @@ def test_what_waits_in_an_answer_and_is_too_much_is_told_in_the_log(ends: bool, 
 
 
 # ---- reading
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "/nonexistent/directory/file"])
+def test_an_upload_that_cannot_be_written_is_answered(where: str) -> None:
+    """By the block's error, and the server goes on."""
+
+    async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        try:
+            async with fs.create_write_stream(where) as sink:
+                async for chunk in req:
+                    await sink.ready()
+                    sink.write(chunk)
+                    await promises.sleep(1)
+        except OSError as error:
+            res.status_code = 507
+            res.end(error.strerror)
+
+    for _ in range(2):
+        line, _, body = exchange(handler, post(b"x" * 3 * MIB))
+        assert line.startswith(b"HTTP/1.1 507 ")
+        assert body == (b"No space left on device" if where == "/dev/full" else b"No such file or directory")
 
 
 def test_a_body_is_shared_by_all_ways_to_read_it() -> None:

@@ -683,3 +683,50 @@ def test_async_with() -> None:
         await server.wait_closed()
 
     run(main)
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancelled as it fails"])
+def test_async_with_that_is_cancelled_while_it_connects_closes_the_socket(how: str) -> None:
+    """Nobody hears of what becomes of it, and it holds nothing."""
+
+    async def main() -> None:
+        with sockets.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            waiting = [sockets.create_connection(full.getsockname())]  # its queue is full: the kernel answers no further one
+            socket = net.connect(full.getsockname()[1])
+
+            async def block() -> None:
+                async with socket:
+                    raise AssertionError("it is not connected")
+
+            if how == "timeout":
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(block(), 0.01)
+            else:
+                task = asyncio.create_task(block())
+                await asyncio.sleep(0)
+                socket.destroy(OSError(errno.ETIMEDOUT, "late"))
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert socket.destroyed and socket.closed and not socket.connecting
+            for one in waiting:
+                one.close()
+
+    run(main)
+
+
+def test_what_fails_amid_its_block_is_raised_there() -> None:
+    async def main() -> None:
+        peers: list[net.Socket] = []
+        server = net.create_server(peers.append).listen()
+        with pytest.raises(ConnectionResetError):
+            async with net.connect(server.address().port) as socket:  # type: ignore[union-attr]
+                await until(lambda: peers, "it is accepted")
+                peers[0].reset_and_destroy()
+                await until(lambda: socket.closed, "it is reset")
+        server.close()
+        await server.wait_closed()
+
+    run(main)

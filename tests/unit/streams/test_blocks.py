@@ -1,0 +1,289 @@
+"""`async with stream:` takes the errors of its stream: where they are raised, and once. What ready() takes while it waits.
+
+Not here: what leaving a block does with the stream (test_writables.py)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.streams.support import Boom, Sink, code_of, settle, source_of, turns
+from treadle import TreadleError
+from treadle.streams import PassThrough, Readable, Transform, finished
+from treadle.streams._block import Block
+
+
+def failing_sink(boom: BaseException) -> Sink:
+    return Sink(high_water_mark=1, construct=lambda callback: callback(boom))
+
+
+def failing_source(boom: BaseException) -> Readable:
+    return Readable(read=lambda size: None, construct=lambda callback: callback(boom))
+
+
+def failing_transform(boom: BaseException) -> Transform:
+    through = Transform(transform=lambda chunk, encoding, callback: callback(boom))
+    through.write(b"x")
+    return through
+
+
+FAILING = [failing_sink, failing_source, failing_transform]
+
+
+async def work_elsewhere(stream: Any) -> None:
+    await turns(5)
+    assert stream.closed
+
+
+async def wait_for_room(stream: Any) -> None:
+    await turns(5)
+    await stream.ready()
+
+
+async def write_until_it_is_full(stream: Any) -> None:
+    while stream.write(b"x" * 100_000):
+        pass
+    await stream.ready()
+
+
+async def read(stream: Any) -> None:
+    await turns(5)
+    async for _ in stream:
+        pass
+
+
+# ---- where it is raised
+
+
+@pytest.mark.parametrize(
+    ("make", "work"),
+    [(make, work_elsewhere) for make in FAILING]
+    + [(make, work) for make in (failing_sink, failing_transform) for work in (wait_for_room, write_until_it_is_full)]
+    + [(make, read) for make in (failing_source, failing_transform)],
+)
+async def test_what_a_stream_fails_with_is_raised_in_its_block(make: Any, work: Callable[[Any], Any]) -> None:
+    boom = Boom()
+    stream = make(boom)
+    with pytest.raises(Boom) as caught:
+        async with stream:
+            await work(stream)
+    assert caught.value is boom and boom.__context__ is None
+    assert stream.closed
+    await settle()
+
+
+@pytest.mark.parametrize("work", [wait_for_room, write_until_it_is_full])
+async def test_what_a_block_has_caught_is_not_raised_once_more(work: Callable[[Any], Any]) -> None:
+    async with failing_sink(Boom()) as sink:
+        with pytest.raises(Boom):
+            await work(sink)
+    assert sink.closed
+
+
+async def test_what_a_block_has_caught_of_an_iteration_is_not_raised_once_more() -> None:
+    async with failing_source(Boom()) as source:
+        with pytest.raises(Boom):
+            await read(source)
+    assert source.closed
+
+
+async def test_what_was_raised_in_another_task_is_raised_in_the_block_as_well() -> None:
+    boom = Boom()
+    with pytest.raises(Boom) as caught:
+        async with failing_sink(boom) as sink:
+            assert await asyncio.gather(write_until_it_is_full(sink), return_exceptions=True) == [boom]
+    assert caught.value is boom
+
+
+async def test_a_listener_gets_it_as_ever() -> None:
+    boom = Boom()
+    told: list[Any] = []
+    with pytest.raises(Boom):
+        async with failing_sink(boom) as sink:
+            sink.on("error", told.append)
+            await turns(5)
+            assert told == [boom]
+    assert told == [boom]
+
+
+async def test_removing_all_listeners_makes_it_as_in_node(errors: list[Any]) -> None:
+    boom = Boom()
+    with pytest.raises(Boom):
+        async with failing_sink(boom) as sink:
+            sink.remove_all_listeners("error")
+            await turns(5)
+            assert errors == [boom]
+
+
+async def test_what_is_emitted_by_hand_is_raised_in_the_block() -> None:
+    boom = Boom()
+    with pytest.raises(Boom):
+        async with Sink(is_open=True) as sink:
+            sink.emit("error", boom)
+    assert sink.writable_finished
+
+
+async def test_a_loop_that_is_left_is_no_error_of_the_block() -> None:
+    async with source_of([b"x"] * 3) as source:
+        async for _ in source:
+            break
+        await turns(3)
+    assert code_of(source.errored) == "ABORT_ERR"
+
+
+async def test_a_stream_that_is_entered_twice() -> None:
+    boom = Boom()
+    async with PassThrough() as through:
+        with pytest.raises(Boom):
+            async with through:
+                through.destroy(boom)
+                await turns(3)
+                await through.ready()
+    assert not any(isinstance(listener, Block) for listener in through.listeners("error"))
+
+
+async def test_behind_a_block_errors_are_as_in_node(errors: list[Any]) -> None:
+    sink = Sink(is_open=True, auto_destroy=False, emit_close=False)
+    async with sink:
+        sink.write(b"x")
+    sink.remove_all_listeners()
+    boom = Boom()
+    with pytest.raises(Boom):
+        sink.emit("error", boom)
+    assert errors == []
+
+
+# ---- a block that fails with something else
+
+
+async def test_what_the_stream_failed_with_is_behind_what_the_block_raises() -> None:
+    boom, own = Boom(), KeyError("own")
+    with pytest.raises(KeyError) as caught:
+        async with failing_sink(boom):
+            await turns(3)
+            raise own
+    assert caught.value is own and own.__context__ is boom
+
+
+async def test_it_is_behind_all_that_is_there() -> None:
+    boom, first, own = Boom(), ValueError("first"), KeyError("own")
+    with pytest.raises(KeyError):
+        async with failing_sink(boom):
+            await turns(3)
+            try:
+                raise first
+            except ValueError:
+                raise own from None
+    assert own.__context__ is first and first.__context__ is boom
+
+
+@pytest.mark.parametrize("how", ["from", "context", "caught before", "behind it"])
+async def test_it_is_not_put_there_twice(how: str) -> None:
+    boom, own = Boom(), KeyError("own")
+    with pytest.raises(KeyError):
+        async with failing_sink(boom) as sink:
+            if how == "behind it":
+                boom.__context__ = own
+                await turns(3)
+                raise own
+            try:
+                await write_until_it_is_full(sink)
+            except Boom:
+                if how == "from":
+                    raise own from boom
+                if how == "context":
+                    raise own
+            raise own
+    expected = {"from": (boom, boom), "context": (None, boom)}.get(how, (None, None))
+    assert (own.__cause__, own.__context__) == expected
+
+
+async def test_a_circle_is_let_alone() -> None:
+    first, own = ValueError(), KeyError()
+    first.__context__, own.__context__ = own, first
+    with pytest.raises(KeyError):
+        async with failing_sink(Boom()):
+            await turns(3)
+            raise own
+    assert first.__context__ is own and own.__context__ is first
+
+
+async def test_what_the_stream_failed_with_is_behind_a_timeout() -> None:
+    boom = Boom()
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.01), failing_sink(boom):
+            await asyncio.Event().wait()
+    cancelled = caught.value.__cause__
+    assert isinstance(cancelled, asyncio.CancelledError) and cancelled.__context__ is boom
+
+
+async def test_what_the_block_itself_destroys_with_is_not_behind_it() -> None:
+    own = KeyError()
+    with pytest.raises(KeyError):
+        async with Sink():
+            raise own
+    assert own.__context__ is None
+
+
+# ---- ready(), outside a block
+
+
+async def test_who_waits_takes_what_it_fails_with() -> None:
+    boom = Boom()
+    sink = failing_sink(boom)
+    sink.write(b"x")
+    results = await asyncio.gather(*(sink.ready() for _ in range(3)), return_exceptions=True)
+    assert results == [boom] * 3
+    await settle()
+    assert sink.event_names() == []
+
+
+async def test_what_is_emitted_by_hand_reaches_who_waits() -> None:
+    sink = Sink(high_water_mark=1)
+    sink.write(b"x")
+    task = asyncio.create_task(sink.ready())
+    await turns()
+    sink.emit("error", "text")
+    with pytest.raises(TreadleError) as caught:
+        await task
+    assert caught.value.code == "ERR_UNHANDLED_ERROR"
+    sink.destroy()
+
+
+async def test_it_is_uncaught_where_all_who_waited_were_cancelled(errors: list[Any]) -> None:
+    boom = Boom()
+    sink = Sink(high_water_mark=1)
+    sink.write(b"x")
+    task = asyncio.create_task(sink.ready())
+    await turns()
+    task.cancel()
+    with pytest.raises(Boom):
+        sink.emit("error", boom)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    sink.destroy()
+    await settle()
+
+
+# ---- what an uncaught one says
+
+
+@pytest.mark.parametrize("make", FAILING)
+async def test_one_that_nobody_takes_says_what_to_do(make: Any, errors: list[Any]) -> None:
+    boom = Boom()
+    stream = make(boom)
+    await settle()
+    assert errors == [boom]
+    assert boom.__notes__[0].startswith("'error' of <") and "`async with stream:`" in boom.__notes__[0]
+    assert stream.closed
+
+
+async def test_one_that_is_taken_says_nothing_of_it() -> None:
+    boom = Boom()
+    sink = failing_sink(boom)
+    with pytest.raises(Boom):
+        await finished(sink)
+    assert not hasattr(boom, "__notes__")
