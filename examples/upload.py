@@ -5,7 +5,8 @@
     curl --compressed -o copy.raw localhost:8000/photo.raw          and back
 
 Whatever the sizes and whoever is slow, an exchange holds a few marks of 64 KiB: a disk that cannot follow pauses the socket, a
-client that does not read pauses the file. What fails, or a client that leaves, ends every stage, and the file is closed.
+client that does not read pauses the file. What fails, or a client that leaves, ends every stage, and the file is closed; a disk
+that is full is answered by 507.
 """
 
 import os
@@ -21,12 +22,19 @@ NAME = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,99})")  # no folders, nothing 
 
 async def take(req: http.IncomingMessage, res: http.ServerResponse, target: Path) -> None:
     part = target.with_suffix(f".{id(req):x}.part")  # a name of its own: two may send the same file at once
+    body = req.iterator(destroy_on_return=False)  # a pipeline of `req` itself that fails cuts the connection: no answer to it
     try:
-        await pipeline(req, zlib.create_gzip(), Writable.from_(part.open("wb")))
+        await pipeline(body, zlib.create_gzip(), Writable.from_(part.open("wb")))
         part.replace(target)
+    except ConnectionError:  # the client has left
+        raise
+    except OSError as error:
+        res.status_code = 507
+        res.end(f"not stored: {error.strerror}\n")
+    else:
+        res.end("stored\n")
     finally:
         part.unlink(missing_ok=True)
-    res.end("stored\n")
 
 
 async def give(res: http.ServerResponse, source: Path) -> None:

@@ -101,6 +101,9 @@ cdef class Connection(Wire):
     def __repr__(self):
         return f"<Connection {_PHASES[<int>self.phase]} fd={self.fd} unsent={self.unsent_bytes:_}/{self.high_water_mark:_}>"
 
+    cdef bint is_answer_due(self) noexcept:
+        return self.response is not None
+
     cdef tuple request_line(self):
         cdef RequestCore request = self.request
         return None if request is None else (request.method, request.target)

@@ -43,6 +43,7 @@ cdef class Wire(Stream):
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
     cdef int tell_when_flushed(self, response) except -1
+    cdef bint is_answer_due(self) noexcept
     cdef tuple request_line(self)
     cdef tuple address_pair(self)
 

@@ -99,6 +99,10 @@ cdef class Wire(Stream):
         # The answer is complete, and the kernel has not taken all of it: it wants to know when it has.
         raise NotImplementedError
 
+    cdef bint is_answer_due(self) noexcept:
+        # True: the request under way has no complete answer yet.
+        return False
+
     cdef tuple request_line(self):
         # Method and target of the message under way, or None.
         return None

@@ -22,6 +22,7 @@ cdef class RequestCore(ReadableCore):
     cdef public object _trailers
     cdef readonly bint complete     # all of it has arrived
     cdef readonly bint aborted      # the peer left before that
+    cdef readonly bint _is_given_up  # destroyed here before it was answered, which has cut the connection; never cleared
     cdef bint keeps_alive           # the peer wants the connection to go on
     cdef bint expects_continue      # 100 Continue was asked for, and not sent yet
     cdef bint is_dropped            # set by drop_body(), never cleared

@@ -291,6 +291,7 @@ cdef class RequestCore(ReadableCore):
         if connection is None:
             self.tick(self._tell_aborted, (error, callback))
         else:
+            self._is_given_up = connection.is_answer_due()
             connection.end_now(None)
             self._tell_aborted(error, callback)
 

@@ -29,6 +29,7 @@ cdef class ResponseCore(WritableCore):
     cdef readonly bint headers_sent
     cdef readonly bint writable_ended
     cdef readonly bint finished     # handed over to the kernel or to the connection's buffer, completely
+    cdef readonly bint _is_given_up  # destroyed here, while there was a connection; never cleared
     cdef public bint send_date
     cdef bint is_head_only          # answer to HEAD, or a status without a body
     cdef bint is_1_0

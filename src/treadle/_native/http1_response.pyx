@@ -693,6 +693,7 @@ cdef class ResponseCore(WritableCore):
             callback()
         else:
             (<ResponseWritable>self.writable_half).torn_down = callback
+            self._is_given_up = True
             if self.is_unsent:
                 connection.close_after_flush()
             else:

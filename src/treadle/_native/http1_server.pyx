@@ -57,6 +57,10 @@ cdef class ServerCore(Site):
         """A handler has returned `result`, and nobody is left who could answer its request."""
         raise NotImplementedError
 
+    def answer_lost(self, request, response):
+        """A handler has answered, in vain: it had destroyed the request, and with it the connection."""
+        raise NotImplementedError
+
     # ---- for the subclass
 
     @property
@@ -153,6 +157,8 @@ cdef class ServerCore(Site):
         connection = response.connection
         if connection is not None and not response.finished and not connection.closing and Py_REFCNT(response) <= 2:
             self.unanswered(request, response, result)
+        elif request._is_given_up and response.headers_sent:
+            self.answer_lost(request, response)
         return 0
 
     cdef int let_go(self, RequestCore request) except -1:

@@ -53,8 +53,13 @@ class Policy(ServerCore):
 
     def handler_failed(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """A handler raised, or its task was cancelled (None): 500 when nothing was sent, else the connection is cut."""
+        is_ours = request._is_given_up or response._is_given_up  # the connection was cut here: a pipeline has failed, most often
         is_told = response.errored is None and getattr(exception, "code", None) == "ERR_STREAM_PREMATURE_CLOSE"  # by a pipeline
-        if response.is_lost and (exception is None or is_told or is_departure(exception)):
+        if is_told:
+            has_left = not request._is_given_up
+        else:
+            has_left = not is_ours and (exception is None or is_departure(exception))
+        if response.is_lost and has_left:
             level = logging.DEBUG if exception is None or is_told or isinstance(exception, OSError) else logging.INFO
             self.logger.log(level, "%s %s: the peer left before the answer (%r)", request.method, request.url, exception)
             return
@@ -62,7 +67,12 @@ class Policy(ServerCore):
             self.logger.info("%s %s: %s", request.method, request.url, exception.message)
             self.give_up(response, "BODY_TOO_LARGE")
             return
-        self.logger.error("%s %s: the handler failed", request.method, request.url, exc_info=exception)
+        if exception is not None:
+            self.logger.error("%s %s: the handler failed", request.method, request.url, exc_info=exception)
+        elif getattr(self.loop, "_is_winding_up", False):
+            self.logger.warning("%s %s: cancelled before it was answered: the program ends", request.method, request.url)
+        else:
+            self.logger.error("%s %s: the handler was cancelled before it had answered", request.method, request.url)
         self.give_up(response)
 
     def unanswered(self, request: RequestCore, response: ResponseCore, result: object) -> None:
@@ -74,6 +84,15 @@ class Policy(ServerCore):
     def answer_failed(self, exception: BaseException, method: str, target: bytes) -> None:
         """What a pipe has given an answer, or what waited in it, cannot be sent."""
         self.logger.error("%s %s: the answer failed", method, target.decode("latin-1"), exc_info=exception)
+
+    def answer_lost(self, request: RequestCore, response: ResponseCore) -> None:
+        """A handler has caught what ended its request, and answered: nobody gets that."""
+        self.logger.info(
+            "%s %s: the answer %d is lost: destroying the request, as a pipeline does that fails, has cut the connection",
+            request.method,
+            request.url,
+            response.status_code,
+        )
 
     def give_up(self, response: ResponseCore, reason: str = "HANDLER_FAILED") -> None:
         """Answer with an error when nothing was sent, else cut the connection, so that the answer does not look whole."""

@@ -102,6 +102,7 @@ class EventLoop(LoopCore, SelectorEventLoop):  # type: ignore[misc]
         _asyncgen_firstiter_hook: Callable[[Any], None]
         _asyncgen_finalizer_hook: Callable[[Any], None]
 
+    _is_winding_up = False  # set once: its program is over, and what is left of it is cancelled
     _is_whole = False  # set once: by the end of __init__, which an exception, Ctrl-C say, may cut short
 
     def __init__(self) -> None:

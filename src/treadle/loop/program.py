@@ -307,6 +307,7 @@ def _tell_exit(loop: EventLoop, code: int) -> None:
 def _wind_up(loop: EventLoop, cleanup_s: float | None) -> None:
     """What is left when a program ends: no connection is accepted any more, tasks are cancelled, async generators and the
     executor closed. The turns this takes may fail: what a callback raises there comes out."""
+    loop._is_winding_up = True
     loop.stop_accepting()
     loop.drop_waiting()
     end_s = None if cleanup_s is None else loop.time() + cleanup_s

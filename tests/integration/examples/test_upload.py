@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def test_a_file_goes_in_and_comes_back(program: Program, tmp_path: Path) -> None
 @pytest.mark.parametrize("target", ["/", "/../x", "/.hidden", "/missing", "/a/b"])
 def test_what_is_no_file(program: Program, target: str) -> None:
     assert program.get(target).status == 404
+
+
+def test_a_disk_that_takes_nothing_is_answered(program: Program, tmp_path: Path) -> None:
+    limits = resource.prlimit(program.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    answer = program.get("/large", method="PUT", body=os.urandom(3 * MIB))
+    assert (answer.status, answer.body) == (507, b"not stored: File too large\n")
+    eventually(lambda: os.listdir(tmp_path) == [], "the part is gone")
+    resource.prlimit(program.pid, resource.RLIMIT_FSIZE, limits)
+    assert program.get("/large", method="PUT", body=b"small").body == b"stored\n"
 
 
 def test_memory_does_not_grow_with_the_file(program: Program, tmp_path: Path) -> None:

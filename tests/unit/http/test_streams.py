@@ -6,6 +6,7 @@ The order of their events beside Node's is test_stream_facts.py's; clients that 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import hashlib
 import io
@@ -335,6 +336,96 @@ def test_what_waits_in_an_answer_and_is_too_much_is_told_in_the_log(ends: bool, 
 
 
 # ---- reading
+
+
+@pytest.mark.parametrize("size", [100, 300 * KIB])
+@pytest.mark.parametrize("how", ["raised", "caught", "timeout", "iterated"])
+def test_an_upload_that_a_pipeline_gives_up_is_told_in_the_log(how: str, size: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The pipeline has destroyed the request, and so cut the connection, unless all of it was read: no peer has left."""
+    answers: list[bytes] = []
+
+    async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        source = req.iterator(destroy_on_return=False) if how == "iterated" else req
+        try:
+            if how == "timeout":
+                async with asyncio.timeout(0.01):
+                    await pipeline(source, Writable(write=lambda chunk, encoding, callback: None))
+            await pipeline(source, fs.create_write_stream("/dev/full"))
+        except OSError as error:
+            if how in ("raised", "timeout"):
+                raise
+            res.status_code = 507
+            res.end(error.strerror)
+
+    async def main() -> None:
+        async with serving(handler) as peer:
+            peer.send(post(b"x" * size))
+            try:
+                answers.append((await peer.reader.read(13))[9:12])
+            except ConnectionResetError:  # what it has sent lay unread
+                answers.append(b"")
+            await until(lambda: answers[0] or caplog.records)
+
+    with caplog.at_level("INFO", "treadle.http"):
+        bounded(main)
+    assert answers[0] in ({b"507"} if how == "iterated" else {b"507" if how == "caught" else b"500", b""})
+    told = [record.getMessage() for record in caplog.records]
+    if how in ("raised", "timeout"):
+        assert told == ["POST /x: the handler failed"]
+        error = caplog.records[0].exc_info[1]  # type: ignore[index]
+        assert isinstance(error, TimeoutError) if how == "timeout" else error.errno == errno.ENOSPC  # type: ignore[union-attr]
+    elif answers[0]:
+        assert told == []
+    else:
+        assert len(told) == 1 and told[0].startswith("POST /x: the answer 507 is lost: ")
+
+
+def test_a_file_that_cannot_be_opened_for_an_answer_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        await pipeline(fs.create_read_stream("/nonexistent/file"), res)
+
+    async def main() -> None:
+        async with serving(handler) as peer:
+            peer.send(GET)
+            assert await peer.reader.read() == b""
+            await until(lambda: caplog.records)
+
+    bounded(main)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("ERROR", "GET /: the handler failed")]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_handler_that_is_cancelled_says_so(ends: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """By the end of the program, or by somebody else; nothing has failed in it."""
+    tasks: list[Any] = []
+
+    async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+        tasks.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        server = http.create_server(handler).listen(0)
+        _, writer = await asyncio.open_connection(*server.address())  # type: ignore[misc]
+        writer.write(GET)
+        await until(lambda: tasks)
+        if ends:
+            raise KeyError("the end")
+        tasks[0].cancel()
+        await until(lambda: caplog.records)
+        writer.close()
+        server.close()
+        server.close_all_connections()
+
+    if ends:
+        with pytest.raises(KeyError):
+            bounded(main)
+    else:
+        bounded(main)
+    expected = (
+        "cancelled before it was answered: the program ends" if ends else "the handler was cancelled before it had answered"
+    )
+    assert [record.getMessage() for record in caplog.records] == [f"GET /: {expected}"]
+    assert caplog.records[0].exc_info is None
 
 
 @pytest.mark.parametrize("where", ["/dev/full", "/nonexistent/directory/file"])
