@@ -90,6 +90,7 @@ class Server(EventEmitter):
         self._accepted = 0
         self._connecting: Socket | None = None  # whose listeners run now
         self._dropped = 0
+        self._failure: OSError | None = None  # of listen(); until it is told
 
     def __repr__(self) -> str:
         state = f"listening on {self.address()}" if self._place.is_open else "closed"
@@ -124,7 +125,8 @@ class Server(EventEmitter):
         try:
             self._place.open(self._make_listener, port, host, path, sock, backlog)
         except OSError as error:
-            self._loop.next_tick(self.emit, "error", error)
+            self._failure = error
+            self._loop.next_tick(self._tell_failure, error)
         else:
             self._loop.next_tick(self._tell_listening)
         return self
@@ -141,6 +143,12 @@ class Server(EventEmitter):
         else:
             signal.add_event_listener("abort", abort)
             self.once("close", lambda: signal.remove_event_listener("abort", abort))  # which may be heard for longer
+
+    def _tell_failure(self, error: OSError) -> None:
+        is_taken = self._failure is not error  # raised by `async with`: whoever listens hears of it all the same
+        self._failure = None
+        if not is_taken or self.listener_count("error"):
+            self.emit("error", error)
 
     def _tell_listening(self) -> None:
         if self._place.is_open:
@@ -270,6 +278,10 @@ class Server(EventEmitter):
             self.off("close", on_close)
 
     async def __aenter__(self) -> Self:
+        """Raises OSError, where listen() was called just before, and has failed."""
+        if self._failure is not None and not self._place.is_open:
+            failure, self._failure = self._failure, None
+            raise failure
         return self
 
     async def __aexit__(

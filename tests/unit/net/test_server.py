@@ -234,6 +234,35 @@ def test_without_a_descriptor_left_accepting_pauses(caplog: pytest.LogCaptureFix
     run(main)
 
 
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_block_raises_that_it_cannot_listen(listens: bool) -> None:
+    """Whoever listens for 'error' hears of it as well; without a block nothing has changed."""
+    told: list[int | None] = []
+
+    async def main() -> None:
+        async with net.create_server().listen() as first:
+            address = first.address()
+            assert isinstance(address, net.Address)
+            second = net.create_server()
+            if listens:
+                second.on("error", lambda error: told.append(error.errno))
+            with pytest.raises(OSError) as caught:
+                async with second.listen(address.port):
+                    raise AssertionError("it does not listen")
+            assert caught.value.errno == errno.EADDRINUSE
+            await asyncio.sleep(0)
+            assert not second.listening
+            async with second.listen():  # it may try elsewhere
+                assert second.listening
+            if not listens:
+                error = events.once(second, "error")
+                second.listen(address.port)
+                assert (await error)[0].errno == errno.EADDRINUSE
+
+    run(main)
+    assert told == ([errno.EADDRINUSE] if listens else [])
+
+
 def test_a_coroutine_function_serves_a_connection() -> None:
     async def main() -> None:
         async def shout(socket: net.Socket) -> None:
