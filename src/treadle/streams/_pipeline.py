@@ -12,8 +12,10 @@ takes what an iterable gives (_pump.py). Source:
 https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-callback
 """
 
+import sys
 from asyncio import Future
 from collections.abc import AsyncIterable, Awaitable, Callable
+from types import CodeType
 from typing import Any
 
 from treadle._base.arguments import require_callable
@@ -59,16 +61,23 @@ def pipeline(
     if callback is not None:
         require_callable(callback, "callback")
         return Pipeline(callback, signal, end).connect(stages)
-    outcome = _Outcome(loop=get_loop())
+    outcome = PipelineFuture(loop=get_loop())
+    caller = sys._getframe(1)
+    outcome.place = caller.f_code, caller.f_lineno
     outcome.line = Pipeline(outcome.settle, signal, end)
     outcome.line.connect(stages)
     return outcome
 
 
-class _Outcome(Future[object]):
+class PipelineFuture(Future[object]):
     """What a pipeline is awaited by. ORDER: cancelling destroys the stages before anybody hears of it."""
 
     line: "Pipeline"
+    place: tuple[CodeType, int]  # where it was begun: of one that has failed, and that nobody has awaited, the log says it
+
+    def __repr__(self) -> str:
+        code, line = self.place
+        return super().__repr__().replace(" ", f" of {code.co_filename}:{line} ({code.co_qualname}) ", 1)
 
     def settle(self, error: BaseException | None, value: object = None) -> None:
         del self.line  # ORDER: no cycle is left, so that an error nobody will ask for is told when nobody has this any more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from array import array
 from collections.abc import Callable
@@ -261,6 +262,19 @@ async def test_a_pipeline_that_nobody_awaits_is_told_of_when_it_has_failed() -> 
     finally:
         gc.enable()
         asyncio.get_running_loop().set_exception_handler(None)
+
+
+async def test_what_is_told_of_it_names_the_line_that_has_begun_it(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.get_running_loop().set_exception_handler(None)
+    pipeline([b"x"], Writable(write=lambda chunk, encoding, callback: callback(ValueError("disk full"))))
+    line = sys._getframe().f_lineno - 1
+    await settle()
+    [record] = caplog.records
+    place = f"{__file__}:{line} (test_what_is_told_of_it_names_the_line_that_has_begun_it)"
+    assert record.getMessage().splitlines() == [
+        "PipelineFuture exception was never retrieved",
+        f"future: <PipelineFuture of {place} finished exception=ValueError('disk full')>",
+    ]
 
 
 UNKNOWN_ENCODINGS = [(print, "callback="), ("cp1252", "text.encode('cp1252')"), (5, "utf16le"), ("x", "hex")]
