@@ -153,6 +153,9 @@ cdef Outcome run_file_job(Job *base) noexcept nogil:
         read_head(job)
     else:
         outcome = read_on(job)
+    job.job.needs_thread = outcome == MORE      # to close the file, which a file server may hold up
+    if outcome != MORE and is_abandoned(job):
+        end_file(job, 0)
     return ASKS if outcome == DONE and not job.is_at_end and job.error == 0 else outcome
 
 
@@ -204,7 +207,9 @@ cdef bint open_file(FileJob *job) noexcept nogil:
             return end_file(job, EFBIG)
     # One byte more than it tells: so the read that ends it needs no more room.
     job.wanted = job.told + 1 if job.told else UNSIZED_BYTES
-    return not is_abandoned(job)
+    if is_abandoned(job):
+        return end_file(job, 0)
+    return True
 
 
 cdef void wait_for_writer(FileJob *job) noexcept nogil:

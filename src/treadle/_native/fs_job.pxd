@@ -69,6 +69,10 @@ cdef struct FsJob:
 cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, size_t path2_bytes,
                        size_t spare_bytes) noexcept nogil
 cdef void free_fs_job(FsJob *job) noexcept nogil
+cdef void let_go(FsJob *job) noexcept nogil     # of what it has opened and not brought to its end
+cdef inline bint has_begun(FsJob *job) noexcept nogil:
+    # Something that let_go() would have to wait for a disk with.
+    return job.fd >= 0 or job.fd2 >= 0 or job.clean is not NULL
 cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil     # False: no memory
 cdef int open_file(const char *path, int flags, unsigned int mode) noexcept nogil      # -1: errno says why
 cdef bint close_once(int *fd) noexcept nogil    # False: what was written may be lost, see errno

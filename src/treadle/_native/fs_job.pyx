@@ -38,10 +38,7 @@ cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, s
 
 cdef void free_fs_job(FsJob *job) noexcept nogil:
     # On any thread.
-    if job.clean is not NULL:
-        job.clean(job)
-    close_once(&job.fd)
-    close_once(&job.fd2)
+    let_go(job)
     if job.file is not NULL:
         let_go_file(job.file)
     pthread_mutex_destroy(&job.lock)
@@ -49,6 +46,13 @@ cdef void free_fs_job(FsJob *job) noexcept nogil:
     free(job.step)
     free(job.text.bytes)
     free(job)
+
+
+cdef void let_go(FsJob *job) noexcept nogil:
+    if job.clean is not NULL:
+        job.clean(job)
+    close_once(&job.fd)
+    close_once(&job.fd2)
 
 
 cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil:

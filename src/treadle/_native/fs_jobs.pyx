@@ -30,13 +30,15 @@ from treadle._native.fs_calls cimport (
     perform_symlink, perform_truncate, perform_unlink, perform_utimes,
 )
 from treadle._native.fs_copies cimport perform_copy_file
-from treadle._native.fs_job cimport FsJob, Perform, View, close_once, free_fs_job, new_fs_job, open_file
+from treadle._native.fs_job cimport (
+    FsJob, Perform, View, close_once, free_fs_job, has_begun, is_abandoned, let_go, new_fs_job, open_file,
+)
 from treadle._native.fs_replacements cimport perform_write_file_atomic
 from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
 from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_descriptor, new_open_file
 from treadle._native.pool cimport Pool, Request, os_error
-from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
+from treadle._native.pool_threads cimport DONE, MORE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 from treadle._native.timers cimport clock_ns
 
@@ -125,6 +127,9 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
             break
         job.error = 0       # nothing has come of it
     if job.asks_where:
+    job.job.needs_thread = outcome == MORE and has_begun(job)
+    if outcome == DONE and job.perform is not perform_open or outcome != MORE and is_abandoned(job):
+        let_go(job)     # here: closing and removing files may wait for a disk, and the loop's thread must not
         find_where(job)
     return outcome
 

@@ -361,13 +361,13 @@ cdef bint take_queued(Shared *shared, Job *job) noexcept nogil:
 
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil:
     # Nobody waits for it any more. True: it was still queued, and is the caller's to discard. Else it runs to its end,
-    # and comes back as finished with no request.
+    # and comes back as finished with no request: so does one in the queue that needs a thread to undo what it has begun.
     cdef bint was_queued
     pthread_mutex_lock(&shared.lock)
-    was_queued = job.place == QUEUED
+    was_queued = job.place == QUEUED and not job.needs_thread
     if was_queued:
         take_from_queue(shared, job)
-    elif job.place == RUNNING:
+    elif job.place != FINISHED:
         job.abandon(job)
     job.request = NULL
     pthread_mutex_unlock(&shared.lock)

@@ -189,3 +189,4 @@ def test_a_directory_that_is_moved_meanwhile(tmp_path: Path) -> None:
         assert os.listdir(tmp_path / "behind") == ["file"]
 
     run(main)
+            assert (file.parent / temporary).exists()  # a thread removes it: that may wait for a disk

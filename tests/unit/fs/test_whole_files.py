@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, narrow_pool, run, turns_until
+from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.fs import constants
@@ -244,3 +244,5 @@ def test_a_device_is_not_removed_when_a_copy_to_it_fails(file: Path) -> None:
         assert os.path.exists("/dev/full")
 
     run(main)
+            assert (memory / "to").exists()  # to remove it is a thread's work, too, and the only one is busy
+        await turns_until(is_idle)
