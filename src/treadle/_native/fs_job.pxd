@@ -57,7 +57,7 @@ cdef struct FsJob:
     char *step              # what one system call reads into, or writes from
     void *state             # of an operation that goes by turns; OWNER: it is freed by `clean`
     Clean clean             # NULL, or what undoes an operation that does not come to its end
-    bint wants_room         # set by a read that goes on once its views have `size` bytes in all
+    bint wants_room         # set by a read that asks: it goes on once its views have `size` bytes in all
     # what comes out
     int64_t device          # where it asks: which file system it is on, if that is of this machine; else ELSEWHERE
     int error               # errno; 0: none

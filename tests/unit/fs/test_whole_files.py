@@ -58,6 +58,36 @@ def test_any_size_is_read_in_other_ways(memory: Path, size: int, how: dict[str, 
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 64 * KIB + 1, 5 * MIB])
+def test_more_than_one_object_may_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with open(tmp_path / "sparse", "wb") as sparse:
+        sparse.truncate(2**31)
+
+    async def main() -> None:
+        async with await fs.open(tmp_path / "sparse") as file:
+            error = await error_of(file.read_file())
+            assert (error.errno, error.filename) == (errno.EFBIG, str(tmp_path / "sparse"))
+            assert os.lseek(file.fd, 0, os.SEEK_CUR) == 0
+            os.lseek(file.fd, 2**31 - 5, os.SEEK_SET)
+            assert await file.read_file() == bytes(5)
+
+    run(main)
+
+
+def test_text_is_read_as_bytes_are(file: Path) -> None:
+    async def main() -> None:
+        assert await fs.read_file(file) == b"content"
+        before = statistics()
+        assert await asyncio.gather(*[fs.read_file(file, encoding=name) for name in ("utf8", "hex")]) == [
+            "content", b"content".hex(),
+        ]  # fmt: skip
+        after = statistics()
+        assert after.at_once + after.kinds["fs.read_file"].run.count == before.at_once + before.kinds["fs.read_file"].run.count + 2
+        assert await fs.read_file(file, encoding="utf8", flag="r+") == "content"
+        assert statistics().kinds["fs.read_file"].run.count == after.kinds["fs.read_file"].run.count + 1
+
+    run(main)
+
+
 def test_a_handle_of_a_pipe_is_read_to_its_end(size: int) -> None:
     data = os.urandom(size)
     reader, writer = os.pipe()
