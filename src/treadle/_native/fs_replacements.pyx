@@ -157,7 +157,7 @@ cdef bint dress(FsJob *job) noexcept nogil:
         return True
     mode = state.status.st_mode & 0o7777
     if fchown(job.fd, state.status.st_uid, state.status.st_gid) < 0:
-        if errno != EPERM:
+        if errno != EPERM and errno != EINVAL:      # EINVAL: an owner that this user namespace has no name for
             fail(job, errno)
             return False
         mode &= 0o1777      # it is its writer's from now on: no one else may act in his name
