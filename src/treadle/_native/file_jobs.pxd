@@ -14,14 +14,17 @@ cdef enum:
 # What may be asked without waiting, and of which directories: for other units that do the same
 cdef int open_if_cached(const char *path, int flags) noexcept nogil     # -1: it would have to wait, or cannot be opened
 cdef bint is_of_this_machine(int fd) noexcept nogil
+cdef bytes encoded(path)        # a path as the system takes it; ValueError: a NUL in it
 cdef bytes directory_of(const char *path)       # as it is written: the key of pool.directories
 cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1
 
 
 cdef class FileRead(Request):
     cdef object filename
+    cdef object make            # None, or what makes the result out of the bytes
     cdef bytes directory        # of the file, as it was written; None where that was not looked at
     cdef PyObject *target       # OWNER: the bytes object that the job fills; NULL: the job keeps what is read
 
     cdef int make_room(self, FileJob *job) except -1
+    cdef bytes take_data(self, FileJob *job)
     cdef void release_target(self) noexcept

@@ -21,7 +21,7 @@ from cpython.object cimport PyObject
 from libc.errno cimport EFBIG, EINTR, ELOOP, ENOMEM, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, strlen, strrchr
+from libc.string cimport memchr, memcpy, strrchr
 from posix.fcntl cimport F_SETFL, O_RDONLY, fcntl, open
 from posix.stat cimport S_ISFIFO, S_ISREG, fstat, struct_stat
 from posix.unistd cimport close, read
@@ -301,6 +301,17 @@ cdef bint is_of_this_machine(int fd) noexcept nogil:
 # ---- on the loop's thread
 
 
+cdef bytes encoded(path):
+    cdef bytes text
+    if not isinstance(path, bytes):
+        text = PyUnicode_EncodeFSDefault(path)
+    else:       # of a class derived from it: what it says
+        text = path if type(path) is bytes else PyBytes_FromStringAndSize(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
+    if memchr(PyBytes_AS_STRING(text), 0, PyBytes_GET_SIZE(text)) is not NULL:
+        raise ValueError("embedded null byte")
+    return text
+
+
 cdef bytes directory_of(const char *path):
     cdef const char *slash = strrchr(path, b"/")
     return PyBytes_FromStringAndSize(path, 0 if slash is NULL else slash - path + 1)
@@ -351,9 +362,9 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     return job.is_at_end
 
 
-def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
-    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
-    FileRead, under way already.
+def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, make=None):
+    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, and the bytes, or what
+    make(bytes) makes of them. Returns a FileRead, under way already.
 
     filename: str or bytes. is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in
     it), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
@@ -362,11 +373,10 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
     cdef FileJob *job
     cdef bint is_read = False
     cdef int64_t begun_ns
-    cdef bytes path = filename if type(filename) is bytes else PyUnicode_EncodeFSDefault(filename)
-    if strlen(PyBytes_AS_STRING(path)) != <size_t>PyBytes_GET_SIZE(path):
-        raise ValueError("embedded null byte")
+    cdef bytes path = encoded(filename)
     request = FileRead.__new__(FileRead)
     request.filename = filename
+    request.make = make
     request.set_callback(SOON if is_awaited else COMPLETION, callback)
     job = new_file_job(path)
     if job is NULL:
@@ -411,6 +421,7 @@ cdef class FileRead(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FileJob *job = <FileJob *>base
+        cdef bytes data
         if job.asks_where and job.error == 0:
             job.asks_where = False
             note_directory(<Pool>self.pool, self.directory, job.device)
@@ -422,13 +433,19 @@ cdef class FileRead(Request):
                 return False
             except MemoryError:
                 self.args = (os_error(ENOMEM, self.filename), None)
-        elif self.target is NULL:
-            self.args = (None, PyBytes_FromStringAndSize(job.head, job.filled))
         else:
-            _PyBytes_Resize(&self.target, job.filled)
-            self.args = (None, disown(self.target))
-            self.target = NULL
+            data = self.take_data(job)
+            self.args = (None, data if self.make is None else self.make(data))
         return True
+
+    cdef bytes take_data(self, FileJob *job):
+        cdef PyObject *target
+        if self.target is NULL:
+            return PyBytes_FromStringAndSize(job.head, job.filled)
+        _PyBytes_Resize(&self.target, job.filled)
+        target = self.target
+        self.target = NULL
+        return disown(target)
 
     cdef int make_room(self, FileJob *job) except -1:
         # No thread has the job: the target may move.
@@ -452,5 +469,5 @@ cdef class FileRead(Request):
 
     cdef void release(self) noexcept:
         self.release_target()
-        self.filename = self.directory = None
+        self.filename = self.directory = self.make = None
         Handle.release(self)

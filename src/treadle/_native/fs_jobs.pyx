@@ -17,12 +17,12 @@ from cpython.object cimport PyObject
 from libc.errno cimport EINTR, ENOMEM
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memchr, memcmp, strlen, strrchr
+from libc.string cimport memcmp, strlen, strrchr
 from posix.stat cimport S_ISLNK, S_ISREG
 
 from treadle._native.file_facts cimport new_dirent, new_stats, statx_t
 from treadle._native.file_jobs cimport (
-    AT_ONCE_NS_MAX, ELSEWHERE, directory_of, is_of_this_machine, note_directory, open_if_cached,
+    AT_ONCE_NS_MAX, ELSEWHERE, directory_of, encoded, is_of_this_machine, note_directory, open_if_cached,
 )
 from treadle._native.fs_calls cimport (
     perform_access, perform_chmod, perform_chown, perform_close, perform_fdatasync, perform_fsync, perform_link,
@@ -56,7 +56,6 @@ cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
     object PyUnicode_DecodeFSDefaultAndSize(const char *text, Py_ssize_t size)
-    bytes PyUnicode_EncodeFSDefault(object text)
     object PyDictProxy_New(object mapping)
 
 
@@ -127,10 +126,10 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
             break
         job.error = 0       # nothing has come of it
     if job.asks_where:
+        find_where(job)
     job.job.needs_thread = outcome == MORE and has_begun(job)
     if outcome == DONE and job.perform is not perform_open or outcome != MORE and is_abandoned(job):
         let_go(job)     # here: closing and removing files may wait for a disk, and the loop's thread must not
-        find_where(job)
     return outcome
 
 
@@ -267,13 +266,6 @@ cdef FsJob *new_job(bytes path, bytes path2, Py_ssize_t spare) except NULL:
     job.job.abandon = abandon_fs_job
     job.job.discard = discard_fs_job
     return job
-
-
-cdef bytes encoded(path):
-    cdef bytes text = path if isinstance(path, bytes) else PyUnicode_EncodeFSDefault(path)
-    if memchr(PyBytes_AS_STRING(text), 0, PyBytes_GET_SIZE(text)) is not NULL:
-        raise ValueError("embedded null byte")
-    return text
 
 
 cdef inline void set_time(FsJob *job, int index, int64_t time_ns) noexcept:

@@ -164,6 +164,20 @@ def test_errors_of_two_paths_name_both(file: Path, tmp_path: Path) -> None:
 
 def test_paths_come_out_as_they_went_in(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
+def test_paths_of_classes_derived_from_text(file: Path) -> None:
+    class Text(str):
+        pass
+
+    class Bytes(bytes):
+        pass
+
+    async def main() -> None:
+        for path in (Text(file), Bytes(os.fsencode(file))):
+            assert (await fs.stat(path)).size == len(await fs.read_file(path)) == 7
+
+    run(main)
+
+
     link.symlink_to("file")
 
     async def main() -> None:
