@@ -109,7 +109,9 @@ def test_times(file: Path, time: Time, ns: int) -> None:
 @pytest.mark.parametrize(
     ("time", "code"),
     [("1", "ERR_INVALID_ARG_TYPE"), (None, "ERR_INVALID_ARG_TYPE"), (True, "ERR_INVALID_ARG_TYPE"),
-     (float("nan"), "ERR_OUT_OF_RANGE"), (float("inf"), "ERR_OUT_OF_RANGE"), (10**11, "ERR_OUT_OF_RANGE")],
+     (float("nan"), "ERR_OUT_OF_RANGE"), (float("inf"), "ERR_OUT_OF_RANGE"), (10**11, "ERR_OUT_OF_RANGE"),
+     pytest.param(-(10**400), "ERR_OUT_OF_RANGE", id="no float is so large"),
+     (datetime.datetime.min, "ERR_OUT_OF_RANGE"), (datetime.datetime.max, "ERR_OUT_OF_RANGE")],
 )  # fmt: skip
 def test_what_is_no_time(file: Path, time: object, code: str) -> None:
     async def main() -> None:
@@ -162,8 +164,6 @@ def test_errors_of_two_paths_name_both(file: Path, tmp_path: Path) -> None:
     run(main)
 
 
-def test_paths_come_out_as_they_went_in(file: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link"
 def test_paths_of_classes_derived_from_text(file: Path) -> None:
     class Text(str):
         pass
@@ -178,6 +178,8 @@ def test_paths_of_classes_derived_from_text(file: Path) -> None:
     run(main)
 
 
+def test_paths_come_out_as_they_went_in(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
     link.symlink_to("file")
 
     async def main() -> None:
