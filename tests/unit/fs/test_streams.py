@@ -195,6 +195,27 @@ def test_a_device_that_is_full() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("when", ["ended", "failed", "fails"])
+def test_closing_destroys_whatever_auto_close_says(memory: Path, when: str) -> None:
+    path, data = ("/dev/full", b"x") if when != "ended" else (str(memory / "new"), bytes(MIB))
+
+    async def main() -> None:
+        errors: list[Any] = []
+        async with await fs.open(path, "w") as handle:
+            sink = handle.create_write_stream(auto_close=False)
+            sink.on("error", errors.append)
+            sink.write(data)
+            if when == "ended":
+                sink.end()
+            elif when == "failed":
+                await turns_until(lambda: bool(errors))
+        assert sink.closed
+        assert [error.errno for error in errors] == [errno.ENOSPC] * (when != "ended")
+        assert sink.bytes_written == (len(data) if when == "ended" else 0)
+
+    run(main)
+
+
 def test_a_pool_that_is_full_fails_the_stream(file: Path, door: Door) -> None:
     async def main() -> None:
         narrow_pool(1, queue_max=1)
