@@ -18,7 +18,7 @@ import pytest
 
 import treadle
 from tests.unit.fs.support import Door, error_of, is_active, is_idle, narrow_pool, run, turns_until
-from treadle import fs
+from treadle import fs, process
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
@@ -439,6 +439,44 @@ def test_a_program_that_has_ended_does_not_wait_for_callbacks_that_it_drops(door
     with pytest.raises(ValueError, match="the end"):
         treadle.run(main)
     assert log == []
+
+
+def test_callbacks_of_close_are_all_called_though_one_fails(file: Path) -> None:
+    log: list[str] = []
+
+    def fail(error: OSError | None, result: None) -> None:
+        raise ValueError("from the callback")
+
+    async def main() -> None:
+        process.once("uncaught_exception", lambda error, *_: log.append(str(error)))
+        handle = await fs.open(file)
+        handle.close(fail)
+        handle.close(lambda error, result: log.append("second"))
+        await handle.close()
+        log.append("third")
+
+    run(main)
+    assert log == ["from the callback", "second", "third"]
+
+
+def test_a_close_that_was_refused_can_be_called_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles: list[fs.FileHandle] = []
+
+    async def begin() -> None:
+        handles.append(await fs.open(file))
+
+    async def end() -> None:
+        (handle,) = handles
+        with pytest.raises(TreadleError) as raised:
+            await handle.close()
+        assert raised.value.code == "ERR_INVALID_ARG_VALUE"
+        monkeypatch.undo()
+        await handle.close()
+        assert handle.fd == -1
+
+    run(begin)
+    monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", "none")  # so this loop has no pool
+    run(end)
 
 
 def test_callbacks_run_in_the_context_that_they_were_given_in(file: Path) -> None:
