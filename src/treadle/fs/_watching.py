@@ -30,6 +30,7 @@ __all__ = ["FSWatcher", "WatchEvent", "watch"]
 
 QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
+KERNEL_QUEUE_MAX: Final = 16_384  # changes; what Linux says there, unless somebody has written another number
 
 
 class WatchEvent(NamedTuple):
@@ -67,6 +68,7 @@ class FSWatcher(EventEmitter):
         if signal is not None and signal.aborted:
             self._is_closed = True
             self._error = signal._as_exception()
+            self._loop.next_tick(self.emit, "close")
             return
         self._watch(b"")
         self._notifier.hold(self, is_held)
@@ -208,8 +210,11 @@ class FSWatcher(EventEmitter):
         self.emit("change", *event)
 
     def _has_overflown(self) -> None:
-        with open(KERNEL_QUEUE) as file:
-            limit = int(file.read())
+        try:
+            with open(KERNEL_QUEUE) as file:
+                limit = int(file.read())
+        except OSError:  # there is no /proc
+            limit = KERNEL_QUEUE_MAX
         self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=limit))
 
     # ---- what is below
@@ -223,7 +228,9 @@ class FSWatcher(EventEmitter):
             raise
 
     def _forget(self, place: bytes) -> None:
-        # A directory that was moved, and all below.
+        # A directory that was moved, and all below, of which nothing is watched where it is not.
+        if place not in self._watches:
+            return
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
             self._notifier.remove(self, self._watches.pop(known))
 
@@ -262,7 +269,7 @@ class FSWatcher(EventEmitter):
 
         try:
             readdir(os.path.join(self._at, place), found, with_file_types=True)
-        except TreadleError as error:  # ERR_POOL_SATURATED
+        except (OSError, TreadleError) as error:  # not even one thread; ERR_POOL_SATURATED
             self._is_looking = False
             self._fail(error)
 
@@ -290,11 +297,12 @@ def watch(
     TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. Files on other machines change without a word of it.
     Source: Node, fs.watch; inotify(7).
     """
+    if listener is not None:
+        require_callable(listener, "listener")
     if signal is not None:
         require_signal(signal, "signal")
     in_range(max_queue, "max_queue", 1, 2**31 - 1)
     watcher = FSWatcher(path, recursive, persistent, signal, max_queue)
     if listener is not None:
-        require_callable(listener, "listener")
         watcher.on("change", listener)
     return watcher

@@ -14,7 +14,7 @@ from tests.unit.fs.support import DEADLINE_S, error_of, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
-from treadle.fs import _notifier
+from treadle.fs import _notifier, _watching
 from treadle.loop.current import get_loop
 
 
@@ -125,6 +125,34 @@ def test_all_below_is_watched_also_what_comes(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_directory_that_comes_is_watched_without_a_look_at_all_others(tmp_path: Path) -> None:
+    class Counted(dict[bytes, int]):
+        walks = 0
+
+        def __iter__(self) -> Any:
+            self.walks += 1
+            return super().__iter__()
+
+    for number in range(10):
+        (tmp_path / "there" / str(number)).mkdir(parents=True)
+
+    async def main() -> None:
+        seen: list[str] = []
+        async with fs.watch(tmp_path, recursive=True) as watcher:
+            watches = watcher._watches = Counted(watcher._watches)
+            watcher.on("ready", lambda: seen.append("ready"))
+            await turns_until(lambda: bool(seen))
+            assert (len(watches), watches.walks) == (12, 0)
+            (tmp_path / "new").mkdir()
+            await turns_until(lambda: b"new" in watches)
+            assert watches.walks == 0
+            (tmp_path / "there").rename(tmp_path / "here")
+            await turns_until(lambda: b"here/9" in watches)
+            assert (len(watches), watches.walks) == (13, 1)
+
+    run(main)
+
+
 def test_a_link_below_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "other").mkdir()
@@ -160,7 +188,8 @@ def test_who_does_not_keep_up_is_told(tmp_path: Path) -> None:
     run(main)
 
 
-def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     names = [tmp_path / "a", tmp_path / "b"]
     names[0].touch()
@@ -172,9 +201,12 @@ def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         for number in range(limit // 2 + 10):  # two records each, of different names: equal ones would be one
             os.rename(names[number % 2], names[1 - number % 2])
         await turns_until(lambda: bool(errors))
-        assert (errors[0].code, errors[0].data["limit"]) == ("ERR_FS_WATCH_QUEUE_OVERFLOW", limit)
+        told = limit if has_proc else _watching.KERNEL_QUEUE_MAX
+        assert (errors[0].code, errors[0].data["limit"]) == ("ERR_FS_WATCH_QUEUE_OVERFLOW", told)
         assert not watcher.has_ref()
 
+    if not has_proc:
+        monkeypatch.setattr(_watching, "KERNEL_QUEUE", str(tmp_path / "none"))
     if limit > 100_000:
         pytest.skip("the kernel keeps too many here")
     run(main)
@@ -238,8 +270,12 @@ def test_aborted(tmp_path: Path) -> None:
                 async with asyncio.timeout(DEADLINE_S):
                     await waiting
             assert caught.value.code == "ABORT_ERR"
+        watcher = fs.watch(tmp_path, signal=controller.signal)
+        closed: list[str] = []
+        watcher.on("close", lambda: closed.append("close"))
         with pytest.raises(TreadleError):
-            await anext(aiter(fs.watch(tmp_path, signal=controller.signal)))
+            await anext(aiter(watcher))
+        await turns_until(lambda: bool(closed))
         assert notifier()._fd == -1
 
     run(main)
@@ -258,6 +294,8 @@ def test_what_cannot_be_watched_is_raised_at_once(tmp_path: Path) -> None:
             fs.watch(tmp_path, max_queue=0)
         with pytest.raises(TreadleError):
             fs.watch(tmp_path, signal=1)  # type: ignore[arg-type]
+        with pytest.raises(TreadleError):
+            fs.watch(tmp_path, 1)  # type: ignore[arg-type]
         assert notifier()._fd == -1
 
     run(main)
