@@ -91,10 +91,11 @@ class Notifier:
         self._watches.setdefault(number, []).append(Watch(owner, place))
         return number
 
-    def remove(self, owner: Owner, number: int) -> None:
-        """It is told nothing more of that watch."""
+    def remove(self, owner: Owner, number: int, place: bytes) -> None:
+        """It is told nothing more of that watch as `place`. A directory that is found under its new name before it is told that the
+        old one is gone has both."""
         watches = self._watches.get(number, [])
-        watches[:] = [watch for watch in watches if watch.owner is not owner]
+        watches[:] = [watch for watch in watches if watch.owner is not owner or watch.place != place]
         if number in self._watches and not watches:
             del self._watches[number]
             remove_watch(self._fd, number)

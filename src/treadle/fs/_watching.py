@@ -119,8 +119,8 @@ class FSWatcher(EventEmitter):
     def _end(self) -> None:
         self._is_closed = True
         watches, self._watches = self._watches, {}
-        for number in watches.values():
-            self._notifier.remove(self, number)
+        for place, number in watches.items():
+            self._notifier.remove(self, number, place)
         self._notifier.hold(self, False)
         self._notifier._close_if_idle()
         self._unseen.clear()
@@ -228,14 +228,16 @@ class FSWatcher(EventEmitter):
             raise
 
     def _forget(self, place: bytes) -> None:
-        # A directory that was moved, and all below, of which nothing is watched where it is not.
+        # A directory that was moved, and all below. INVARIANT: of that nothing is watched where it is not.
         if place not in self._watches:
             return
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
-            self._notifier.remove(self, self._watches.pop(known))
+            self._notifier.remove(self, self._watches.pop(known), known)
 
     def _look_into(self, place: bytes, is_news: bool) -> None:
         # ORDER: it is watched before it is read: what comes in between is told twice rather than not at all.
+        if self._is_closed:  # one before it could not be watched
+            return
         if place:
             try:
                 self._forget(place)
@@ -256,13 +258,15 @@ class FSWatcher(EventEmitter):
 
         def found(error: OSError | None, entries: Any) -> None:
             self._is_looking = False
-            for entry in () if error is not None or self._is_closed else entries:
-                whole = place + b"/" + entry.name if place else entry.name
-                if is_news:
-                    self._tell("rename", whole)
-                if entry.is_directory() and not self._is_closed and whole not in self._watches:
+            if error is not None or place not in self._watches:
+                entries = ()  # it has gone meanwhile; if it comes again, it is looked into again
+            names = [(place + b"/" + entry.name if place else entry.name, entry.is_directory()) for entry in entries]
+            for whole, is_directory in names:
+                if is_directory and whole not in self._watches:
                     self._look_into(whole, is_news)
             self._look_on()
+            for whole, _ in names if is_news else ():  # ORDER: last, since a listener may fail
+                self._tell("rename", whole)
             if not (self._is_looking or self._is_closed or self._is_ready):
                 self._is_ready = True
                 self.emit("ready")

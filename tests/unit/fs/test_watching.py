@@ -4,13 +4,15 @@ import asyncio
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import DEADLINE_S, error_of, run, turns_until
+from tests.unit.fs.support import DEADLINE_S, Door, error_of, narrow_pool, run, turns_until, works_on
 from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
@@ -153,6 +155,56 @@ def test_a_directory_that_comes_is_watched_without_a_look_at_all_others(tmp_path
     run(main)
 
 
+def test_a_directory_that_is_found_before_it_is_told_of_has_two_places(tmp_path: Path) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.seen: list[bytes] = []
+
+        def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
+            self.seen.append(place)
+
+        def _has_overflown(self) -> None:
+            raise AssertionError
+
+        def _abandon(self) -> None:
+            raise AssertionError
+
+    async def main() -> None:
+        owner = Owner()
+        numbers = [notifier().add(owner, os.fsencode(tmp_path), place, is_below=False) for place in (b"old", b"new")]
+        notifier().remove(owner, numbers[0], b"old")
+        (tmp_path / "x").mkdir()
+        assert await told(owner.seen, 1) == [b"new"]
+        notifier().remove(owner, numbers[1], b"new")
+        assert notifier()._fd == -1
+
+    run(main)
+
+
+def test_a_directory_that_was_moved_while_it_was_read_is_not_looked_into(tmp_path: Path) -> None:
+    place, outside = tmp_path / "watched", tmp_path / "outside"
+    (place / "p" / "x").mkdir(parents=True)
+    first, second = Door(tmp_path / "first"), Door(tmp_path / "second")
+
+    async def main() -> None:
+        narrow_pool()
+        opened = [fs.open(first.path)]
+        async with fs.watch(place, recursive=True) as watcher:
+            opened.append(fs.open(second.path))
+            await first.let_through()
+            await turns_until(lambda: b"p" in watcher._watches and works_on("fs.open"))
+            (place / "p").rename(outside)
+            (place / "p").symlink_to(outside)
+            await turns_until(lambda: b"p" not in watcher._watches)
+            await second.let_through()
+            await turns_until(lambda: watcher._is_ready)
+            assert set(watcher._watches) == {b""}
+        for opening in opened:
+            await (await opening).close()
+
+    run(main)
+
+
 def test_a_link_below_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "other").mkdir()
@@ -279,6 +331,46 @@ def test_aborted(tmp_path: Path) -> None:
         assert notifier()._fd == -1
 
     run(main)
+
+
+FEW_WATCHES = """
+import asyncio, errno, os, sys, treadle
+from treadle import fs
+
+async def main():
+    with open("/proc/sys/user/max_inotify_watches", "w") as limit:
+        limit.write("5")
+    told = []
+    closed = asyncio.get_running_loop().create_future()
+    watcher = fs.watch(sys.argv[1], recursive=True)
+    watcher.on("error", told.append)
+    watcher.on("close", lambda: closed.set_result(None))
+    await closed
+    assert [error.errno for error in told] == [errno.ENOSPC], told
+    assert os.path.dirname(told[0].filename) == sys.argv[1], told[0].filename
+    async with fs.watch(sys.argv[1], recursive=True) as changes:    # what the other had is free again
+        try:
+            await anext(aiter(changes))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+        else:
+            raise AssertionError("there were watches enough")
+    print("well")
+
+treadle.run(main)
+"""
+
+
+def test_watches_that_are_used_up(tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user"]
+    if os.geteuid() != 0 or subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs root, and user namespaces")
+    for number in range(10):
+        (tmp_path / str(number)).mkdir()
+    done = subprocess.run(
+        [*command, sys.executable, "-c", FEW_WATCHES, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("well\n", "")
 
 
 def test_what_cannot_be_watched_is_raised_at_once(tmp_path: Path) -> None:
