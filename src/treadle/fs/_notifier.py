@@ -92,8 +92,8 @@ class Notifier:
         return number
 
     def remove(self, owner: Owner, number: int, place: bytes) -> None:
-        """It is told nothing more of that watch as `place`. A directory that is found under its new name before it is told that the
-        old one is gone has both."""
+        """It is told nothing more of that watch as `place`. A directory that is found under its new name before its owner is told
+        that the old one is gone has both."""
         watches = self._watches.get(number, [])
         watches[:] = [watch for watch in watches if watch.owner is not owner or watch.place != place]
         if number in self._watches and not watches:

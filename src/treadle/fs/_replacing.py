@@ -34,8 +34,9 @@ def write_file_atomic(
     behind a crash or a loss of power at any time. Once it is through the disk has it.
 
     It is written to a file beside it, `.treadle-` and 32 random digits and `.tmp`, which is then renamed. An error, or a
-    future that is cancelled before that, leaves the target as it was, and removes that file; a process that is killed leaves it, and nobody removes
-    it for you. Of an error of the directory's own fsync the new content is there already, and may be lost by a loss of power.
+    future that is cancelled before that, leaves the target as it was, and removes that file; a process that is killed leaves it,
+    and nobody removes it for you. Of an error of the directory's own fsync the new content is there already, and may be lost by a
+    loss of power.
 
     data: as write_file's. mode: the permissions, less the umask; None: those that the target has, or 0o666 less the umask. Its
     owner is kept where this process may; other attributes and further hard links are not. A symbolic link stays, what it leads
