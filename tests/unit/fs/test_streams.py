@@ -177,6 +177,14 @@ def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
         async with await fs.open(file) as handle:
             with pytest.raises(TreadleError):
                 handle.create_read_stream(high_water_mark=-1)
+            for call in (
+                lambda: fs.create_read_stream(file, high_water_mark=0),
+                lambda: fs.create_read_stream(file, high_water_mark=2**31),
+                lambda: handle.read_lines(length_max=0),
+            ):
+                with pytest.raises(TreadleError) as refused:
+                    call()
+                assert refused.value.code == "ERR_OUT_OF_RANGE"
             with pytest.raises(TreadleError):
                 handle.create_write_stream(encoding="none")
         assert file.read_bytes() == b"content"
