@@ -7,7 +7,7 @@ the job goes on into its memory, in turns.
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
 wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
 no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all the
-same. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
+same: which is told from a process that was not let run by the switches of the thread that were of its own will. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
 all that are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
@@ -90,6 +90,12 @@ cdef extern from "<poll.h>" nogil:
         short events
     int POLLIN
     int poll(pollfd *files, unsigned long count, int timeout_ms)
+
+cdef extern from "<sys/resource.h>":
+    int RUSAGE_THREAD
+    struct rusage:
+        long ru_nvcsw
+    int getrusage(int who, rusage *used)
 
 cdef extern from "Python.h":
     bytes PyUnicode_EncodeFSDefault(object text)
@@ -324,6 +330,24 @@ cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1:
     return 0
 
 
+cdef int64_t begin_at_once(Pool pool) noexcept:
+    cdef rusage used
+    if not pool.counts_waits or getrusage(RUSAGE_THREAD, &used) < 0:
+        return 0
+    return used.ru_nvcsw
+
+
+cdef int end_at_once(Pool pool, bytes directory, int64_t begun_ns, int64_t waits) except -1:
+    # Who took too long may have waited for somebody: a scanner that looks at what is opened, a file server mounted since. Or it was
+    # not let run, by other programs or the limit of a container, which says nothing of the directory. The first time nobody knows.
+    if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
+        if not pool.counts_waits:
+            pool.counts_waits = True
+        elif begin_at_once(pool) != waits:
+            note_directory(pool, directory, ELSEWHERE)
+    return 0
+
+
 cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     # True: it is read. Else nothing is, or a thread goes on with what is: the file is open.
     cdef struct_stat status
@@ -372,7 +396,7 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, 
     cdef FileRead request
     cdef FileJob *job
     cdef bint is_read = False
-    cdef int64_t begun_ns
+    cdef int64_t begun_ns, waits
     cdef bytes path = encoded(filename)
     request = FileRead.__new__(FileRead)
     request.filename = filename
@@ -385,9 +409,9 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, 
         job.job.kind = pool.kind("fs.read_file")
         if pool.at_once_left > 0:
             begun_ns = clock_ns()
+            waits = begin_at_once(pool)
             is_read = read_at_once(job, request, pool)
-            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:      # a scanner that looks at what is opened, a file server mounted since
-                note_directory(pool, request.directory, ELSEWHERE)
+            end_at_once(pool, request.directory, begun_ns, waits)
     except BaseException:
         job.job.discard(&job.job)
         raise

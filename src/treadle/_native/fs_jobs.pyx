@@ -22,7 +22,7 @@ from posix.stat cimport S_ISLNK, S_ISREG
 
 from treadle._native.file_facts cimport new_dirent, new_stats, statx_t
 from treadle._native.file_jobs cimport (
-    AT_ONCE_NS_MAX, ELSEWHERE, directory_of, encoded, is_of_this_machine, note_directory, open_if_cached,
+    ELSEWHERE, begin_at_once, directory_of, encoded, end_at_once, is_of_this_machine, note_directory, open_if_cached,
 )
 from treadle._native.fs_calls cimport (
     perform_access, perform_chmod, perform_chown, perform_close, perform_fdatasync, perform_fsync, perform_link,
@@ -199,7 +199,7 @@ def start(
     cdef FsRequest request = FsRequest.__new__(FsRequest)
     cdef bint is_close = operation.perform is perform_close
     cdef bint is_done = False
-    cdef int64_t begun_ns
+    cdef int64_t begun_ns, waits
     cdef FsJob *job
     if descriptor is not None and descriptor.file is NULL:
         raise ValueError("the descriptor was closed")
@@ -236,9 +236,9 @@ def start(
                 descriptor.enter()
         elif operation.perform is perform_stat and pool.at_once_left > 0:
             begun_ns = clock_ns()
+            waits = begin_at_once(pool)
             is_done = request.stat_at_once(job, pool)
-            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
-                note_directory(pool, request.directory, ELSEWHERE)
+            end_at_once(pool, request.directory, begun_ns, waits)
     except BaseException:
         free_fs_job(job)
         request.release_memory()

@@ -31,6 +31,7 @@ cdef class Pool(PollHandle):
     cdef dict kinds         # name -> its number; the first is ""
     cdef set slow_kinds     # the names of those that may hold half of the threads at most
     cdef dict directories       # what file_jobs knows of them: path -> the device, if it is of this machine
+    cdef bint counts_waits      # ... whether such a call has taken too long once: from then on it looks whether it has waited
     cdef int at_once_left   # jobs that may yet be done on the loop's thread before the next completions
     cdef uint64_t at_once   # jobs that were done so
     cdef bint is_finishing  # inside on_ready
