@@ -198,13 +198,18 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     return True
 
 
+cdef inline bint has_thread(Shared *shared, Job *job) noexcept nogil:
+    # One that is about to take it: if it has waited all the same, it is the machine that is busy, and not the pool.
+    return shared.running.size < shared.threads and (not kind_of(shared, job).is_slow or shared.slow_running < shared.slow_max)
+
+
 cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
     cdef Job *oldest
     cdef Saturation *saturation = &shared.saturation
     cdef int kind
     if not shared.is_saturated:
         oldest = oldest_queued(shared, True)
-        if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS:
+        if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS and not has_thread(shared, oldest):
             shared.is_saturated = True
             shared.counters.saturations += 1
             saturation.kind = oldest.kind
