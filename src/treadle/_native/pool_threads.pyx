@@ -354,10 +354,10 @@ cdef int start_thread(Shared *shared) noexcept nogil:
 
 
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil:
-    # True: it was still queued, and is the caller's to discard. Else nothing has changed.
+    # True: it was still queued, and is the caller's to discard. Else nothing has changed: also where it needs a thread.
     cdef bint was_queued
     pthread_mutex_lock(&shared.lock)
-    was_queued = job.place == QUEUED
+    was_queued = job.place == QUEUED and not job.needs_thread
     if was_queued:
         take_from_queue(shared, job)
     pthread_mutex_unlock(&shared.lock)

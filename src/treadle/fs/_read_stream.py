@@ -49,7 +49,7 @@ class ReadStream(FileStream, Readable):  # type: ignore[misc]  # a hook that is 
         if isinstance(mark, int) and mark >= 0:  # else Readable says what is wrong with it
             in_range(mark, "high_water_mark", 1, READ_BYTES_MAX)  # of 0 no byte would ever come, as in Node
         self._move_in: Any = None
-        self._take_file(path, flags, mode)
+        self._take_file(path, flags, mode, auto_close, options.pop("signal"))
         super().__init__(auto_destroy=auto_close, **options)
         self._is_made()
 
