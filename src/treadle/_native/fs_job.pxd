@@ -80,6 +80,7 @@ cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil     
 cdef int open_file(const char *path, int flags, unsigned int mode) noexcept nogil      # -1: errno says why
 cdef bint close_once(int *fd) noexcept nogil    # False: what was written may be lost, see errno
 cdef bint has_step(FsJob *job, size_t size) noexcept nogil      # False: no memory, and the job has failed
+cdef bint align_step(FsJob *job, size_t size) noexcept nogil    # False: it is aligned, or there is no memory; errno stays
 
 
 cdef inline int fd_of(FsJob *job) noexcept nogil:

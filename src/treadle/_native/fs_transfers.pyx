@@ -8,13 +8,15 @@ the thread. Invariants: `result` counts bytes that the kernel has taken or given
 lost: the next call meets it. What fits a step is one system call. Source: Node, filehandle.write and writeFile.
 Not here: read_file by a path, the quick way (file_jobs).
 """
-from libc.errno cimport EFBIG, EINTR, errno
+from libc.errno cimport EFBIG, EINTR, EINVAL, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from posix.stat cimport S_ISREG, fstat, struct_stat
 from posix.unistd cimport SEEK_CUR, fsync, lseek, pread, pwrite, read, write
 
-from treadle._native.fs_job cimport ECANCELED, STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step, open_file
+from treadle._native.fs_job cimport (
+    ECANCELED, STEP_BYTES, TURN_BYTES, FsJob, align_step, close_once, fail, fd_of, has_step, open_file,
+)
 from treadle._native.pool_threads cimport ASKS, DONE, MORE, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 
 cdef enum:
@@ -94,7 +96,7 @@ cdef Py_ssize_t read_once(FsJob *job, Py_ssize_t size) noexcept nogil:
             count = read(job.file.fd, job.step, size)
         else:
             count = pread(job.file.fd, job.step, size, job.position + job.result)
-        if count >= 0 or errno != EINTR:
+        if count >= 0 or (errno != EINTR and not (errno == EINVAL and align_step(job, size))):
             return count
 
 
@@ -212,7 +214,7 @@ cdef Py_ssize_t write_step(FsJob *job) noexcept nogil:
         if written >= 0:
             go_on(job, written)
             return written
-        if errno != EINTR:
+        if errno != EINTR and not (errno == EINVAL and align_step(job, size)):
             job.error = errno
             return 0
 

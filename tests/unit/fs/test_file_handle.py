@@ -20,6 +20,7 @@ import treadle
 from tests.unit.fs.support import Door, error_of, fds_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs, process
 from treadle._base.errors import TreadleError
+from treadle.fs import constants
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
 
@@ -101,6 +102,24 @@ def test_reads_and_writes_at_once_do_not_mix(tmp_path: Path) -> None:
             counts = await asyncio.gather(*[file.write(block, position=3000 * n) for n, block in enumerate(blocks)])
             assert counts == [3000] * 200
             assert await asyncio.gather(*[file.read(3000, position=3000 * n) for n in range(200)]) == blocks
+
+    run(main)
+
+
+def test_a_file_that_is_not_cached(tmp_path: Path) -> None:
+    async def main() -> None:
+        flags = constants.O_RDWR | constants.O_CREAT | constants.O_DIRECT
+        try:
+            opening = await fs.open(tmp_path / "direct", flags)
+        except OSError as error:
+            assert error.errno == errno.EINVAL  # noqa: PT017
+            pytest.skip("this file system has no O_DIRECT")
+        data = os.urandom(MIB)
+        async with opening as file:
+            assert await file.write(data) == MIB
+            assert await file.read(4096, position=8192) == data[8192 : 8192 + 4096]
+            assert await file.read(MIB, position=0) == data
+            assert (await error_of(file.write(b"no block", position=0))).errno == errno.EINVAL
 
     run(main)
 
