@@ -166,6 +166,22 @@ def test_errors_of_two_paths_name_both(file: Path, tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("ns", [10**20 + 7, -(10**20) + 7, 2**63, -(2**63) - 1, -1])
+def test_times_past_what_64_bits_of_ns_hold(memory: Path, ns: int) -> None:
+    (memory / "file").touch()
+    os.utime(memory / "file", ns=(ns, ns))
+    expected = (memory / "file").stat().st_mtime_ns
+    if expected != ns:
+        pytest.skip("this file system keeps no such times")
+
+    async def main() -> None:
+        stats = await fs.stat(memory / "file")
+        assert (stats.mtime_ns, stats.atime_ns, stats.mtime_ms) == (ns, ns, ns / 1e6)
+        assert pickle.loads(pickle.dumps(stats)).mtime_ns == ns
+
+    run(main)
+
+
 def test_paths_of_classes_derived_from_text(file: Path) -> None:
     class Text(str):
         pass
