@@ -30,6 +30,7 @@ class LaneStatistics:
     completed: int
     wait: Histogram  # ns for a thread
     run: Histogram  # ns on a thread
+    saturations: int  # times that a call had waited for 100 ms while all threads were busy, until none waited once
     oldest: str | None  # the callable that has been under way the longest, in the queue or on a thread
     oldest_ns: int
 
