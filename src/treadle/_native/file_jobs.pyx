@@ -179,10 +179,12 @@ cdef Outcome run_file_job(Job *base) noexcept nogil:
         read_head(job)
     else:
         outcome = read_on(job)
-    job.job.needs_thread = outcome == MORE      # to close the file, which a file server may hold up
+    if outcome == DONE and not job.is_at_end and job.error == 0:
+        outcome = ASKS
+    job.job.needs_thread = outcome != DONE      # to close the file, which a file server may hold up
     if outcome != MORE and is_abandoned(job):
         end_file(job, 0)
-    return ASKS if outcome == DONE and not job.is_at_end and job.error == 0 else outcome
+    return outcome
 
 
 cdef void abandon_file_job(Job *base) noexcept nogil:

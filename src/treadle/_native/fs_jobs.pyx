@@ -120,7 +120,7 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
         job.error = 0       # nothing has come of it
     if job.asks_where:
         find_where(job)
-    job.job.needs_thread = outcome == MORE and has_begun(job)
+    job.job.needs_thread = outcome != DONE and has_begun(job)
     if outcome == DONE and job.perform is not perform_open or outcome != MORE and is_abandoned(job):
         let_go(job)     # here: closing and removing files may wait for a disk, and the loop's thread must not
     return outcome

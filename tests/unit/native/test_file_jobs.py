@@ -126,6 +126,27 @@ def test_a_file_that_changes_after_it_told_its_size(
     assert room.run() == [content(read)]
 
 
+def test_a_file_whose_read_is_cancelled_between_two_jobs_is_closed_on_a_thread(
+    make_room: MakeRoom, door: Door, tmp_path: Path
+) -> None:
+    room = make_room(1)
+    path = tmp_path / "file"
+    path.write_bytes(content(MIB))
+
+    def is_open() -> bool:
+        return any(fd.endswith(str(path)) for fd in open_fds())
+
+    read = room.read(path)
+    room.read(door.path)
+    room.run_until(lambda: room.has_active(1) and room.pool.statistics()["queued"] == 1, "its size is known")
+    assert room.pool.cancel(read) is False
+    assert is_open()
+    door.open()
+    assert room.run() == [b""]
+    room.run_until(room.is_idle, "nothing is left to be done")
+    assert not is_open()
+
+
 # ---- turns
 
 
