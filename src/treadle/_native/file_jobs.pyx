@@ -5,10 +5,11 @@ larger one the first job reads so much; then the loop's thread makes a bytes obj
 the job goes on into its memory, in turns.
 
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
-wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
-no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all the
-same: which is told from a process that was not let run by the switches of the thread that were of its own will. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
-all that are in it.
+wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what
+is no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all
+the same: which is told from a process that was not let run by the switches of the thread that were of its own will. On which
+kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of all that
+are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.

@@ -4,9 +4,10 @@
                       ^ state: the next to look into        as they stand in the text, so the order is breadth first
     rm        state: root -> child -> ... -> where it is    at most OPEN_LEVELS of them open; the others are found by ".."
 
-Invariants: no symbolic link below the root is followed, not even one that takes the place of a directory meanwhile: what rm opens
-is opened from its parent's descriptor, by O_NOFOLLOW; what readdir opens from the root's, by RESOLVE_NO_SYMLINKS. However deep a tree is, the stack of the thread and the descriptors
-are bounded. A job that nobody waits for stops at the next entry. Source: Node, fs.rm and fs.readdir; openat(2).
+Invariants: no symbolic link below the root is followed, not even one that takes the place of a directory meanwhile: what rm
+opens is opened from its parent's descriptor, by O_NOFOLLOW; what readdir opens from the root's, by RESOLVE_NO_SYMLINKS. However
+deep a tree is, the stack of the thread and the descriptors are bounded. A job that nobody waits for stops at the next entry.
+Source: Node, fs.rm and fs.readdir; openat(2).
 """
 from libc.errno cimport (
     EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY, ESTALE, errno,
