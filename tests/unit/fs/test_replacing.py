@@ -110,6 +110,39 @@ def test_an_owner_that_has_no_name_in_this_user_namespace(file: Path, tmp_path: 
     assert os.listdir(tmp_path) == ["file"]
 
 
+AS_SOMEBODY_ELSE = """
+import os, sys, treadle
+from treadle import fs
+
+async def main():
+    path, *groups = sys.argv[1:]
+    await fs.write_file_atomic(path, b"mine")   # all is imported that is imported late
+    os.chown(path, 12345, 12346)
+    os.chmod(path, 0o2664)
+    os.setgroups(list(map(int, groups)))
+    os.setgid(65534)
+    os.setuid(65534)
+    await fs.write_file_atomic(path, b"new")
+
+treadle.run(main)
+"""
+
+
+@pytest.mark.parametrize(("groups", "gid", "mode"), [(["12346"], 12346, 0o664), ([], 65534, 0o644)])
+def test_by_somebody_else_the_group_is_kept_or_gets_no_more_than_all(
+    memory: Path, groups: list[str], gid: int, mode: int
+) -> None:
+    if os.geteuid() != 0 or memory.parent != Path("/dev/shm"):
+        pytest.skip("needs root, and a place where others may write")
+    memory.chmod(0o777)
+    command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(memory / "file"), *groups]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    found = (memory / "file").stat()
+    assert (found.st_uid, found.st_gid, mode_of(memory / "file")) == (65534, gid, mode)
+    assert (memory / "file").read_bytes() == b"new"
+
+
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, file: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link, lost = tmp_path / "elsewhere" / "link", tmp_path / "elsewhere" / "lost"
