@@ -26,7 +26,7 @@ from posix.fcntl cimport F_SETFL, O_RDONLY, fcntl, open
 from posix.stat cimport S_ISFIFO, S_ISREG, fstat, struct_stat
 from posix.unistd cimport close, read
 
-from treadle._native.pool cimport Pool, Request, os_error
+from treadle._native.pool cimport AT_ONCE_TURNS, Pool, Request, os_error
 from treadle._native.pool_threads cimport (
     ASKS, DONE, MORE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock,
@@ -50,10 +50,10 @@ cdef extern from *:
         struct { uint64_t flags, mode, resolve; } how = {flags | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED, Linux 5.12 */};
         return (int)syscall(437 /* openat2 */, AT_FDCWD, path, &how, sizeof how);
     }
-    /* read(2) of what is in the page cache; EAGAIN where it is not. */
-    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room) {
+    /* read(2) or pread(2) of what is in the page cache; EAGAIN where it is not. */
+    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room, off_t position) {
         struct iovec into = {to, room};
-        return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+        return preadv2(fd, &into, 1, position, RWF_NOWAIT);
     }
     /* Whether opening and looking at a file there never waits for anybody but a disk of this machine, and reading can be told not
        to wait, which overlayfs and tmpfs cannot (Linux 6.18): there a thread does all. */
@@ -81,7 +81,7 @@ cdef extern from *:
     """
     int O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
     int open_cached "treadle_open_cached"(const char *path, int flags) nogil
-    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room) nogil
+    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room, int64_t position) nogil
     bint is_local "treadle_is_local"(int fd) nogil
 
 cdef extern from "<poll.h>" nogil:
@@ -98,7 +98,6 @@ cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
 
 cdef enum:
-    AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
     DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
@@ -293,6 +292,10 @@ cdef bint is_of_this_machine(int fd) noexcept nogil:
     return is_local(fd)
 
 
+cdef Py_ssize_t read_if_cached(int fd, char *to, size_t room, int64_t position) noexcept nogil:
+    return read_cached(fd, to, room, position)
+
+
 # ---- on the loop's thread
 
 
@@ -337,7 +340,7 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
         return end_file(job, 0)
     job.told = job.wanted = status.st_size
     request.make_room(job)
-    count = read_cached(job.fd, job.target, job.told)
+    count = read_cached(job.fd, job.target, job.told, -1)
     if count > 0:
         job.filled = count
     job.is_at_end = count == job.told   # COMPAT(node): what is written meanwhile may be missing
@@ -377,7 +380,7 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
         job.job.discard(&job.job)
         raise
     if is_read:
-        pool.finish_at_once(request, &job.job)
+        pool.finish_at_once(request, &job.job, AT_ONCE_TURNS)
     else:
         pool.submit(request, &job.job)
     return request

@@ -6,6 +6,9 @@ from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.pool_threads cimport Job, Jobs, Shared
 from treadle._native.queues cimport Handle, Kind
 
+cdef enum:
+    AT_ONCE_TURNS = 4           # until a callback: COMPAT(node): open, fstat, read and close take as many at least
+
 cdef object os_error(int error, filename)
 
 
@@ -22,7 +25,7 @@ cdef class Pool(PollHandle):
     cdef PyObject *loop     # the LoopCore, borrowed; valid while the pool is watched
     cdef Shared *shared     # NULL once closed
     cdef Jobs taken         # finished jobs whose turn comes in this poll phase
-    cdef Jobs done_at_once  # jobs that the loop's thread has done itself, in some turns
+    cdef Jobs done_at_once  # jobs that the loop's thread has done itself, by the turn in which they are due
     cdef set requests       # OWNER: every request that has a job
     cdef unsigned int forks     # fork_count() where its threads are
     cdef int size           # threads at most
@@ -40,7 +43,7 @@ cdef class Pool(PollHandle):
     cdef public object wait_hook        # called as wait_hook(): a job waits behind others, look_for_saturation() soon; or None
 
     cdef int kind(self, str name, bint is_slow=*, int left_free=*) except -1
-    cdef int finish_at_once(self, Request request, Job *job) except -1
+    cdef int finish_at_once(self, Request request, Job *job, int turns) except -1
     cdef int wake(self) except -1
     cdef int begin(self, Request request, Job *job) except -1
     cdef int tell_saturation(self) except -1

@@ -17,8 +17,8 @@ from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
     KINDS_MAX, QUEUE_FULL, WAITS, Job, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
-    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first,
-    take_queued,
+    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_by_turn, put_finished, take_finished,
+    take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -31,7 +31,6 @@ cdef extern from "Python.h":
 cdef enum:
     THREADS_MAX = 1024      # libuv, MAX_THREADPOOL_SIZE
     AT_ONCE_PER_TURN = 64       # jobs that the loop's thread does itself: each some us
-    AT_ONCE_TURNS = 4           # until their callbacks: COMPAT(node): open, fstat, read and close take that many at least
     FINISHED_PER_EVENT = 64     # callbacks in one turn, so that a flood of them starves nobody; as tcp.pyx accepts
 
 
@@ -274,13 +273,13 @@ cdef class Pool(PollHandle):
             self.wait_hook()
         return 0
 
-    cdef int finish_at_once(self, Request request, Job *job) except -1:
-        # As submit(), of a job that is done already: its callback runs in the poll phase of a turn that is to come.
+    cdef int finish_at_once(self, Request request, Job *job, int turns) except -1:
+        # As submit(), of a job that is done already: its callback runs in the poll phase so many turns on.
         self.begin(request, job)
         self.at_once_left -= 1
         self.at_once += 1
-        job.turn = (<LoopCore>self.loop).counters.turns
-        put_finished(&self.done_at_once, job)
+        job.turn = (<LoopCore>self.loop).counters.turns + turns
+        put_by_turn(&self.done_at_once, job)
         if self.done_at_once.size == 1 and not self.is_finishing:
             self.wake()
         return 0
@@ -299,7 +298,7 @@ cdef class Pool(PollHandle):
             return 0
         read(self.fd, &count, 8)    # ORDER: before the jobs are taken, so that none is overlooked
         take_finished(self.shared, &self.taken)
-        while self.done_at_once.size and self.done_at_once.first.turn + AT_ONCE_TURNS <= turn:
+        while self.done_at_once.size and self.done_at_once.first.turn <= turn:
             put_finished(&self.taken, take_first(&self.done_at_once))
         self.at_once_left = AT_ONCE_PER_TURN
         self.is_finishing = True
