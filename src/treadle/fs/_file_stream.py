@@ -88,7 +88,13 @@ class FileStream:
             callback(error)
 
     def _work(
-        self, operation: str, callback: Callable[[Any, Any], object], position: int = -1, *, size: int = -1, data: list[Any] | None = None
+        self,
+        operation: str,
+        callback: Callable[[Any, Any], object],
+        position: int = -1,
+        *,
+        size: int = -1,
+        data: list[Any] | None = None,
     ) -> None:
         # A job of the handle's, also while its close() waits for this stream. It is called back in any case, be it at once: the
         # pool is full, or the file was closed.

@@ -195,8 +195,8 @@ def test_a_thread_goes_on_where_the_rest_is_not_in_memory(room: Room, tmp_path: 
     data = os.urandom(256 * KIB)
     descriptor = warm(room, tmp_path / "file", data)
     os.fsync(descriptor.fd)
-    for start in range(0, 256 * KIB, 64 * KIB):
-        os.posix_fadvise(descriptor.fd, start + 32 * KIB, 224 * KIB - start, os.POSIX_FADV_DONTNEED)
+    for position in range(0, 256 * KIB, 64 * KIB):
+        os.posix_fadvise(descriptor.fd, position + 32 * KIB, 224 * KIB - position, os.POSIX_FADV_DONTNEED)
         ask(room, "read", descriptor=descriptor, size=64 * KIB)
         room.run()
     assert b"".join(room.log) == data  # type: ignore[arg-type]
