@@ -2,8 +2,8 @@
 system call, whether it was made in this very process.
 
 Counted by pthread_atfork, so also forks of C libraries; not seen are raw clone(2) calls. Invariant: it only grows, and only
-in the child, before fork() returns there. It is the one thing that native code keeps per process and not per loop:
-what it counts is the process. Not here: what a child does about it (poll_epoll, pool).
+in the child, before fork() returns there. Native code keeps it per process and not per loop, since what it counts is the
+process. Not here: what a child does about it (poll_epoll, pool).
 """
 
 cdef extern from *:

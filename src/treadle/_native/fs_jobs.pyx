@@ -15,12 +15,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, ENOMEM
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memchr, memcmp, strlen, strrchr
 from posix.stat cimport S_ISLNK, S_ISREG
 
-from treadle._native.file_facts cimport new_dirent, new_stats, statx_t
+from treadle._native.file_facts cimport ask_status, device_of, new_dirent, new_stats
 from treadle._native.file_jobs cimport (
     AT_ONCE_BYTES, AT_ONCE_NS_MAX, ELSEWHERE, directory_of, is_of_this_machine, note_directory, open_if_cached,
     read_if_cached,
@@ -40,7 +40,7 @@ from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
 from treadle._native.open_files cimport (
     MAY_READ, MUST_NOT_READ, NOT_KNOWN, Descriptor, OpenFile, keep_file, new_descriptor, new_open_file,
 )
-from treadle._native.pool cimport AT_ONCE_TURNS, Pool, Request, os_error
+from treadle._native.pool cimport TURNS_OF_ONE_CALL, Pool, Request, os_error
 from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 from treadle._native.timers cimport clock_ns
@@ -49,23 +49,12 @@ cdef extern from "<fcntl.h>" nogil:
     int fcntl(int fd, int command)
     int F_GETFL, O_DIRECT, O_NOFOLLOW, O_PATH, AT_EMPTY_PATH, AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
 
-cdef extern from "<sys/stat.h>" nogil:
-    unsigned int STATX_BASIC_STATS, STATX_BTIME
-    int statx(int directory, const char *path, int flags, unsigned int mask, statx_t *status)
-
-cdef extern from "<sys/sysmacros.h>" nogil:
-    uint64_t makedev(unsigned int major, unsigned int minor)
-
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
     object PyUnicode_DecodeFSDefaultAndSize(const char *text, Py_ssize_t size)
     bytes PyUnicode_EncodeFSDefault(object text)
     object PyDictProxy_New(object mapping)
-
-
-cdef enum:
-    READ_TURNS = 1      # until the callback of a read that was done at once: COMPAT(node): it is one job there
 
 
 # ---- the table
@@ -151,12 +140,8 @@ cdef void find_where(FsJob *job) noexcept nogil:
     if job.asks_where:
         fd = open_file(job.path, O_PATH | O_NOFOLLOW, 0)
         job.asks_where = fd >= 0
-        job.device = device_of(&job.status) if fd >= 0 and is_of_this_machine(fd) else ELSEWHERE
+        job.device = <int64_t>device_of(&job.status) if fd >= 0 and is_of_this_machine(fd) else ELSEWHERE
         close_once(&fd)
-
-
-cdef inline int64_t device_of(const statx_t *status) noexcept nogil:
-    return <int64_t>makedev(status.stx_dev_major, status.stx_dev_minor)
 
 
 cdef void abandon_fs_job(Job *base) noexcept nogil:
@@ -209,7 +194,7 @@ def start(
     """
     cdef FsRequest request = FsRequest.__new__(FsRequest)
     cdef bint is_close = operation.perform is perform_close
-    cdef int turns = 0
+    cdef bint is_done = False
     cdef FsJob *job
     if descriptor is not None and descriptor.file is NULL:
         raise ValueError("the descriptor was closed")
@@ -245,14 +230,14 @@ def start(
                 request.descriptor = descriptor
                 descriptor.enter()
         if pool.at_once_left > 0:
-            turns = request.do_at_once(job, pool)
+            is_done = request.do_at_once(job, pool)
     except BaseException:
         free_fs_job(job)
         request.release_memory()
         raise
     try:
-        if turns:
-            pool.finish_at_once(request, &job.job, turns)
+        if is_done:
+            pool.finish_at_once(request, &job.job, TURNS_OF_ONE_CALL)
         else:
             pool.submit(request, &job.job, is_close)    # what is given back is always taken
     except BaseException:
@@ -317,30 +302,42 @@ cdef class FsRequest(Request):
         """What it does: "fs.stat"."""
         return self.operation.kind
 
-    cdef int do_at_once(self, FsJob *job, Pool pool) except -1:
-        # In how many turns its callback is due, if it is done now. 0: it is a thread's, which goes on with what is done.
+    cdef bint do_at_once(self, FsJob *job, Pool pool) except -1:
+        # True: it is done. Else it is a thread's, which goes on with what is done.
         cdef Descriptor descriptor = self.descriptor
         cdef bint is_done
         cdef int64_t begun_ns
         if descriptor is None:
             if job.perform is not perform_stat:
-                return 0
+                return False
             begun_ns = clock_ns()
             is_done = self.stat_at_once(job, pool)
             if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
                 note_directory(pool, self.directory, ELSEWHERE)
-            return AT_ONCE_TURNS if is_done else 0
+            return is_done
         if job.perform is not perform_read or not 0 < job.size <= AT_ONCE_BYTES:
-            return 0
+            return False
         job.asks_where = descriptor.reads_at_once == NOT_KNOWN
         # Where a file stands, the kernel lets one at a time read: beside the handle and this job nobody may have it.
         if descriptor.reads_at_once != MAY_READ or (job.position < 0 and job.file.users > 2):
-            return 0
+            return False
         begun_ns = clock_ns()
         is_done = read_at_once(job)
         if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
             descriptor.reads_at_once = MUST_NOT_READ
-        return READ_TURNS if is_done else 0
+        return is_done
+
+    def stop(self):
+        """End one that writes a whole file, in order. True: no thread had it, and it is gone as if cancelled. False: its callback
+        comes once its thread has let go of the file, with ECANCELED unless everything was written by then."""
+        if self.job is NULL:
+            return False    # it is through
+        if (<Pool>self.pool).withdraw(self):
+            self.is_cancelled = True
+            self.release()
+            return True
+        abandon_fs_job(self.job)
+        return False
 
     cdef bint stat_at_once(self, FsJob *job, Pool pool) except -1:
         # True: it is done, by what the kernel has in memory. See file_jobs: on which file systems that does not wait.
@@ -350,16 +347,16 @@ cdef class FsRequest(Request):
         self.directory = directory_of(job.path)
         known = pool.directories.get(self.directory)
         if known is None:
-            job.asks_where = True
+            job.asks_where = pool.is_to_ask(self.directory)
             return False
         if known == ELSEWHERE:
             return False
         fd = open_if_cached(job.path, O_PATH | O_NOFOLLOW)
         if fd < 0:
             return False
-        is_told = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &job.status) == 0
+        is_told = ask_status(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, &job.status) == 0
         close_once(&fd)
-        return is_told and device_of(&job.status) == known and (is_link_meant or not S_ISLNK(job.status.stx_mode))
+        return is_told and <int64_t>device_of(&job.status) == known and (is_link_meant or not S_ISLNK(job.status.stx_mode))
 
     cdef int hold(self, FsJob *job, list data, bint is_written) except -1:
         # Until release_memory(). The job gets the list of where it is.

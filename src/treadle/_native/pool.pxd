@@ -6,8 +6,9 @@ from treadle._native.poll_epoll cimport PollHandle
 from treadle._native.pool_threads cimport Job, Jobs, Shared
 from treadle._native.queues cimport Handle, Kind
 
-cdef enum:
-    AT_ONCE_TURNS = 4           # until a callback: COMPAT(node): open, fstat, read and close take as many at least
+cdef enum Delay:        # turns until the callback of what the loop's thread has done itself. COMPAT(node):
+    TURNS_OF_ONE_CALL = 2   # immediates that were made at the same time come first
+    TURNS_OF_A_FILE = 4     # open, fstat, read and close take so many at least
 
 cdef object os_error(int error, filename)
 
@@ -25,7 +26,8 @@ cdef class Pool(PollHandle):
     cdef PyObject *loop     # the LoopCore, borrowed; valid while the pool is watched
     cdef Shared *shared     # NULL once closed
     cdef Jobs taken         # finished jobs whose turn comes in this poll phase
-    cdef Jobs done_at_once  # jobs that the loop's thread has done itself, by the turn in which they are due
+    cdef Jobs done_soon     # jobs that the loop's thread has done itself, whose callbacks wait for their turn,
+    cdef Jobs done_later    # ... each list in the order of their turns
     cdef set requests       # OWNER: every request that has a job
     cdef unsigned int forks     # fork_count() where its threads are
     cdef int size           # threads at most
@@ -34,6 +36,8 @@ cdef class Pool(PollHandle):
     cdef dict kinds         # name -> its number; the first is ""
     cdef set slow_kinds     # the names of those that may hold half of the threads at most
     cdef dict directories       # what file_jobs knows of them: path -> the device, if it is of this machine
+    cdef bytes asked            # the directory of which a job was to find out in asked_turn where it is
+    cdef uint64_t asked_turn
     cdef int at_once_left   # jobs that may yet be done on the loop's thread before the next completions
     cdef uint64_t at_once   # jobs that were done so
     cdef bint is_finishing  # inside on_ready
@@ -43,7 +47,9 @@ cdef class Pool(PollHandle):
     cdef public object wait_hook        # called as wait_hook(): a job waits behind others, look_for_saturation() soon; or None
 
     cdef int kind(self, str name, bint is_slow=*, int left_free=*) except -1
-    cdef int finish_at_once(self, Request request, Job *job, int turns) except -1
+    cdef bint is_to_ask(self, bytes directory) except -1
+    cdef int finish_at_once(self, Request request, Job *job, Delay delay) except -1
+    cdef int take_due(self, Jobs *done) except -1
     cdef int wake(self) except -1
     cdef int begin(self, Request request, Job *job) except -1
     cdef int tell_saturation(self) except -1

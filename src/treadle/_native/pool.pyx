@@ -16,9 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    KINDS_MAX, QUEUE_FULL, WAITS, Job, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
-    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_by_turn, put_finished, take_finished,
-    take_first, take_queued,
+    KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
+    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first,
+    take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -237,6 +237,14 @@ cdef class Pool(PollHandle):
                 self.slow_kinds.add(name)
         return number
 
+    cdef bint is_to_ask(self, bytes directory) except -1:
+        # Whether a job is to find out where the directory is. One a turn: no answer comes before the next.
+        cdef uint64_t turn = (<LoopCore>self.loop).counters.turns
+        if self.asked_turn == turn and self.asked == directory:
+            return False
+        self.asked, self.asked_turn = directory, turn
+        return True
+
     cdef int begin(self, Request request, Job *job) except -1:
         # OWNER: the job is the pool's from here on, also when this raises.
         try:
@@ -273,15 +281,21 @@ cdef class Pool(PollHandle):
             self.wait_hook()
         return 0
 
-    cdef int finish_at_once(self, Request request, Job *job, int turns) except -1:
-        # As submit(), of a job that is done already: its callback runs in the poll phase so many turns on.
+    cdef int finish_at_once(self, Request request, Job *job, Delay delay) except -1:
+        # As submit(), of a job that is done already: its callback runs in the poll phase of a turn that is to come.
         self.begin(request, job)
         self.at_once_left -= 1
         self.at_once += 1
-        job.turn = (<LoopCore>self.loop).counters.turns + turns
-        put_by_turn(&self.done_at_once, job)
-        if self.done_at_once.size == 1 and not self.is_finishing:
+        job.due_turn = (<LoopCore>self.loop).counters.turns + delay
+        put_finished(&self.done_soon if delay == TURNS_OF_ONE_CALL else &self.done_later, job)
+        if self.done_soon.size + self.done_later.size == 1 and not self.is_finishing:
             self.wake()
+        return 0
+
+    cdef int take_due(self, Jobs *done) except -1:
+        cdef uint64_t turn = (<LoopCore>self.loop).counters.turns
+        while done.size and done.first.due_turn <= turn:
+            put_finished(&self.taken, take_first(done))
         return 0
 
     cdef int wake(self) except -1:
@@ -292,14 +306,13 @@ cdef class Pool(PollHandle):
 
     cdef int on_ready(self, int ready) except -1:
         cdef uint64_t count
-        cdef uint64_t turn = (<LoopCore>self.loop).counters.turns
         cdef int left = FINISHED_PER_EVENT
         if self.renew_if_forked():
             return 0
         read(self.fd, &count, 8)    # ORDER: before the jobs are taken, so that none is overlooked
         take_finished(self.shared, &self.taken)
-        while self.done_at_once.size and self.done_at_once.first.turn <= turn:
-            put_finished(&self.taken, take_first(&self.done_at_once))
+        self.take_due(&self.done_soon)
+        self.take_due(&self.done_later)
         self.at_once_left = AT_ONCE_PER_TURN
         self.is_finishing = True
         try:
@@ -309,7 +322,7 @@ cdef class Pool(PollHandle):
         finally:
             self.is_finishing = False
             # There are too many, or an exception has come out, or the turn of some has not come yet.
-            if self.taken.size or self.done_at_once.size:
+            if self.taken.size or self.done_soon.size or self.done_later.size:
                 self.wake()
         if self.shared is not NULL and self.shared.counters.saturations != self.saturations_told:   # a glance, without the lock
             self.tell_saturation()
@@ -388,7 +401,8 @@ cdef class Pool(PollHandle):
         self.requests = set()
         self.shared = NULL
         discard_all(&self.taken)
-        discard_all(&self.done_at_once)
+        discard_all(&self.done_soon)
+        discard_all(&self.done_later)
         try:
             if self.interest:
                 (<LoopCore>self.loop).request_refs -= len(requests)
@@ -409,7 +423,8 @@ cdef class Pool(PollHandle):
             close_shared(self.shared)
         self.shared = NULL
         discard_all(&self.taken)
-        discard_all(&self.done_at_once)
+        discard_all(&self.done_soon)
+        discard_all(&self.done_later)
         if self.fd >= 0:
             close(self.fd)
             self.fd = -1

@@ -43,7 +43,7 @@ cdef struct Job:
     int kind            # a number that add_kind() gave
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
-    uint64_t turn       # of the loop, in which its callback is due; of jobs only that the loop's own thread has done
+    uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
     RunJob run          # on a thread, without any GIL: it touches nothing of Python
     EndJob abandon      # while it runs, under shared.lock: nobody waits for it any more
     EndJob discard      # free it and all that it holds; on any thread
@@ -115,7 +115,6 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
 cdef void put_finished(Jobs *to, Job *job) noexcept nogil               # of a job that was not queued at all
-cdef void put_by_turn(Jobs *to, Job *job) noexcept nogil                # likewise: behind those that are due no later
 cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil
 cdef void look_at_kind(Shared *shared, int kind, Kind *figures) noexcept nogil

@@ -378,24 +378,6 @@ cdef void put_finished(Jobs *to, Job *job) noexcept nogil:
     append(to, job, FINISHED)
 
 
-cdef void put_by_turn(Jobs *to, Job *job) noexcept nogil:
-    cdef Job *earlier = to.last
-    while earlier is not NULL and earlier.turn > job.turn:
-        earlier = earlier.before
-    if earlier is to.last:
-        append(to, job, FINISHED)
-        return
-    job.place = FINISHED
-    job.before = earlier
-    job.after = to.first if earlier is NULL else earlier.after
-    job.after.before = job
-    if earlier is NULL:
-        to.first = job
-    else:
-        earlier.after = job
-    to.size += 1
-
-
 cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil:
     pthread_mutex_lock(&shared.lock)
     move_all(&shared.finished, to)

@@ -4,17 +4,26 @@
     child    become(): group, descriptors, directory, ids, signals, execve() -- fails --> report, _exit()
 
 The child borrows the parent's memory until it executes (vfork(2)), and leaves its report there: it costs the same however large
-the parent is, where fork(2) copies its page tables. Other users and groups are the exception: who shares memory with a process
-must not get other rights, so those children are forked, and report by a pipe. Invariants: what runs in the child is C that touches nothing of Python and allocates nothing; it
-returns never; no signal handler of the parent's runs there; it inherits the descriptors that it was given and no other, whatever
-the parent has left inheritable. The GIL is not held meanwhile. Source: vfork(2), execve(2), close_range(2); CPython's
+the parent is, where fork(2) copies its page tables.
+
+Also a child that is to have another user or group, which is where care is needed: that user's programs must not get at our memory
+by way of the child. The kernel sees to it. As rights change it takes the mark off the memory that says who may look at it
+(PR_SET_DUMPABLE), before the new rights hold: then nobody may attach to the child, or open its memory, but who might do so with
+us as well. The mark is put back when the child has left the memory, and so one such child at a time borrows it (the lender);
+another one is forked, as all of them are where the system leaves the mark on (fs.suid_dumpable). The ids are changed by the
+system calls themselves: libc's functions of those names tell all threads that they find in the memory to do the same.
+
+Invariants: what runs in the child is C that touches nothing of Python and allocates nothing; it returns never; no signal handler
+of the parent's runs there; it inherits the descriptors that it was given and no other, whatever the parent has left inheritable.
+The GIL is not held meanwhile. Source: vfork(2), execve(2), close_range(2), prctl(2), ptrace(2) "access mode checking"; CPython's
 _posixsubprocess and libuv's uv_spawn, which order the steps likewise. Not here: who waits for its end (treadle.loop.children).
 """
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.errno cimport EACCES, EINTR, ENOENT, ENOEXEC, ENOTDIR, errno
 from libc.signal cimport SIG_DFL, SIG_IGN, SIGPIPE, sighandler_t
-from posix.unistd cimport _exit, chdir, close, dup2, execve, fork, gid_t, pid_t, read, setgid, setpgid, setsid, setuid, uid_t, write
+from posix.unistd cimport _exit, chdir, close, dup2, execve, fork, getegid, geteuid, gid_t, pid_t, read, setpgid, setsid
+from posix.unistd cimport uid_t, write
 
 cdef extern from "<signal.h>" nogil:
     ctypedef struct sigset_t:
@@ -36,17 +45,54 @@ cdef extern from "<sys/wait.h>" nogil:
     pid_t waitpid(pid_t pid, int *status, int options)
 
 cdef extern from "<fcntl.h>" nogil:
-    int F_DUPFD_CLOEXEC, F_SETFD, F_GETFL, F_SETFL, O_CLOEXEC, O_NONBLOCK
+    int F_DUPFD_CLOEXEC, F_SETFD, F_GETFL, F_SETFL, O_CLOEXEC, O_NONBLOCK, O_RDONLY
     int fcntl(int fd, int command, ...)
+    int open(const char *path, int flags)
 
-cdef extern from "<grp.h>" nogil:
-    int setgroups(size_t count, const gid_t *groups)
+cdef extern from "<sys/prctl.h>" nogil:
+    int PR_GET_DUMPABLE, PR_SET_DUMPABLE
+    int prctl(int option, unsigned long value, unsigned long, unsigned long, unsigned long)
+
+cdef extern from *:
+    """
+    #include <sys/syscall.h>
+    #include <unistd.h>
+
+    #ifdef SYS_setuid32                 /* where those without the number take 16 bits */
+    #define TREADLE_SETUID SYS_setuid32
+    #define TREADLE_SETGID SYS_setgid32
+    #define TREADLE_SETGROUPS SYS_setgroups32
+    #else
+    #define TREADLE_SETUID SYS_setuid
+    #define TREADLE_SETGID SYS_setgid
+    #define TREADLE_SETGROUPS SYS_setgroups
+    #endif
+
+    /* The process that lends its memory to a child of other rights, or 0. One, as the mark is the process's; what a forked child
+       finds here is its parent's. */
+    static int treadle_lender;
+
+    static int treadle_begin_to_lend(void) {
+        const int us = (int)getpid();
+        int found = __atomic_load_n(&treadle_lender, __ATOMIC_RELAXED);
+        return found != us && __atomic_compare_exchange_n(&treadle_lender, &found, us, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    }
+
+    static void treadle_end_lending(void) { __atomic_store_n(&treadle_lender, 0, __ATOMIC_RELEASE); }
+    """
+    enum:
+        SYS_SETUID "TREADLE_SETUID"
+        SYS_SETGID "TREADLE_SETGID"
+        SYS_SETGROUPS "TREADLE_SETGROUPS"
+    bint begin_to_lend "treadle_begin_to_lend"() nogil
+    void end_lending "treadle_end_lending"() nogil
 
 cdef enum:
     SYS_CLOSE_RANGE = 436       # close_range(2), the same everywhere; Linux 5.9
     CLOSE_RANGE_CLOEXEC = 4     # Linux 5.11; before, what is inheritable is inherited, and Python makes nothing so unasked
     SIGNALS_MAX = 64            # Linux
     STANDARD = 3                # descriptors that programs read from and write to as if they could wait there
+    MARKED = 1                  # prctl(2), SUID_DUMP_USER: whoever has our rights may look at our memory
 
 cdef enum Step:
     PROCESS
@@ -147,11 +193,12 @@ cdef int place_descriptors(Plan *plan) noexcept nogil:
 
 
 cdef int change_ids(Plan *plan) noexcept nogil:
+    # INVARIANT: the system calls, and never libc's functions, which would change the threads of the parent as well.
     if plan.has_uid or plan.has_gid:
-        setgroups(0, NULL)              # COMPAT(node): fails for who may not, and they keep theirs
-    if plan.has_gid and setgid(plan.gid) < 0:
+        syscall(SYS_SETGROUPS, <long>0, <const gid_t *>NULL)    # COMPAT(node): fails for who may not, and they keep theirs
+    if plan.has_gid and syscall(SYS_SETGID, plan.gid) < 0:
         return errno
-    if plan.has_uid and setuid(plan.uid) < 0:
+    if plan.has_uid and syscall(SYS_SETUID, plan.uid) < 0:
         return errno
     return 0
 
@@ -201,6 +248,33 @@ cdef pid_t start(Plan *plan) noexcept nogil:
         pid = vfork()
     if pid == 0:
         become(plan)
+    if pid < 0:
+        plan.report.step = PROCESS
+        plan.report.error = errno
+    return pid
+
+
+cdef bint is_mark_taken_off() noexcept nogil:
+    # Whether the kernel takes it off memory whose process changes its rights. fs.suid_dumpable: 1 leaves it there (proc(5)).
+    cdef char text = 0
+    cdef ssize_t size
+    cdef int fd = open(b"/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC)
+    if fd < 0:
+        return False
+    size = read(fd, &text, 1)
+    close(fd)
+    return size == 1 and (text == b"0" or text == b"2")
+
+
+cdef pid_t lend_and_start(Plan *plan) noexcept nogil:
+    # ORDER: the mark is back before another one may borrow the memory. Not where this process has changed its own rights meanwhile.
+    cdef int mark = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+    cdef uid_t uid = geteuid()
+    cdef gid_t gid = getegid()
+    cdef pid_t pid = start(plan)
+    if mark == MARKED and geteuid() == uid and getegid() == gid:
+        prctl(PR_SET_DUMPABLE, MARKED, 0, 0, 0)
+    end_lending()
     return pid
 
 
@@ -246,6 +320,8 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
     cdef int ends[2]
     cdef int i
     cdef int error = 0
+    cdef bint has_ids
+    cdef bint lends = False
     cdef pid_t pid = -1
     cdef sigset_t every
     cdef list kept = [[bytes(text) for text in texts] for texts in (programs, arguments, environment)]
@@ -272,7 +348,9 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
         plan.has_gid = gid is not None
         plan.uid = 0 if uid is None else uid
         plan.gid = 0 if gid is None else gid
-        if plan.has_uid or plan.has_gid:
+        has_ids = plan.has_uid or plan.has_gid
+        lends = has_ids and is_mark_taken_off() and begin_to_lend()
+        if has_ids and not lends:
             if pipe2(ends, O_CLOEXEC) < 0:
                 return 0, errno, DESCRIPTORS
             plan.report_fd = fcntl(ends[1], F_DUPFD_CLOEXEC, plan.count)
@@ -284,8 +362,7 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
         with nogil:
             sigfillset(&every)
             pthread_sigmask(SIG_SETMASK, &every, &plan.mask)    # ORDER: a handler would run in the child, in our memory
-            pid = start(&plan)
-            error = errno
+            pid = lend_and_start(&plan) if lends else start(&plan)
             pthread_sigmask(SIG_SETMASK, &plan.mask, NULL)
             if plan.report_fd >= 0:
                 close(plan.report_fd)
@@ -294,8 +371,6 @@ def spawn(programs, arguments, environment, directory, descriptors, *, bint has_
                 close(ends[0])
             if pid > 0 and plan.report.error:
                 reap_failed(pid)
-        if pid < 0:
-            return 0, error, PROCESS
         if plan.report.error:
             return 0, plan.report.error, plan.report.step
         return pid, 0, 0

@@ -76,8 +76,11 @@ cdef class StreamCore(EmitterCore):
         self.auto_destroy = self.emit_close = self.allow_half_open = True
 
     cdef int materialise(self) except -1:
-        # Cold: the constructor makes both sides, unless a subclass has left it out.
-        raise self._unconstructed()
+        # Cold: the constructor makes both sides, unless a subclass has left it out, or makes them when they are first used.
+        error = self._unconstructed()
+        if error is not None:
+            raise error
+        return 0
 
     cdef int require_no_coroutine(self, str name, int outcome) except -1:
         if outcome:

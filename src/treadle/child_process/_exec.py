@@ -177,7 +177,7 @@ class _Run:
         self._encoding = encoding
         self._timeout = timeout
         self._room = {"stdout": max_buffer, "stderr": max_buffer}
-        self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._kept = {"stdout": bytearray(), "stderr": bytearray()}
         self._kill_signal = kill_signal
         self._error: Exception | None = None
         self._was_killed = False
@@ -202,9 +202,9 @@ class _Run:
         room = self._room[name]
         self._room[name] = room - len(chunk)
         if len(chunk) <= room:
-            self._kept[name].append(chunk)
+            self._kept[name] += chunk
         elif room >= 0:
-            self._kept[name].append(chunk[: math.floor(room)])
+            self._kept[name] += chunk[: math.floor(room)]
             self._room[name] = -1
             self._error = TreadleError("ERR_CHILD_PROCESS_STDIO_MAXBUFFER", stream=name, **self._facts())
             self.stop()
@@ -249,7 +249,7 @@ class _Run:
             return TreadleError("ERR_TIMED_OUT", delay_ms=self._timeout, **facts)
         child = self._child
         outcome = f"code {child.exit_code}" if child.signal_code is None else child.signal_code
-        told = decode(b"".join(self._kept["stderr"])[-TOLD_CHARACTERS:], "utf8").strip()
+        told = decode(bytes(self._kept["stderr"][-TOLD_CHARACTERS:]), "utf8").strip()
         return TreadleError("ERR_CHILD_PROCESS_FAILED", outcome=outcome, hint=f"It said: {told}" if told else None, **facts)
 
     def _facts(self) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class _Run:
         }
 
     def _result(self) -> ExecResult:
-        written = (b"".join(self._kept[name]) for name in ("stdout", "stderr"))
+        written = (bytes(self._kept[name]) for name in ("stdout", "stderr"))
         return ExecResult(*(data if self._encoding is None else decode(data, self._encoding) for data in written))
 
     def _finish(self) -> None:
@@ -276,5 +276,5 @@ class _Run:
         if callback is not None:
             error, self._error = self._error, None
             result = self._result()
-            self._kept = {"stdout": [], "stderr": []}
+            self._kept = {"stdout": bytearray(), "stderr": bytearray()}
             callback(error, result)

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from treadle._base.errors import TreadleError
 from treadle.child_process._order import Order
 from treadle.child_process._rest import is_untouched, keep_rest
-from treadle.child_process._watched import Watched
+from treadle.child_process._watched import Watched, sendable
 from treadle.events import AbortSignal, EventEmitter
 from treadle.net import Socket
-from treadle.process._signals import number_of
 
 if TYPE_CHECKING:
     from treadle._native.timers import Timeout
@@ -211,9 +210,9 @@ class ChildProcess(EventEmitter):
         """Send it a signal, by name or number: with kill_group to its whole group, as long as it, or one of its pipes, is there.
 
         False where it has ended. It is `killed` from then on, also with 0, which only asks. What forbids it is an 'error'. Raises
-        TreadleError: ERR_UNKNOWN_SIGNAL; OSError (EINVAL).
+        TreadleError: ERR_UNKNOWN_SIGNAL.
         """
-        return self._send(number_of(signal))
+        return self._send(sendable(signal))
 
     def _send(self, number: int) -> bool:
         if self._watched is None:

@@ -15,14 +15,15 @@ from treadle._native import spawn as native
 from treadle.child_process._order import Order, Text, order_of
 from treadle.child_process._process import ChildProcess, Limits
 from treadle.child_process._stdio import Descriptors, checked
+from treadle.child_process._watched import sendable
 from treadle.events import AbortSignal
 from treadle.events.abort import require_signal
 from treadle.loop.current import get_loop
-from treadle.process._signals import number_of
 
 __all__ = ["spawn"]
 
 TOLD_LATER: Final = (errno.EACCES, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOENT)  # COMPAT(node): others are raised
+TIMEOUT_MAX: Final = 2**31 - 1  # ms; of a longer one Node's timers make 1 ms, and the child would be killed at once
 
 
 def spawn(
@@ -45,8 +46,8 @@ def spawn(
 ) -> ChildProcess:
     """Start a program: `command` with `args`, looked for in the PATH of its environment, which is `env` or ours.
 
-    It is executed, or is known not to be, when this returns: some 0.2 ms, whatever the size of this process; with uid or gid as
-    long as fork(2) takes. Events: see ChildProcess; 'spawn' in the next tick, or 'error', an OSError.
+    It is executed, or is known not to be, when this returns: some 0.2 ms, whatever the size of this process. Events: see
+    ChildProcess; 'spawn' in the next tick, or 'error', an OSError.
 
     stdio: "pipe", "ignore", "inherit", or a list of these for each descriptor, in which an int, a file or a stream stands for its
     descriptor. argv0: the name that it sees. shell: True for /bin/sh, or its path: `command` is a script then. detached: a
@@ -124,6 +125,6 @@ def limits_of(timeout: float, kill_signal: str | int, force_kill_after: float | 
     for name, value in (("timeout", timeout), ("force_kill_after", force_kill_after)):
         if value is not None:
             require_number(value, name)
-            if not value >= 0:
-                raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="at least 0", received=value)
-    return Limits(timeout, number_of(kill_signal), force_kill_after)
+            if not 0 <= value <= TIMEOUT_MAX:
+                raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"from 0 to {TIMEOUT_MAX}", received=value)
+    return Limits(timeout, sendable(kill_signal), force_kill_after)

@@ -10,6 +10,7 @@ kernel moves what is in them (splice). Invariants: ours do not block, the child'
 anything fails all that was opened is closed. Not here: the streams' mechanism (_native.pipe_stream), who is told (_process.py).
 """
 
+import errno
 import os
 import socket
 import sys
@@ -28,6 +29,7 @@ __all__ = ["Descriptors", "checked"]
 STANDARD: Final = 3  # stdin, stdout, stderr
 COUNT_MAX: Final = 256  # of one child; far more than anybody uses
 NONE: Final = -1
+INT_MAX: Final = 2**31 - 1
 
 PIPE: Final = "pipe"
 IGNORE: Final = "ignore"
@@ -63,6 +65,8 @@ def _one(item: Any, n: int) -> str | int:
         fd = item
     else:
         fd = _descriptor_of(item)
+    if not 0 <= fd <= INT_MAX:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     os.fstat(fd)
     return fd
 
@@ -104,12 +108,12 @@ class Descriptors:
                 given, ours = self._make(n, item)
                 self.given.append(given)
                 self._ours.append(ours)
+            for file, number in ((sys.stdout, 1), (sys.stderr, 2)):
+                if number in self.given and file is not None:
+                    file.flush()  # what was printed before comes before
         except BaseException:
             self.close()
             raise
-        for file, number in ((sys.stdout, 1), (sys.stderr, 2)):
-            if number in self.given and file is not None:
-                file.flush()  # what was printed before comes before
 
     def _make(self, n: int, item: str | int) -> tuple[int, int]:
         if isinstance(item, int):

@@ -10,9 +10,19 @@ import signal
 from asyncio.log import logger
 from collections.abc import Callable
 
+from treadle._base.errors import TreadleError
 from treadle.loop.children import CODE_UNKNOWN, leave, reap, reap_killed
+from treadle.process._signals import number_of
 
-__all__ = ["Watched"]
+__all__ = ["Watched", "sendable"]
+
+
+def sendable(name: object) -> int:
+    """The number of a signal by its name or number, or 0, which only asks. Raises TreadleError: ERR_UNKNOWN_SIGNAL."""
+    number = number_of(name)
+    if not 0 <= number < signal.NSIG:
+        raise TreadleError("ERR_UNKNOWN_SIGNAL", signal=name)
+    return number
 
 
 class Watched:

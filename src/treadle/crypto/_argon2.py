@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, overload
 
 from treadle._base.errors import TreadleError
-from treadle.crypto._inputs import Data, bytes_of, require_int
+from treadle.crypto._inputs import Data, bytes_of, require_int, require_str
 from treadle.crypto._jobs import begin
 from treadle.crypto._library import cryptography_module
 
@@ -57,7 +57,7 @@ def argon2(
     Raises TreadleError, at once: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (algorithm), ERR_OUT_OF_RANGE,
     ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED.
     """
-    if algorithm not in ALGORITHMS:
+    if require_str(algorithm, "algorithm") not in ALGORITHMS:
         raise TreadleError(
             "ERR_INVALID_ARG_VALUE", name="algorithm", expected=f"one of {', '.join(ALGORITHMS)}", received=algorithm
         )

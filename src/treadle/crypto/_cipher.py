@@ -17,9 +17,9 @@ from treadle import pool
 from treadle._base.errors import TreadleError
 from treadle.crypto._cipher_modes import TAG_BYTES, Engine, make_engine
 from treadle.crypto._cipher_names import Suite, suite_of
-from treadle.crypto._inputs import Data, bytes_of, view_of
+from treadle.crypto._inputs import INT32_MAX, Data, bytes_of, require_int, view_of
+from treadle.crypto._late import LateTransform
 from treadle.crypto._library import cryptography_module
-from treadle.streams import Transform
 from treadle.streams._text import Decoder, known_encoding, make_decoder
 
 __all__ = ["Cipheriv", "Decipheriv", "create_cipheriv", "create_decipheriv"]
@@ -34,13 +34,12 @@ class _State(Enum):
     FINAL = "final"
 
 
-class _Ciphering(Transform):
+class _Ciphering(LateTransform):
     """What both have in common."""
 
     _enciphers = True
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, tag_bytes: int, **options: Any) -> None:
-        super().__init__(**options)
         self._suite = suite
         self._key = key
         self._iv = iv
@@ -51,6 +50,7 @@ class _Ciphering(Transform):
         self._engine_made: Engine | None = None
         self._text: tuple[str, Decoder] | None = None  # the encoding of what is given out, once one was asked for
         self._pooled: Future[bytes] | None = None  # the chunk that a thread works on
+        super().__init__(**options)
 
     def set_auto_padding(self, auto_padding: bool = True) -> Self:
         """Of CBC, before update(): whether the last block is filled up (PKCS #7), which then is taken off again. Else the message
@@ -242,7 +242,9 @@ def _parameters(algorithm: str, key: Data, iv: Data | None, auth_tag_length: int
     if not low <= len(vector) <= high:
         expected = f"{low}" if low == high else f"from {low} to {high}"
         raise TreadleError("ERR_CRYPTO_INVALID_IV", length=len(vector), expected=expected)
-    tag_bytes = TAG_BYTES if auth_tag_length is None or not suite.tag_lengths else auth_tag_length
+    tag_bytes = TAG_BYTES
+    if auth_tag_length is not None and suite.tag_lengths:
+        tag_bytes = require_int(auth_tag_length, "auth_tag_length", 0, INT32_MAX)
     if suite.tag_lengths and tag_bytes not in suite.tag_lengths:
         allowed = ", ".join(map(str, sorted(suite.tag_lengths)))
         raise TreadleError("ERR_CRYPTO_INVALID_AUTH_TAG", length=tag_bytes, expected=f"one of {allowed}")

@@ -1,6 +1,7 @@
 """Names of digests: Node's and Python's for the same thing, in any case. Not here: computing them (_hash.py)."""
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,9 +15,12 @@ NAMES_MAX: Final = 256  # names that are remembered, right ones and wrong ones; 
 # Node's names where they are more than another spelling of hashlib's.
 _ALIASES: Final = {
     "blake2b512": "blake2b",
+    "blake2b_512": "blake2b",
     "blake2s256": "blake2s",
+    "blake2s_256": "blake2s",
     "md5_sha1": "md5-sha1",
     "ripemd": "ripemd160",
+    "ripemd_160": "ripemd160",
     "rmd160": "ripemd160",
     "sha1_2": "sha1",
     "shake128": "shake_128",
@@ -24,6 +28,7 @@ _ALIASES: Final = {
     "ssl3_md5": "md5",
     "ssl3_sha1": "sha1",
 }
+_SHA: Final = re.compile("^sha2?_(?=1$|224|256|384|512)")  # "SHA-256", "SHA2-256", "SHA-512/256"; and not "SHA3-256"
 _NODE_NAMES: Final = {"blake2b": "blake2b512", "blake2s": "blake2s256", "shake_128": "shake128", "shake_256": "shake256"}
 
 
@@ -31,7 +36,8 @@ _NODE_NAMES: Final = {"blake2b": "blake2b512", "blake2s": "blake2s256", "shake_1
 def known_digest(name: str) -> str | None:
     """hashlib's name of a digest, or None where there is no such digest here."""
     folded = name.lower().removeprefix("rsa-").removesuffix("withrsaencryption").removesuffix("withrsa")
-    folded = folded.replace("-", "_").replace("/", "_")
+    folded = folded.replace("-", "_").replace("/", "_").removeprefix("id_rsassa_pkcs1_v1_5_with_")
+    folded = _SHA.sub("sha", folded)
     folded = _ALIASES.get(folded, folded)
     try:
         hashlib.new(folded)

@@ -16,7 +16,7 @@ from treadle import pool
 from treadle._base.errors import TreadleError
 from treadle.crypto._digests import digest_size, is_of_any_length, known_digest, require_digest, with_fixed_length
 from treadle.crypto._inputs import Data, bytes_of, require_int, require_str, view_of
-from treadle.streams import Transform
+from treadle.crypto._late import LateTransform
 from treadle.streams._text import decode, known_encoding
 
 __all__ = ["Hash", "Hmac", "create_hash", "create_hmac", "hash"]
@@ -26,24 +26,26 @@ OUTPUT_LENGTH_MAX: Final = 2**29  # bytes; what hashlib gives of SHAKE
 _XOF_LENGTHS: Final = {"shake_128": 16, "shake_256": 32}  # bytes, unless output_length says another; OpenSSL 3.5, as in Node
 
 
-class _Digesting(Transform):
+class _Digesting(LateTransform):
     """What Hash and Hmac have in common."""
 
+    _digest_made: bytes | None = None
+    _is_finalized = False  # set once: by digest()
+    _pooled: Future[None] | None = None  # the chunk that a thread works on
+
     def __init__(self, state: Any, length: int, **options: Any) -> None:
-        super().__init__(**options)
         self._digest_state = state
         self._digest_length = length  # 0: its own
-        self._digest_made: bytes | None = None
-        self._is_finalized = False  # set once: by digest()
-        self._pooled: Future[None] | None = None  # the chunk that a thread works on
+        super().__init__(**options)
 
     def update(self, data: Data, input_encoding: str = "utf8") -> Self:
         """Add data, at once and on this thread; text in input_encoding. Returns the object.
 
         Raises TreadleError: ERR_CRYPTO_HASH_FINALIZED, ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_ENCODING.
         """
-        self._require_open()
-        self._digest_state.update(view_of(data, "data", input_encoding))
+        if self._is_finalized:
+            raise TreadleError("ERR_CRYPTO_HASH_FINALIZED")
+        self._digest_state.update(data if type(data) is bytes else view_of(data, "data", input_encoding))
         return self
 
     @overload
@@ -56,10 +58,12 @@ class _Digesting(Transform):
 
         Raises TreadleError: ERR_CRYPTO_HASH_FINALIZED, ERR_UNKNOWN_ENCODING.
         """
-        name = None if encoding in (None, "buffer") else known_encoding(encoding)
+        name = None if encoding is None or encoding == "buffer" else known_encoding(encoding)
         self._require_open()
         self._is_finalized = True
         made = self._make_digest()
+        if name == "hex":
+            return made.hex()
         return made if name is None else decode(made, name)
 
     def _make_digest(self) -> bytes:
@@ -177,12 +181,10 @@ def _digest_of(state: Any, length: int) -> bytes:
 def _length_of(algorithm: str, output_length: int | None) -> int:
     """How many bytes the digest has; 0: its own."""
     known = known_digest(algorithm) or algorithm
-    if is_of_any_length(known):
-        if output_length is None:
-            return _XOF_LENGTHS[known]
-        return require_int(output_length, "output_length", 0, OUTPUT_LENGTH_MAX)
     if output_length is None:
-        return 0
+        return _XOF_LENGTHS.get(known, 0)
+    if is_of_any_length(known):
+        return require_int(output_length, "output_length", 0, OUTPUT_LENGTH_MAX)
     size = digest_size(known)
     if require_int(output_length, "output_length", 0, OUTPUT_LENGTH_MAX) != size:
         hint = "Only SHAKE gives as many bytes as one asks for: cut what another digest gives"

@@ -31,10 +31,13 @@ PASSWORD_BYTES_MAX: Final = 4096  # more is no password, and costs whoever hashe
 ENCODED_CHARACTERS_MAX: Final = 512
 ENCODED_MEMORY_KIB_MAX: Final = 1024 * 1024  # 1 GiB: sixteen times what hash_password() takes
 ENCODED_PASSES_MAX: Final = 64
+ENCODED_LANES_MAX: Final = ENCODED_MEMORY_KIB_MAX // 8  # RFC 9106 section 3.1: 8 KiB each at least
 ENCODED_ROUNDS_MAX: Final = 18  # 64 times what hash_password() takes
 
-_ARGON2: Final = re.compile(r"\$(argon2(?:id|i|d))\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
-_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_ARGON2: Final = re.compile(
+    r"\$(argon2(?:id|i|d))\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", re.ASCII
+)
+_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
 _CLASSES: Final = {"argon2d": "Argon2d", "argon2i": "Argon2i", "argon2id": "Argon2id"}
 
 
@@ -95,6 +98,7 @@ def verify_password(
     if argon2 := _ARGON2.fullmatch(encoded):
         _require_at_most("memory", int(argon2[2]), ENCODED_MEMORY_KIB_MAX)
         _require_at_most("passes", int(argon2[3]), ENCODED_PASSES_MAX)
+        _require_at_most("lanes", int(argon2[4]), ENCODED_LANES_MAX)
         module = cryptography_module("hazmat.primitives.kdf.argon2")
         kdf: Any = getattr(module, _CLASSES[argon2[1]])
         return begin("crypto.verify_password", callback, _verify_by_argon2, kdf, encoded, word)

@@ -3,8 +3,9 @@
     query() ──► c-ares opens sockets ──► watched ──► ready ──► process_fd() ──► settled, sockets closed
 
 Invariants: everything happens on the loop's thread, but for the end of a channel, which pycares leaves to a thread of its own and
-which touches no descriptor that is still watched; a query holds the program until it is settled, and is settled once; without
-queries there is no socket, no watch and no timer. Not here: what is asked for (_resolver.py).
+which touches no descriptor that is still watched; a query holds the program until it is settled, and is settled once; what
+c-ares has under way is bounded, also of what nobody waits for; without queries there is no socket, no watch and no timer.
+Not here: what is asked for (_resolver.py).
 Source: https://c-ares.org/docs/ares_query_dnsrec.html, pycares.
 """
 
@@ -20,7 +21,7 @@ from treadle.loop.event_loop import EventLoop
 __all__ = ["QUERIES_MAX", "Channel", "Query"]
 
 PYCARES_MIN: Final = 5  # the first whose records have their names
-QUERIES_MAX: Final = 65_536  # under way in one channel; each is some KiB, and some of them a socket
+QUERIES_MAX: Final = 65_536  # under way in one channel; each is some KiB, and some of them have a socket
 PAUSE_MIN_S: Final = 0.001  # between two looks at the time; c-ares counts in ms
 READ: Final = 1
 WRITE: Final = 2
@@ -29,7 +30,7 @@ Settled = Callable[[Any, int], object]
 
 
 class Query:
-    """A question under way: settled(result, status) is called once, unless it was forgotten."""
+    """A question: settled(result, status) is called once, unless it was forgotten."""
 
     def __init__(self, settled: Settled) -> None:
         self.settled: Settled | None = settled
@@ -42,10 +43,12 @@ class Channel:
         self._loop = loop
         pycares = self._pycares = extra_module("pycares", extra="dns", version_min=PYCARES_MIN)
         self._watched: dict[int, int] = {}  # what is waited for, by descriptor
-        self._queries: set[Query] = set()
+        self._queries: set[Query] = set()  # that somebody waits for
+        self._unanswered: set[Query] = set()  # that c-ares has under way: those that were forgotten as well
         self._timer: Any = None
         self._is_closed = False
         channel_of = weakref.ref(self)  # pycares keeps the callback, and would keep this with it
+        _let_channels_end(pycares)
 
         def on_socket_state(fd: int, is_read: bool, is_written: bool) -> None:
             channel = channel_of()
@@ -96,23 +99,27 @@ class Channel:
         return self._begin(settled, lambda done: self._ares.gethostbyaddr(address, callback=done))
 
     def _begin(self, settled: Settled, ask: Callable[[Settled], object]) -> Query:
-        if len(self._queries) >= QUERIES_MAX:
+        if len(self._unanswered) >= QUERIES_MAX:
             raise TreadleError("ERR_DNS_SATURATED", limit=QUERIES_MAX)
         query = Query(settled)
         self._queries.add(query)
+        self._unanswered.add(query)
         self._loop.ref_request()
         channel_of = weakref.ref(self)
 
         def done(result: Any, status: int | None) -> None:
             channel = channel_of()
             if channel is not None:
+                channel._unanswered.discard(query)
                 channel._settle(query, result, status or 0)
 
         try:
             ask(done)
         except self._pycares.AresError as error:  # it may have called back as well
+            self._unanswered.discard(query)
             self._settle(query, None, int(error.args[0]))
         except BaseException:
+            self._unanswered.discard(query)
             self._drop(query)
             raise
         self._set_timer()
@@ -205,3 +212,12 @@ class Channel:
     def _drop_all(self) -> None:
         for query in list(self._queries):
             self._drop(query)
+
+
+def _let_channels_end(pycares: Any) -> None:
+    # COMPAT(pycares): it starts the thread that takes channels apart once, and a forked child has none, so that each channel that
+    # is closed there would stay. There it is to begin anew.
+    manager: Any = getattr(pycares, "_shutdown_manager", None)
+    thread = getattr(manager, "_thread", None)
+    if thread is not None and not thread.is_alive():
+        vars(manager).update(vars(type(manager)()))

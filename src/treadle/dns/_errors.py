@@ -41,6 +41,7 @@ _MEANINGS: Final = {
     "EREFUSED": (socket.EAI_FAIL, "the server does not want to answer"),
     "ESERVFAIL": (socket.EAI_AGAIN, "the server has failed"),
     "ETIMEOUT": (socket.EAI_AGAIN, "no server has answered in time"),
+    "UNKNOWN_ARES_ERROR": (socket.EAI_FAIL, "there is no server to ask, or c-ares has failed for a reason without a name"),
 }
 # COMPAT(node): two errors of the system are one there; what else it fails with keeps its name.
 _OF_SYSTEM: Final = {getattr(socket, "EAI_NODATA", None): "ENOTFOUND", socket.EAI_NONAME: "ENOTFOUND"} | {
@@ -85,4 +86,4 @@ def of_ares(status: int, syscall: str, hostname: str) -> DnsError:
     """What c-ares has failed with."""
     from pycares.errno import errorcode
 
-    return DnsError(errorcode.get(status, "ARES_EBADRESP").removeprefix("ARES_"), syscall, hostname)
+    return DnsError(errorcode.get(status, "UNKNOWN_ARES_ERROR").removeprefix("ARES_"), syscall, hostname)

@@ -100,7 +100,7 @@ def set_lookup_cache(ttl_ms: float, *, negative_ttl_ms: float | None = None, ent
     negative = ttl_ms / NEGATIVE_SHARE if negative_ttl_ms is None else negative_ttl_ms
     for name, value in (("ttl_ms", ttl_ms), ("negative_ttl_ms", negative), ("entries_max", entries_max)):
         require_number(value, name)
-        if value < 0:
+        if not value >= 0:  # nor nan, past which no time would ever be
             raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="0 or more", received=value)
     limits = CacheLimits(ttl_ms, negative, entries_max)
     per_loop(get_loop()).lookups.cache = LookupCache(limits) if ttl_ms else None

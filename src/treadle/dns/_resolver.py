@@ -83,6 +83,8 @@ class Resolver:
         Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS, ERR_OUT_OF_RANGE, ERR_DNS_SET_SERVERS_FAILED while
         questions are under way.
         """
+        if isinstance(servers, str | bytes) or not isinstance(servers, Iterable):
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name="servers", expected="a list", received=type(servers).__name__)
         wanted = [_server(server) for server in servers]
         if len(wanted) > SERVERS_MAX:
             raise TreadleError("ERR_OUT_OF_RANGE", name="servers", expected=f"at most {SERVERS_MAX}", received=len(wanted))

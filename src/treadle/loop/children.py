@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REAP_S = 1.0  # what was killed ends at once, unless it hangs in the kernel
 REAP_STEP_S = 0.001
+NO_MORE_NOW = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of descriptors, which there are
 CODE_UNKNOWN = 255  # COMPAT(asyncio): where somebody else has reaped it
 
 
@@ -38,8 +39,8 @@ def can_watch() -> bool:
     """Whether there are such descriptors here."""
     try:
         os.close(os.pidfd_open(os.getpid()))
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in NO_MORE_NOW
     return True
 
 

@@ -10,7 +10,7 @@ Invariant: an engine makes no more than it is asked for, whatever the input says
 from typing import Any, ClassVar, Final
 
 from treadle.zlib import constants
-from treadle.zlib._codec import Flushes, Piece
+from treadle.zlib._codec import MEMBERS_MAX, Flushes, Piece
 from treadle.zlib._deflate import FLUSHES, Form
 from treadle.zlib._engines import decompressing
 from treadle.zlib._errors import of_engine, truncated
@@ -39,18 +39,19 @@ class Inflating:
         """See Codec."""
         if self._rest:
             data = b"".join((self._rest, data)) if len(data) else self._rest
-        before, parts, made, has_more = len(data), [], 0, False
+        before, parts, made, has_more, ended = len(data), [], 0, False, 0
         while not has_more and (self._engine is not None or self._begin(data)):
             output = self._decompress(data, room - made)
             parts.append(output)
             made += len(output)
             if self._engine.eof:
                 data, self._engine, self._has_ended_one = self._engine.unused_data, None, True
+                ended += 1
             else:
                 data = self._engine.unconsumed_tail
                 if made < room:
                     break
-            has_more = made >= room
+            has_more = made >= room or ended >= MEMBERS_MAX
         self._rest = b"" if self.is_over else data
         is_through = self.is_over or (self._engine is None and self._has_ended_one)
         if flush == constants.Z_FINISH and not has_more and not is_through:

@@ -28,6 +28,7 @@ __all__ = [
     "brotli_settings",
     "deflate_settings",
     "inflate_settings",
+    "require_integer",
     "zstd_settings",
 ]
 
@@ -99,10 +100,10 @@ def deflate_settings(
     **common: Any,
 ) -> Settings:
     """DeflateOptions. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; as all of them."""
-    _require_integer(level, "level", constants.Z_MIN_LEVEL, constants.Z_MAX_LEVEL)
-    _require_integer(window_bits, "window_bits", constants.Z_MIN_WINDOWBITS, constants.Z_MAX_WINDOWBITS)
-    _require_integer(mem_level, "mem_level", constants.Z_MIN_MEMLEVEL, constants.Z_MAX_MEMLEVEL)
-    _require_integer(strategy, "strategy", constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED)
+    require_integer(level, "level", constants.Z_MIN_LEVEL, constants.Z_MAX_LEVEL)
+    require_integer(window_bits, "window_bits", constants.Z_MIN_WINDOWBITS, constants.Z_MAX_WINDOWBITS)
+    require_integer(mem_level, "mem_level", constants.Z_MIN_MEMLEVEL, constants.Z_MAX_MEMLEVEL)
+    require_integer(strategy, "strategy", constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED)
     words = _bytes_of(dictionary)
     return _settings(partial(Deflating, form, level, window_bits, mem_level, strategy, words), FLUSHES, **common)
 
@@ -112,7 +113,7 @@ def inflate_settings(
 ) -> Settings:
     """InflateOptions."""
     least = 0 if window_bits == 0 else constants.Z_MIN_WINDOWBITS
-    _require_integer(window_bits, "window_bits", least, constants.Z_MAX_WINDOWBITS)
+    require_integer(window_bits, "window_bits", least, constants.Z_MAX_WINDOWBITS)
     return _settings(partial(Inflating, form, window_bits, _bytes_of(dictionary)), FLUSHES, **common)
 
 
@@ -134,7 +135,7 @@ def zstd_settings(
     """ZstdOptions."""
     arguments = zstd_options(params, _bytes_of(dictionary), compresses=compresses)
     if pledged_src_size is not None:
-        _require_integer(pledged_src_size, "pledged_src_size", 0, 2**63 - 1)
+        require_integer(pledged_src_size, "pledged_src_size", 0, 2**63 - 1)
     make = partial(ZstdCompressing, arguments, pledged_src_size) if compresses else partial(ZstdDecompressing, arguments)
     return _settings(make, ZSTD_FLUSHES, **common)
 
@@ -150,16 +151,17 @@ def _settings(
 ) -> Settings:
     flush = flushes.none if flush is None else flush
     finish_flush = flushes.finish if finish_flush is None else finish_flush
-    _require_integer(flush, "flush", flushes.none, flushes.last)
-    _require_integer(finish_flush, "finish_flush", flushes.none, flushes.last)
-    _require_integer(chunk_size, "chunk_size", constants.Z_MIN_CHUNK, CHUNK_MAX)
+    require_integer(flush, "flush", flushes.none, flushes.last)
+    require_integer(finish_flush, "finish_flush", flushes.none, flushes.last)
+    require_integer(chunk_size, "chunk_size", constants.Z_MIN_CHUNK, CHUNK_MAX)
     if max_output_length is not None:
-        _require_integer(max_output_length, "max_output_length", 1, 2**63 - 1)
+        require_integer(max_output_length, "max_output_length", 1, 2**63 - 1)
     return Settings(make_codec, flushes, flush, finish_flush, chunk_size, max_output_length)
 
 
-def _require_integer(value: object, name: str, least: int, most: int) -> None:
-    if not isinstance(value, int):
+def require_integer(value: object, name: str, least: int, most: int) -> None:
+    """Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE."""
+    if not isinstance(value, int) or isinstance(value, bool):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(value).__name__)
     if not least <= value <= most:
         raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"from {least} to {most}", received=value)

@@ -20,7 +20,7 @@ from treadle.loop.current import get_loop
 from treadle.streams import Transform, finished
 from treadle.zlib import constants
 from treadle.zlib._codec import PORTION_MAX, Codec, Piece
-from treadle.zlib._settings import CommonOptions, Settings
+from treadle.zlib._settings import CommonOptions, Settings, require_integer
 
 __all__ = ["ZlibStream"]
 
@@ -75,10 +75,7 @@ class ZlibStream(Transform):
         flushes = self._settings.flushes
         if kind is None:
             kind = flushes.default
-        if not isinstance(kind, int):
-            raise TreadleError("ERR_INVALID_ARG_TYPE", name="kind", expected="an int", received=type(kind).__name__)
-        if not flushes.none <= kind <= flushes.last:
-            raise TreadleError("ERR_OUT_OF_RANGE", name="kind", expected=f"from 0 to {flushes.last}", received=kind)
+        require_integer(kind, "kind", flushes.none, flushes.last)
         if not self.writable_ended:
             self.write(_MARKERS[kind], None, callback)
         elif callback is not None:

@@ -1,11 +1,13 @@
 """Bytes in, bytes out: a whole body at once. Source: https://nodejs.org/api/zlib.html#convenience-methods
 
-Invariants: a job takes JOB_MAX bytes at most, in or out, and others go between two jobs; the result never grows past
-max_output_length, however little went in. Not here: the formats and their options (_settings.py).
+Invariants: a job takes JOB_MAX bytes at most, in or out, and ends with the portion that takes it past JOB_NS; others go between
+two jobs; the result never grows past max_output_length, however little went in. Not here: the formats and their options
+(_settings.py).
 """
 
 import asyncio
 from collections.abc import Callable
+from time import thread_time_ns
 from typing import Any, Final, Unpack, overload
 
 from treadle import pool
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 JOB_MAX: Final = 1024 * 1024  # bytes of input, or of output, of one job: some 10 ms of gzip at its default level
+JOB_NS: Final = 50_000_000  # of a thread's time, for one job: twice what gzip's slowest level takes for it; brotli's takes 2 s
 OUTPUT_DEFAULT: Final = 1 << 30  # bytes of a result, unless max_output_length says otherwise: it is in memory as a whole
 
 Data = str | bytes | bytearray | memoryview
@@ -92,10 +95,11 @@ class _Work:
         """The whole result, or None: there is more to do."""
         end = self._at + JOB_MAX
         enough = self._length + JOB_MAX
-        while self._at < end and self._length < enough:
-            if self._make_piece():
-                return b"".join(self._pieces)
-        return None
+        end_ns = thread_time_ns() + JOB_NS
+        while not self._make_piece():
+            if self._at >= end or self._length >= enough or thread_time_ns() >= end_ns:
+                return None
+        return b"".join(self._pieces)
 
     def _make_piece(self) -> bool:
         # Whether it was the last one.
@@ -188,7 +192,7 @@ def gzip(data: Data, *, callback: Any = None, **options: Unpack[DeflateOptions])
     jobs; where it decompresses, Z_BUF_ERROR (the input ends too early), Z_DATA_ERROR (it is of another format, or damaged),
     Z_NEED_DICT. Raised at once are ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_POOL_SATURATED.
 
-    Today: a job takes 1 MiB of input, or makes 1 MiB of output; other jobs go between.
+    Today: a job takes 1 MiB of input, or makes 1 MiB of output, or takes some 50 ms; other jobs go between.
     """
     return _run(Gzip, data, callback, options)
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from treadle._base.errors import TreadleError
 from treadle._base.extras import extra_module
 from treadle.zlib import constants
-from treadle.zlib._codec import Flushes, Piece
+from treadle.zlib._codec import MEMBERS_MAX, Flushes, Piece
 from treadle.zlib._errors import corrupt, truncated
 
 __all__ = ["FLUSHES", "ZstdCompressing", "ZstdDecompressing", "zstd_options"]
@@ -90,18 +90,19 @@ class ZstdDecompressing:
         """See Codec. What the engine has taken into its own buffer counts as taken."""
         if self._rest:
             data = b"".join((self._rest, data)) if len(data) else self._rest
-        before, parts, made, has_more = len(data), [], 0, False
+        before, parts, made, has_more, ended = len(data), [], 0, False, 0
         while not has_more and (self._engine is not None or self._begin(data, flush == constants.ZSTD_e_end)):
             output = self._decompress(data, room - made)
             parts.append(output)
             made += len(output)
             if self._engine.eof:
                 data, self._engine, self._has_ended_one = self._engine.unused_data, None, True
+                ended += 1
             else:
                 data = b""
                 if self._engine.needs_input:
                     break
-            has_more = made >= room
+            has_more = made >= room or ended >= MEMBERS_MAX
         self._rest = b"" if self.is_over else data
         is_through = self.is_over or (self._engine is None and self._has_ended_one)
         if flush == constants.ZSTD_e_end and not has_more and not is_through:

@@ -4,10 +4,14 @@ by a test, a process or a descriptor, fails it (tests/conftest.py)."""
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import math
 import os
 import random
 import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -379,6 +383,84 @@ def test_no_descriptor_is_left(watched: str) -> None:
 
     run(main)
     assert outcomes == {"0", "Too many open files"}
+
+
+def test_that_no_descriptor_is_left_is_not_that_there_are_none_of_processes() -> None:
+    """What is found out then holds for as long as the process."""
+    if not children.can_watch():
+        pytest.skip("the kernel has no descriptors of processes")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    children.can_watch.cache_clear()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        found = children.can_watch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        children.can_watch.cache_clear()
+    assert found
+
+
+def test_output_that_cannot_be_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised, and what was opened for the child is closed."""
+
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def main() -> None:
+        await spawn("true").wait_closed()
+        before = sorted(os.listdir("/proc/self/fd"))
+        with monkeypatch.context() as patched, pytest.raises(OSError) as caught:
+            patched.setattr(sys, "stdout", Full())
+            spawn("true", stdio=["pipe", 1, "pipe"])
+        assert caught.value.errno == errno.ENOSPC
+        assert sorted(os.listdir("/proc/self/fd")) == before
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"timeout": math.inf}, "ERR_OUT_OF_RANGE"),
+        ({"timeout": 2**31}, "ERR_OUT_OF_RANGE"),  # of which a timer makes 1 ms
+        ({"timeout": math.nan}, "ERR_OUT_OF_RANGE"),
+        ({"force_kill_after": math.inf}, "ERR_OUT_OF_RANGE"),
+        ({"force_kill_after": -1}, "ERR_OUT_OF_RANGE"),
+        ({"kill_signal": signal.NSIG}, "ERR_UNKNOWN_SIGNAL"),
+        ({"kill_signal": -1}, "ERR_UNKNOWN_SIGNAL"),
+        ({"kill_signal": 2**40}, "ERR_UNKNOWN_SIGNAL"),
+    ],
+)
+def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], code: str) -> None:
+    async def main() -> None:
+        with pytest.raises(treadle.TreadleError) as caught:
+            spawn("true", **options)
+        assert caught.value.code == code
+
+    run(main)
+
+
+@pytest.mark.parametrize("number", [-1, 1_000_000, 2**31, 2**70])
+def test_descriptors_that_are_none(number: int) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError) as caught:
+            spawn("true", stdio=["pipe", number])
+        assert caught.value.errno == errno.EBADF
+
+    run(main)
+
+
+@pytest.mark.parametrize("number", [-1, signal.NSIG, 2**32, 2**70])
+def test_signals_that_are_none(number: int) -> None:
+    async def main() -> None:
+        async with spawn("cat") as child:
+            with pytest.raises(treadle.TreadleError) as caught:
+                child.kill(number)
+            assert caught.value.code == "ERR_UNKNOWN_SIGNAL"
+            assert not child.killed
+
+    run(main)
 
 
 def test_a_block_of_one_that_was_not_started() -> None:

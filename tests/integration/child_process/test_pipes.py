@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import treadle
 from tests.integration.support import Program
 from tests.unit.child_process.support import state_of
 from tests.unit.net.support import run, until, within
@@ -312,8 +313,9 @@ def test_a_child_that_ends_amid_it() -> None:
         client.on("error", lambda _: None)
         client.end(content(SIZE))
         assert await within(all_of(child.stdout)) == content(SIZE)[:10]
-        with pytest.raises((OSError, Exception)):
+        with pytest.raises((BrokenPipeError, treadle.TreadleError)) as caught:
             await within(whole)
+        assert getattr(caught.value, "code", None) in (None, "ERR_STREAM_PREMATURE_CLOSE")
         client.destroy()
         await child.wait_closed()
 
@@ -321,16 +323,6 @@ def test_a_child_that_ends_amid_it() -> None:
 
 
 # ---- who it is
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
-def test_another_user() -> None:
-    async def main() -> tuple[bytes, int]:
-        child = spawn("sh", ["-c", "id -u; id -g; id -G"], uid=65534, gid=65533)
-        output = await all_of(child.stdout)
-        return output, (await child.wait_closed()).code or 0
-
-    assert run(main) == (b"65534\n65533\n65533\n", 0)
 
 
 def test_a_group_and_a_session_of_its_own() -> None:

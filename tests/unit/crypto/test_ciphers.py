@@ -174,3 +174,18 @@ def test_a_cipher_that_is_destroyed_amid_a_chunk_closes(jobs: Jobs) -> None:
 
     treadle.run(main)
     assert log == ["close"]
+
+
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [
+        (3, "ERR_CRYPTO_INVALID_AUTH_TAG"),
+        (17, "ERR_CRYPTO_INVALID_AUTH_TAG"),
+        (True, "ERR_INVALID_ARG_TYPE"),
+        (16.0, "ERR_INVALID_ARG_TYPE"),
+    ],
+)
+def test_lengths_of_a_tag_that_are_none(length: Any, code: str) -> None:
+    with pytest.raises(TreadleError) as raised:
+        crypto.create_cipheriv("aes-256-gcm", bytes(32), bytes(12), auth_tag_length=length)
+    assert raised.value.code == code

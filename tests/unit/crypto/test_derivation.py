@@ -159,3 +159,10 @@ def test_importing_the_package_imports_no_extra() -> None:
     code = "import sys, treadle.crypto, treadle.dns; print({'cryptography', 'bcrypt', 'pycares'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("algorithm", [None, 5, ["argon2id"]])
+def test_an_algorithm_that_is_no_name(algorithm: Any) -> None:
+    with pytest.raises(TreadleError) as raised:
+        crypto.argon2(algorithm, message="a", nonce=bytes(8), parallelism=1, tag_length=8, memory=8, passes=1)
+    assert raised.value.code == "ERR_INVALID_ARG_TYPE"

@@ -165,6 +165,37 @@ def test_any_buffer_counts_with_all_its_bytes(view: memoryview) -> None:
     assert crypto.create_hash("sha256").update(view).digest() == hashlib.sha256(view.tobytes()).digest()
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("SHA-256", "sha256"),
+        ("sha-1", "sha1"),
+        ("SHA2-512", "sha512"),
+        ("SHA-512/256", "sha512-256"),
+        ("SHA2-512/224", "sha512-224"),
+        ("SHA512-256", "sha512-256"),
+        ("SHA3-256", "sha3-256"),
+        ("RSA-SHA3-256", "sha3-256"),
+        ("id-rsassa-pkcs1-v1_5-with-sha3-256", "sha3-256"),
+        ("BLAKE2B-512", "blake2b512"),
+        ("BLAKE2S-256", "blake2s256"),
+        ("RIPEMD-160", "ripemd160"),
+        ("SHAKE-128", "shake128"),
+    ],
+)
+def test_names_that_node_knows(name: str, known: str) -> None:
+    if known not in crypto.get_hashes():
+        pytest.skip("not in this OpenSSL")
+    assert crypto.hash(name, b"a") == crypto.hash(known, b"a")
+
+
+@pytest.mark.parametrize("name", ["sha", "sha-", "sha256-", "sha2-2-256", "sha-3-256", "SHA2", "sha1-1", "blake2b-256"])
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(TreadleError) as raised:
+        crypto.create_hash(name)
+    assert raised.value.code == "ERR_CRYPTO_INVALID_DIGEST"
+
+
 def test_every_hash_that_is_named_can_be_made() -> None:
     names = crypto.get_hashes()
     assert {"sha256", "sha512", "sha3-256", "shake128", "blake2b512"} <= set(names)

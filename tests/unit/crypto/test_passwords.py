@@ -91,6 +91,8 @@ SALT_AND_TAG = "$MIIRqgvgQbgj220jfp0MPA$YfwJSVjtjSU0zzV/P3S9nnQ/USre2wvJMjfCIjrT
         ("$argon2id$v=19$m=8,t=1,p=4" + SALT_AND_TAG, "ERR_INVALID_ARG_VALUE"),
         ("$argon2id$v=19$m=1048577,t=3,p=4" + SALT_AND_TAG, "ERR_OUT_OF_RANGE"),
         ("$argon2id$v=19$m=64,t=65,p=4" + SALT_AND_TAG, "ERR_OUT_OF_RANGE"),
+        ("$argon2id$v=19$m=64,t=3,p=9999999999" + SALT_AND_TAG, "ERR_OUT_OF_RANGE"),
+        ("$argon2id$v=19$m=\u0666\u0664,t=3,p=4" + SALT_AND_TAG, "ERR_INVALID_ARG_VALUE"),  # digits, but no argon2's
         ("$2b$19$" + "a" * 53, "ERR_OUT_OF_RANGE"),
         ("$argon2id$" + "x" * 1000, "ERR_OUT_OF_RANGE"),
         (None, "ERR_INVALID_ARG_TYPE"),

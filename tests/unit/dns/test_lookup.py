@@ -5,6 +5,7 @@ What the system would say is said by the tests; the few that ask the system itse
 
 import asyncio
 import gc
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -199,6 +200,8 @@ def test_what_is_no_name(system: System, name: str) -> None:
         (lambda: dns.lookup("a", callback=5), "ERR_INVALID_ARG_TYPE"),  # type: ignore[call-overload]
         (lambda: dns.set_default_result_order("nope"), "ERR_INVALID_ARG_VALUE"),  # type: ignore[arg-type]
         (lambda: dns.set_lookup_cache(-1), "ERR_OUT_OF_RANGE"),
+        (lambda: dns.set_lookup_cache(math.nan), "ERR_OUT_OF_RANGE"),
+        (lambda: dns.set_lookup_cache(1, negative_ttl_ms=math.nan), "ERR_OUT_OF_RANGE"),
         (lambda: dns.set_lookup_cache("1"), "ERR_INVALID_ARG_TYPE"),  # type: ignore[arg-type]
         (lambda: dns.set_lookup_cache(1, entries_max=-1), "ERR_OUT_OF_RANGE"),
         (lambda: dns.lookup_service("localhost", 22), "ERR_INVALID_ARG_VALUE"),

@@ -4,9 +4,11 @@ import asyncio
 import os
 import pickle
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
+import pycares
 import pytest
 
 import treadle
@@ -245,6 +247,8 @@ def test_an_error_can_be_pickled() -> None:
         (lambda made: made.set_servers(["[::1"]), "ERR_INVALID_IP_ADDRESS"),
         (lambda made: made.set_servers(["::1]:53"]), "ERR_INVALID_IP_ADDRESS"),
         (lambda made: made.set_servers([5]), "ERR_INVALID_ARG_TYPE"),
+        (lambda made: made.set_servers("127.0.0.1"), "ERR_INVALID_ARG_TYPE"),
+        (lambda made: made.set_servers(None), "ERR_INVALID_ARG_TYPE"),
         (lambda made: made.set_servers(["127.0.0.1"] * 65), "ERR_OUT_OF_RANGE"),
         (lambda made: made.set_local_address("nope"), "ERR_INVALID_ARG_VALUE"),
         (lambda made: dns.Resolver(timeout=-2), "ERR_OUT_OF_RANGE"),
@@ -502,6 +506,63 @@ def test_more_questions_than_a_channel_takes(server: Server, resolver: Make, mon
         await asyncio.gather(*answers)
 
     treadle.run(main)
+
+
+def test_questions_that_nobody_waits_for_any_more_count(server: Server, resolver: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """c-ares goes on with them as long as another one is waited for."""
+    monkeypatch.setattr(_channel, "QUERIES_MAX", 3)
+    server.refuse("silent.example", "A", says.SILENCE)
+    server.say("example.com", "A", says.a("192.0.2.1"))
+
+    async def main() -> None:
+        made = resolver(timeout=10_000)
+        waits = made.resolve4("silent.example")
+        for _ in range(2):
+            made.resolve4("silent.example").cancel()
+        with pytest.raises(TreadleError) as raised:
+            made.resolve4("example.com")
+        assert raised.value.code == "ERR_DNS_SATURATED"
+        waits.cancel()
+        assert await made.resolve4("example.com") == ["192.0.2.1"]
+        assert made.statistics().questions == 0
+
+    treadle.run(main)
+
+
+def test_without_a_server() -> None:
+    async def main() -> None:
+        made = dns.Resolver()
+        made.set_servers([])
+        with pytest.raises(dns.DnsError) as raised:
+            await made.resolve4("example.com")
+        assert (raised.value.code, raised.value.errno) == ("UNKNOWN_ARES_ERROR", socket.EAI_FAIL)  # as in Node
+
+    treadle.run(main)
+
+
+def test_a_forked_child_lets_go_of_its_channels(server: Server, resolver: Make) -> None:
+    """pycares takes them apart on a thread, of which the child has none at first."""
+    manager = pycares._shutdown_manager
+
+    async def main() -> int:
+        await resolver().resolve4("example.com")
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for _ in range(2):
+                    await asyncio.sleep(0)  # the loop notices, in its next poll phase
+                for _ in range(3):
+                    await asyncio.wait_for(resolver().resolve4("example.com"), 10)
+                end_s = time.monotonic() + 10
+                while manager._queue.qsize() and time.monotonic() < end_s:
+                    await asyncio.sleep(0.001)
+                os._exit(manager._queue.qsize())
+            finally:
+                os._exit(99)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    server.say("example.com", "A", says.a("192.0.2.1"))
+    assert treadle.run(main) == 0
 
 
 def test_a_forked_child_asks_anew_and_leaves_its_parents_question_alone(server: Server, resolver: Make) -> None:

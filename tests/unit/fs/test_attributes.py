@@ -17,6 +17,7 @@ from treadle.fs import constants
 from treadle.fs._arguments import Time
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
+from treadle.timers import set_immediate
 
 
 def test_stats_are_the_systems(file: Path, tmp_path: Path) -> None:
@@ -205,6 +206,24 @@ def test_in_a_directory_that_is_known_no_thread_is_needed(file: Path, tmp_path: 
         assert (await fs.stat(file)).size == 14
 
     run(main)
+
+
+def test_a_stat_is_not_held_up_as_long_as_a_read_that_came_before(file: Path) -> None:
+    """Node's stat takes one turn of its pool, its read_file four; immediates of the same time are before both."""
+    order: list[str] = []
+
+    async def main() -> None:
+        await fs.stat(file)
+        before, done = at_once(), asyncio.Event()
+        fs.read_file(file, lambda *_: (order.append("read"), done.set()))
+        fs.stat(file, lambda *_: order.append("stat"))
+        if at_once() == before:
+            pytest.skip("a file system that may wait for somebody, or an old kernel")
+        set_immediate(lambda: order.append("immediate"))
+        await done.wait()
+
+    run(main)
+    assert order == ["immediate", "stat", "read"]
 
 
 def test_files_of_proc_are_asked_for_by_threads() -> None:

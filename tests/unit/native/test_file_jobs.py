@@ -387,6 +387,24 @@ def test_a_directory_that_is_another_one_by_now(room: Room, tmp_path: Path) -> N
     assert room.run() == [Path("/proc/self/comm").read_bytes()]
 
 
+@pytest.mark.parametrize("first", ["file", "link", "missing", "withdrawn"])
+def test_of_a_burst_in_a_directory_one_asks_where_it_is(room: Room, tmp_path: Path, first: str) -> None:
+    """And where that one cannot tell, one of the next turn does."""
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    request = room.read(tmp_path / ("file" if first == "withdrawn" else first))
+    if first == "withdrawn":
+        room.pool.cancel(request)
+    for _ in range(3):
+        room.read(tmp_path / "file")
+    room.run()
+    if first != "file":
+        warm(room, tmp_path / "file")
+    before = room.pool.statistics()["at_once"]
+    room.read(tmp_path / "file")
+    assert room.pool.statistics()["at_once"] == before + 1
+
+
 def test_no_more_than_64_in_a_turn(room: Room, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")

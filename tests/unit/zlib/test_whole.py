@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import binascii
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.zlib.support import MIB, gunzipped, gzipped, noise, text
 from treadle import TreadleError, pool, zlib
 from treadle._native.pool import Pool
 from treadle.loop import get_loop
+from treadle.zlib import _codec, _whole
 
 
 async def test_a_callback_is_told_in_the_poll_phase() -> None:
@@ -156,7 +158,48 @@ async def test_input_is_taken_to_its_last_byte_and_dropped_when_through() -> Non
     data.clear()  # BufferError if somebody still looks at it
 
 
+async def test_what_takes_long_lets_others_go_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the time that it takes, too: a MiB may be 2 s of work."""
+    monkeypatch.setattr(_whole, "JOB_NS", 0)
+    data = text(300_000)
+    assert gunzipped(await zlib.gzip(data)) == data
+    assert pool.statistics().kinds["zlib.gzip"].run.count == 5  # portions of 64 KiB
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [gzipped(b""), b"\x28\xb5\x2f\xfd\x00\x58\x01\x00\x00", b"\x50\x2a\x4d\x18\x00\x00\x00\x00"],
+    ids=["gzip", "zstd", "skippable"],
+)
+async def test_members_of_nothing_are_bounded_as_well(monkeypatch: pytest.MonkeyPatch, empty: bytes) -> None:
+    """A portion of them makes no byte, and takes a fiftieth of a second and more."""
+    monkeypatch.setattr(_whole, "JOB_NS", 0)
+    is_gzip = empty.startswith(b"\x1f\x8b")
+    unpack, kind = (zlib.gunzip, "zlib.gunzip") if is_gzip else (zlib.zstd_decompress, "zlib.zstd_decompress")
+    end = gzipped(b"abc") if is_gzip else await zlib.zstd_compress(b"abc")
+    assert await unpack(empty * 1000 + end) == b"abc"
+    assert pool.statistics().kinds[kind].run.count == 1 + 1000 // _codec.MEMBERS_MAX
+
+
 def test_crc32() -> None:
     assert zlib.crc32("hello") == 907060870
     assert zlib.crc32(b"lo", zlib.crc32(b"hel")) == 907060870
     assert zlib.crc32(b"") == 0
+    assert zlib.crc32(array.array("B", b"lo"), 2**32 - 1) == binascii.crc32(b"lo", 2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((None,), "ERR_INVALID_ARG_TYPE"),
+        ((5,), "ERR_INVALID_ARG_TYPE"),
+        ((b"", "1"), "ERR_INVALID_ARG_TYPE"),
+        ((b"", True), "ERR_INVALID_ARG_TYPE"),
+        ((b"", -1), "ERR_OUT_OF_RANGE"),
+        ((b"", 2**32), "ERR_OUT_OF_RANGE"),
+    ],
+)
+def test_what_crc32_does_not_take(arguments: Any, code: str) -> None:
+    with pytest.raises(TreadleError) as info:
+        zlib.crc32(*arguments)
+    assert info.value.code == code
