@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 import sys
@@ -122,6 +123,28 @@ def test_its_rights_and_ours() -> None:
         for thread in threads:
             thread.join()
     assert mark() == ITS_OWN, "and who has our rights may look at our memory again"
+
+
+def test_what_fails_is_told() -> None:
+    """The program, which that user may not execute; the ids, which another than root may not have."""
+
+    async def main() -> None:
+        with pytest.raises(FileNotFoundError) as caught:
+            await spawn("/treadle/has/none", uid=NOBODY, gid=NO_GROUP).wait_exit()
+        assert caught.value.filename == "/treadle/has/none"
+
+    run(main)
+    assert mark() == ITS_OWN
+    other = os.fork()
+    if other == 0:
+        os.setgroups([])
+        os.setgid(NO_GROUP)
+        os.setuid(NOBODY)
+        pid, error, _ = native.spawn(
+            [b"/bin/true"], [b"true"], [], None, [], has_own_session=False, has_own_group=False, uid=0, gid=None
+        )
+        os._exit(error if pid == 0 else 99)
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == errno.EPERM
 
 
 def test_its_user_gets_nothing_of_our_memory() -> None:
