@@ -145,6 +145,15 @@ async def test_the_output_is_bounded_whatever_is_asked_for() -> None:
     assert pool.statistics().kinds["zlib.gunzip"].run.count <= 2  # of 8 that it would take
 
 
+async def test_the_window_of_zstd_is_bounded_where_that_is_asked_for() -> None:
+    """The input's header chooses it: 16 MiB here."""
+    header, block, end = b"\x28\xb5\x2f\xfd\x00\x70", b"\x02\x00\x10a", b"\x01\x00\x00"
+    assert await zlib.zstd_decompress(header + block + end) == b"a" * 128 * 1024
+    with pytest.raises(TreadleError) as info:
+        await zlib.zstd_decompress(header + block + end, params={zlib.constants.ZSTD_d_windowLogMax: 23})
+    assert info.value.code == "Z_DATA_ERROR"
+
+
 async def test_many_at_once() -> None:
     bodies = [text(200_000, seed) for seed in range(20)]
     packed = await asyncio.gather(*(zlib.gzip(body, level=seed % 10) for seed, body in enumerate(bodies)))
