@@ -24,7 +24,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.getuid() != 0, reason="onl
 NOBODY, NO_GROUP = 65534, 65533
 PR_GET_DUMPABLE = 3  # prctl(2)
 ITS_OWN = 1  # who has the same rights may look
+SYSTEM = Path("/proc/sys/fs/suid_dumpable")
 LONG = 100_000  # programs that are not there: the child is some 0.1 s between its new rights and the program
+
+
+lends = pytest.mark.skipif(
+    not SYSTEM.exists() or SYSTEM.read_text().strip() == "1", reason="the system leaves the mark on, and such children are forked"
+)
 
 
 def mark() -> int:
@@ -147,6 +153,7 @@ def test_what_fails_is_told() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == errno.EPERM
 
 
+@lends
 def test_its_user_gets_nothing_of_our_memory() -> None:
     with process_of_that_user() as look:
         before = children_of_ours()
@@ -157,6 +164,7 @@ def test_its_user_gets_nothing_of_our_memory() -> None:
     assert mark() == ITS_OWN
 
 
+@lends
 def test_one_that_starts_meanwhile_leaves_the_memory_out_of_reach() -> None:
     """It does not put the mark back that the other one's safety hangs by."""
     with lent():
@@ -187,6 +195,7 @@ def test_many_at_once() -> None:
     assert os.getresuid() == (0, 0, 0)
 
 
+@lends
 def test_it_is_not_forked() -> None:
     """What fork(2) costs grows with this process."""
     code = """
