@@ -10,6 +10,12 @@ async def answer() -> int:
     return 42
 
 
+def told(error: OSError | treadle.TreadleError | None, data: bytes | None) -> None: ...
+
+
+def told_without_signal(error: OSError | None, data: bytes | None) -> None: ...
+
+
 async def files() -> None:
     async with await fs.open("path") as file:
         assert_type(file, fs.FileHandle)
@@ -21,12 +27,16 @@ async def files() -> None:
         assert_type(await file.read_file(encoding="utf8"), str)
     assert_type(await fs.read_file("path"), bytes)
     assert_type(await fs.read_file("path", encoding="utf8"), str)
+    assert_type(await fs.read_file("path", signal=treadle.AbortSignal.timeout(1)), bytes)
     assert_type(await fs.readdir("path"), list[str])
     assert_type(await fs.readdir(b"path"), list[bytes])
     assert_type(await fs.readdir("path", with_file_types=True), list[fs.Dirent[str]])
     assert_type(await fs.realpath(b"path"), bytes)
     assert_type(await fs.mkdir("path", recursive=True), str | None)
     assert_type(await fs.mkdtemp("path"), str)
+    fs.read_file("path", told, signal=treadle.AbortSignal.timeout(1))
+    fs.read_file("path", told_without_signal)
+    fs.read_file("path", told_without_signal, signal=treadle.AbortSignal.timeout(1))  # type: ignore[arg-type]
     fs.stat("path", lambda error, stats: None)
     fs.stat("path", lambda: None)  # type: ignore[arg-type, misc]
     fs.open("path", "r", callback=lambda error, file: None)

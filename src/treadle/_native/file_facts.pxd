@@ -24,6 +24,9 @@ cdef extern from "<sys/stat.h>" nogil:
         uint32_t stx_dev_major
         uint32_t stx_dev_minor
 
+cdef extern from "<sys/sysmacros.h>" nogil:
+    uint64_t makedev(unsigned int major, unsigned int minor)
+
 
 cdef class FileKind:
     cdef unsigned int kind      # S_IFMT's bits of a mode; 0: not known
@@ -39,5 +42,10 @@ cdef class Dirent(FileKind):
     cdef readonly object name
     cdef readonly object parent_path
 
+cdef int ask_status(int directory, const char *path, int flags, statx_t *status) noexcept nogil     # errno; 0: it is told
 cdef Stats new_stats(const statx_t *status)
 cdef Dirent new_dirent(object name, object parent_path, unsigned char type)
+
+
+cdef inline uint64_t device_of(const statx_t *status) noexcept nogil:
+    return makedev(status.stx_dev_major, status.stx_dev_minor)

@@ -1,16 +1,24 @@
-"""What a file system says of a file: Stats, what statx(2) tells; Dirent, an entry of a directory.
+"""What a file system says of a file: Stats, what statx(2) tells, and how it is asked; Dirent, an entry of a directory.
 
 Both know what kind of file it is. Immutable. Source: Node, fs.Stats and fs.Dirent; statx(2), readdir(3).
-Not here: asking for them (fs_calls, fs_trees).
+Not here: the jobs that ask (fs_calls, fs_jobs), reading directories (fs_trees).
 """
 from types import GenericAlias
 
 cimport cython
+from libc.errno cimport ENOSYS, EPERM, errno
 from libc.stdint cimport int64_t, uint64_t
-from posix.stat cimport S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+from posix.stat cimport S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, struct_stat
+from posix.time cimport timespec
+
+cdef extern from "<sys/stat.h>" nogil:
+    unsigned int STATX_BASIC_STATS, STATX_BTIME
+    int statx(int directory, const char *path, int flags, unsigned int mask, statx_t *status)
+    int fstatat(int directory, const char *path, struct_stat *status, int flags)
 
 cdef extern from "<sys/sysmacros.h>" nogil:
-    uint64_t makedev(unsigned int major, unsigned int minor)
+    unsigned int major(uint64_t device)
+    unsigned int minor(uint64_t device)
 
 cdef enum:
     KIND_SHIFT = 12     # a d_type is these bits of a mode, see DTTOIF in dirent.h
@@ -86,6 +94,46 @@ cdef class Stats(FileKind):
         return self.birthtime_ns / 1e6
 
 
+# ---- asking
+
+
+cdef int ask_status(int directory, const char *path, int flags, statx_t *status) noexcept nogil:
+    if statx(directory, path, flags, STATX_BASIC_STATS | STATX_BTIME, status) == 0:
+        return 0
+    if errno != ENOSYS and errno != EPERM:      # EPERM: a container's filter that does not know the call
+        return errno
+    return ask_old_status(directory, path, flags, status)
+
+
+cdef int ask_old_status(int directory, const char *path, int flags, statx_t *status) noexcept nogil:
+    # Without statx(2): everything but the time of birth.
+    cdef struct_stat old
+    if fstatat(directory, path, &old, flags) < 0:
+        return errno
+    status.stx_mode = old.st_mode
+    status.stx_ino = old.st_ino
+    status.stx_nlink = old.st_nlink
+    status.stx_uid = old.st_uid
+    status.stx_gid = old.st_gid
+    status.stx_size = old.st_size
+    status.stx_blksize = old.st_blksize
+    status.stx_blocks = old.st_blocks
+    status.stx_dev_major, status.stx_dev_minor = major(old.st_dev), minor(old.st_dev)
+    status.stx_rdev_major, status.stx_rdev_minor = major(old.st_rdev), minor(old.st_rdev)
+    set_time(&status.stx_atime, old.st_atim)
+    set_time(&status.stx_mtime, old.st_mtim)
+    set_time(&status.stx_ctime, old.st_ctim)
+    return 0
+
+
+cdef inline void set_time(statx_time *to, timespec time) noexcept nogil:
+    to.tv_sec = time.tv_sec
+    to.tv_nsec = time.tv_nsec
+
+
+# ---- what was told
+
+
 cdef inline int64_t in_ns(statx_time time) noexcept:
     return time.tv_sec * 1_000_000_000 + time.tv_nsec
 
@@ -93,7 +141,7 @@ cdef inline int64_t in_ns(statx_time time) noexcept:
 cdef Stats new_stats(const statx_t *status):
     cdef Stats stats = Stats.__new__(Stats)
     stats.kind = status.stx_mode & S_IFMT
-    stats.dev = makedev(status.stx_dev_major, status.stx_dev_minor)
+    stats.dev = device_of(status)
     stats.rdev = makedev(status.stx_rdev_major, status.stx_rdev_minor)
     stats.ino = status.stx_ino
     stats.nlink = status.stx_nlink

@@ -5,16 +5,15 @@ A call that a signal has cut short, if the system does not make it again by itse
 Source: the man pages; libuv's uv_fs_* for what Node makes of them. Not here: reading and writing (fs_transfers), what walks
 through directories (fs_trees), copying (fs_copies).
 """
-from libc.errno cimport EPERM, ENAMETOOLONG, ENOMEM, ENOSYS, errno
-from libc.stdint cimport uint64_t
+from libc.errno cimport ENAMETOOLONG, ENOMEM, errno
 from libc.stdio cimport rename
 from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
-from posix.stat cimport chmod, fchmod, struct_stat
+from posix.stat cimport chmod, fchmod
 from posix.time cimport timespec
 from posix.unistd cimport access, fchown, fdatasync, fsync, ftruncate, link, readlink, rmdir, symlink, truncate, unlink
 
-from treadle._native.file_facts cimport statx_t, statx_time
+from treadle._native.file_facts cimport ask_status
 from treadle._native.fs_job cimport FsJob, append, done, fail, open_file
 from treadle._native.open_files cimport let_go_file
 from treadle._native.pool_threads cimport DONE, Outcome
@@ -23,15 +22,8 @@ cdef extern from "<fcntl.h>" nogil:
     int AT_FDCWD, AT_EMPTY_PATH
 
 cdef extern from "<sys/stat.h>" nogil:
-    unsigned int STATX_BASIC_STATS, STATX_BTIME
-    int statx(int directory, const char *path, int flags, unsigned int mask, statx_t *status)
-    int fstatat(int directory, const char *path, struct_stat *status, int flags)
     int utimensat(int directory, const char *path, const timespec *times, int flags)
     int futimens(int fd, const timespec *times)
-
-cdef extern from "<sys/sysmacros.h>" nogil:
-    unsigned int major(uint64_t device)
-    unsigned int minor(uint64_t device)
 
 cdef extern from "<unistd.h>" nogil:
     int fchownat(int directory, const char *path, unsigned int owner, unsigned int group, int flags)
@@ -61,41 +53,10 @@ cdef Outcome perform_close(FsJob *job) noexcept nogil:
 
 
 cdef Outcome perform_stat(FsJob *job) noexcept nogil:
-    # file; or path, flags
-    cdef int directory = job.file.fd if job.file is not NULL else AT_FDCWD
-    cdef int flags = job.flags | (AT_EMPTY_PATH if job.file is not NULL else 0)
-    if statx(directory, job.path, flags, STATX_BASIC_STATS | STATX_BTIME, &job.status) == 0:
-        return DONE
-    if errno != ENOSYS and errno != EPERM:      # EPERM: a container's filter that does not know the call
-        return fail(job, errno)
-    return stat_of_old(job, directory, flags)
-
-
-cdef Outcome stat_of_old(FsJob *job, int directory, int flags) noexcept nogil:
-    # Without statx(2): everything but the time of birth.
-    cdef struct_stat old
-    cdef statx_t *status = &job.status
-    if fstatat(directory, job.path, &old, flags) < 0:
-        return fail(job, errno)
-    status.stx_mode = old.st_mode
-    status.stx_ino = old.st_ino
-    status.stx_nlink = old.st_nlink
-    status.stx_uid = old.st_uid
-    status.stx_gid = old.st_gid
-    status.stx_size = old.st_size
-    status.stx_blksize = old.st_blksize
-    status.stx_blocks = old.st_blocks
-    status.stx_dev_major, status.stx_dev_minor = major(old.st_dev), minor(old.st_dev)
-    status.stx_rdev_major, status.stx_rdev_minor = major(old.st_rdev), minor(old.st_rdev)
-    set_time(&status.stx_atime, old.st_atim)
-    set_time(&status.stx_mtime, old.st_mtim)
-    set_time(&status.stx_ctime, old.st_ctim)
-    return DONE
-
-
-cdef inline void set_time(statx_time *to, timespec time) noexcept nogil:
-    to.tv_sec = time.tv_sec
-    to.tv_nsec = time.tv_nsec
+    # file; or path, flags -> status
+    if job.file is not NULL:
+        return fail(job, ask_status(job.file.fd, "", job.flags | AT_EMPTY_PATH, &job.status))
+    return fail(job, ask_status(AT_FDCWD, job.path, job.flags, &job.status))
 
 
 cdef Outcome perform_access(FsJob *job) noexcept nogil:

@@ -7,6 +7,9 @@ from treadle._native.file_facts cimport statx_t
 from treadle._native.open_files cimport OpenFile
 from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock
 
+cdef extern from "<errno.h>" nogil:
+    int ECANCELED       # of a job that stop() has kept from its end
+
 cdef enum:
     STEP_BYTES = 512 * 1024             # one system call, and the memory of its own that a job needs; Node, writeFile's chunk
     TURN_BYTES = 4 * 1024 * 1024        # moved in one go, then jobs that wait go first: some 3 ms
@@ -30,7 +33,7 @@ ctypedef void (*Clean)(FsJob *job) noexcept nogil
 cdef struct FsJob:
     Job job
     pthread_mutex_t lock    # around is_abandoned, and whatever touches the memory of views
-    bint is_abandoned       # set by abandon, never cleared: that memory is gone
+    bint is_abandoned       # set by abandon and by stop(), never cleared: that memory is, or may soon be, gone
     Perform perform
     # what it is asked: set before it is submitted; each operation says which of these it reads
     OpenFile *file          # OWNER: one of its users; NULL: it works by `path`

@@ -20,6 +20,7 @@ OPERATIONS: MappingProxyType[str, Operation]
 class FsRequest(Request):
     @property
     def kind_of_job(self) -> str: ...
+    def stop(self) -> bool: ...
 
 def start(
     pool: Pool,

@@ -15,12 +15,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, ENOMEM
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memchr, memcmp, strlen, strrchr
 from posix.stat cimport S_ISLNK, S_ISREG
 
-from treadle._native.file_facts cimport new_dirent, new_stats, statx_t
+from treadle._native.file_facts cimport ask_status, device_of, new_dirent, new_stats
 from treadle._native.file_jobs cimport (
     AT_ONCE_NS_MAX, ELSEWHERE, directory_of, is_of_this_machine, note_directory, open_if_cached,
 )
@@ -42,13 +42,6 @@ from treadle._native.timers cimport clock_ns
 
 cdef extern from "<fcntl.h>" nogil:
     int O_NOFOLLOW, O_PATH, AT_EMPTY_PATH, AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
-
-cdef extern from "<sys/stat.h>" nogil:
-    unsigned int STATX_BASIC_STATS, STATX_BTIME
-    int statx(int directory, const char *path, int flags, unsigned int mask, statx_t *status)
-
-cdef extern from "<sys/sysmacros.h>" nogil:
-    uint64_t makedev(unsigned int major, unsigned int minor)
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -136,12 +129,8 @@ cdef void find_where(FsJob *job) noexcept nogil:
     if job.asks_where:
         fd = open_file(job.path, O_PATH | O_NOFOLLOW, 0)
         job.asks_where = fd >= 0
-        job.device = device_of(&job.status) if fd >= 0 and is_of_this_machine(fd) else ELSEWHERE
+        job.device = <int64_t>device_of(&job.status) if fd >= 0 and is_of_this_machine(fd) else ELSEWHERE
         close_once(&fd)
-
-
-cdef inline int64_t device_of(const statx_t *status) noexcept nogil:
-    return <int64_t>makedev(status.stx_dev_major, status.stx_dev_minor)
 
 
 cdef void abandon_fs_job(Job *base) noexcept nogil:
@@ -291,6 +280,18 @@ cdef class FsRequest(Request):
         """What it does: "fs.stat"."""
         return self.operation.kind
 
+    def stop(self):
+        """End one that writes a whole file, in order. True: no thread had it, and it is gone as if cancelled. False: its callback
+        comes once its thread has let go of the file, with ECANCELED unless everything was written by then."""
+        if self.job is NULL:
+            return False    # it is through
+        if (<Pool>self.pool).withdraw(self):
+            self.is_cancelled = True
+            self.release()
+            return True
+        abandon_fs_job(self.job)
+        return False
+
     cdef bint stat_at_once(self, FsJob *job, Pool pool) except -1:
         # True: it is done, by what the kernel has in memory. See file_jobs: on which file systems that does not wait.
         cdef bint is_link_meant = job.flags & AT_SYMLINK_NOFOLLOW
@@ -306,9 +307,9 @@ cdef class FsRequest(Request):
         fd = open_if_cached(job.path, O_PATH | O_NOFOLLOW)
         if fd < 0:
             return False
-        is_told = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &job.status) == 0
+        is_told = ask_status(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, &job.status) == 0
         close_once(&fd)
-        return is_told and device_of(&job.status) == known and (is_link_meant or not S_ISLNK(job.status.stx_mode))
+        return is_told and <int64_t>device_of(&job.status) == known and (is_link_meant or not S_ISLNK(job.status.stx_mode))
 
     cdef int hold(self, FsJob *job, list data, bint is_written) except -1:
         # Until release_memory(). The job gets the list of where it is.

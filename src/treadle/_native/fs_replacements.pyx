@@ -15,7 +15,7 @@ from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY
 from posix.stat cimport S_ISDIR, S_ISREG, fchmod, lstat, struct_stat
 from posix.unistd cimport fchown, fsync
 
-from treadle._native.fs_job cimport TURN_BYTES, FsJob, close_once, fail, is_abandoned, open_file
+from treadle._native.fs_job cimport ECANCELED, TURN_BYTES, FsJob, close_once, fail, is_abandoned, open_file
 from treadle._native.fs_transfers cimport write_step
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
 
@@ -61,8 +61,11 @@ cdef Outcome perform_write_file_atomic(FsJob *job) noexcept nogil:
             return MORE
         if write_step(job) <= 0:
             return end(job)
-    if dress(job) and synchronise(job, job.fd) and close_file(job) and not is_abandoned(job):
-        put_in_place(job)
+    if dress(job) and synchronise(job, job.fd) and close_file(job):
+        if is_abandoned(job):
+            fail(job, ECANCELED)
+        else:
+            put_in_place(job)
     return end(job)
 
 

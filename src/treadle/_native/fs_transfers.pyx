@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 from posix.stat cimport S_ISREG, fstat, struct_stat
 from posix.unistd cimport SEEK_CUR, fsync, lseek, pread, pwrite, read, write
 
-from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step, open_file
+from treadle._native.fs_job cimport ECANCELED, STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step, open_file
 from treadle._native.pool_threads cimport DONE, MORE, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 
 cdef enum:
@@ -194,10 +194,13 @@ cdef Outcome perform_write_file(FsJob *job) noexcept nogil:
 
 
 cdef Py_ssize_t write_step(FsJob *job) noexcept nogil:
-    # One system call. How much it has written; 0: nobody waits for it, or it has failed.
+    # One system call. How much it has written; 0: it was given up, or has failed.
     cdef Py_ssize_t size = next_step(job)
     cdef Py_ssize_t written
-    if size == 0 or not has_step(job, size) or move_step(job, size, True) < 0:
+    if size == 0 or not has_step(job, size):
+        return 0
+    if move_step(job, size, True) < 0:
+        job.error = ECANCELED
         return 0
     while True:
         if job.position < 0:

@@ -10,19 +10,22 @@ import asyncio
 from typing import Any, overload
 
 from treadle._native.file_facts import Stats
+from treadle.events import AbortSignal
 from treadle.fs._arguments import Time, id_of, in_range, length_of, mode_of, time_ns_of
-from treadle.fs._starting import Callback, Path, start, text_of
+from treadle.fs._starting import AbortableCallback, Callback, Path, start, text_of
 
 __all__ = ["access", "chmod", "chown", "lchown", "lstat", "lutimes", "stat", "truncate", "utimes"]
 
 
 @overload
-def stat(path: Path, callback: None = None) -> asyncio.Future[Stats]: ...
+def stat(path: Path, callback: None = None, *, signal: AbortSignal | None = None) -> asyncio.Future[Stats]: ...
 @overload
-def stat(path: Path, callback: Callback[Stats]) -> None: ...
-def stat(path: Path, callback: Callback[Stats] | None = None) -> Any:
-    """What is known of a file; of what a link leads to. Source: statx(2)."""
-    return start("stat", callback, path=text_of(path))
+def stat(path: Path, callback: Callback[Stats], *, signal: None = None) -> None: ...
+@overload
+def stat(path: Path, callback: AbortableCallback[Stats], *, signal: AbortSignal) -> None: ...
+def stat(path: Path, callback: Any = None, *, signal: AbortSignal | None = None) -> Any:
+    """What is known of a file; of what a link leads to. signal: aborted, it ends it with ABORT_ERR. Source: statx(2)."""
+    return start("stat", callback, signal, path=text_of(path))
 
 
 @overload

@@ -36,7 +36,7 @@ def mkdtemp(prefix: PathOf[AnyStr], callback: None = None) -> asyncio.Future[Any
 def mkdtemp(prefix: PathOf[AnyStr], callback: Callback[AnyStr]) -> None: ...
 def mkdtemp(prefix: PathOf[Any], callback: Callback[Any] | None = None) -> Any:
     """Make a directory that nobody else has, and only its user may enter, with six letters behind the prefix: "/tmp/upload-"
-    gives "/tmp/upload-a8Ft2x". Nobody removes it for you."""
+    gives "/tmp/upload-a8Ft2x". Nobody removes it for you, not even where it is cancelled when it was made already."""
     return start("mkdtemp", callback, path=text_of(prefix), spare=MKDTEMP_LETTERS)
 
 

@@ -20,6 +20,7 @@ from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native.file_facts import Stats
 from treadle._native.open_files import Descriptor
+from treadle.events import AbortSignal
 from treadle.fs._arguments import (
     Data,
     Time,
@@ -32,7 +33,7 @@ from treadle.fs._arguments import (
     text_maker,
     time_ns_of,
 )  # fmt: skip
-from treadle.fs._starting import Callback, start
+from treadle.fs._starting import AbortableCallback, Callback, start
 from treadle.loop.current import get_loop
 
 if TYPE_CHECKING:
@@ -156,15 +157,19 @@ class FileHandle:
         return self._start("read_into", callback, data=_list_of(buffers), position=position_of(position))
 
     @overload
-    def read_file(self, callback: None = None, *, encoding: None = None) -> asyncio.Future[bytes]: ...
+    def read_file(
+        self, callback: None = None, *, encoding: None = None, signal: AbortSignal | None = None
+    ) -> asyncio.Future[bytes]: ...
     @overload
-    def read_file(self, callback: None = None, *, encoding: str) -> asyncio.Future[str]: ...
+    def read_file(self, callback: None = None, *, encoding: str, signal: AbortSignal | None = None) -> asyncio.Future[str]: ...
     @overload
-    def read_file(self, callback: Callback[Any], *, encoding: str | None = None) -> None: ...
-    def read_file(self, callback: Callback[Any] | None = None, *, encoding: str | None = None) -> Any:
+    def read_file(self, callback: Callback[Any], *, encoding: str | None = None, signal: None = None) -> None: ...
+    @overload
+    def read_file(self, callback: AbortableCallback[Any], *, encoding: str | None = None, signal: AbortSignal) -> None: ...
+    def read_file(self, callback: Any = None, *, encoding: str | None = None, signal: AbortSignal | None = None) -> Any:
         """All that there is from where the file stands, as bytes, or as text of an encoding of Node's (utf8 ...). At most
-        2 GiB: OSError EFBIG."""
-        return self._start("read_file", callback, make=text_maker(encoding))
+        2 GiB: OSError EFBIG. signal: aborted, it ends it with ABORT_ERR at once; where the file stands then is open."""
+        return self._start("read_file", callback, signal, make=text_maker(encoding))
 
     # ---- writing
 
@@ -216,16 +221,30 @@ class FileHandle:
 
     @overload
     def write_file(
-        self, data: Data, callback: None = None, *, encoding: str | None = None, flush: bool = False
-    ) -> asyncio.Future[None]: ...
+        self, data: Data, callback: None = None, *, encoding: str | None = None, flush: bool = False,
+        signal: AbortSignal | None = None,
+    ) -> asyncio.Future[None]: ...  # fmt: skip
     @overload
-    def write_file(self, data: Data, callback: Callback[None], *, encoding: str | None = None, flush: bool = False) -> None: ...
     def write_file(
-        self, data: Data, callback: Callback[None] | None = None, *, encoding: str | None = None, flush: bool = False
+        self, data: Data, callback: Callback[None], *, encoding: str | None = None, flush: bool = False, signal: None = None
+    ) -> None: ...
+    @overload
+    def write_file(
+        self, data: Data, callback: AbortableCallback[None], *, encoding: str | None = None, flush: bool = False,
+        signal: AbortSignal,
+    ) -> None: ...  # fmt: skip
+    def write_file(
+        self,
+        data: Data,
+        callback: Any = None,
+        *,
+        encoding: str | None = None,
+        flush: bool = False,
+        signal: AbortSignal | None = None,
     ) -> Any:
         """Write all of it from where the file stands, or raise. flush: until the disk has it (fsync). What stands behind it
-        stays: see truncate()."""
-        return self._start("write_file", callback, data=[bytes_of(data, encoding)], is_flushed=flush)
+        stays: see truncate(). signal: as fs.write_file's."""
+        return self._start("write_file", callback, signal, data=[bytes_of(data, encoding)], is_flushed=flush)
 
     append_file = write_file
 
@@ -322,8 +341,13 @@ class FileHandle:
         """Close it, behind the operations under way; what is begun from now on is refused. A second call waits for the same; of
         one that is closed already the callback is a microtask. Cancelling the future changes nothing: the file is closed.
 
-        A thread that is stuck in an operation that was cancelled is not waited for: the descriptor goes when it comes back."""
-        loop = get_loop()
+        A thread that is stuck in an operation that was cancelled is not waited for: the descriptor goes when it comes back. Where
+        there is no loop any more it is closed on the spot, before ERR_NO_LOOP is raised."""
+        try:
+            loop = get_loop()
+        except TreadleError:  # ERR_NO_LOOP: nobody can wait for it
+            self._close_at_once()
+            raise
         future: asyncio.Future[None] | None = None
         if callback is None:
             future = loop.create_future()
@@ -359,8 +383,19 @@ class FileHandle:
     def _close_behind_others(self) -> None:
         try:
             self._close()
+        except (TreadleError, RuntimeError):  # they were let go of as the loop was closed
+            self._close_at_once()
+
+    def _close_at_once(self) -> None:
+        # Where no loop is left. What a thread has under way still ends.
+        self._descriptor.close()
+
+    def _discard(self) -> None:
+        # Nobody has got it.
+        try:
+            self.close(lambda error, result: None)
         except TreadleError:
-            pass  # ERR_NO_LOOP: they were let go of as the loop was closed. The descriptor goes with this handle
+            pass  # ERR_NO_LOOP: it is closed
 
     def _on_closed(self, error: OSError | None, result: None) -> None:
         waiting, self._waiting = self._waiting, None
@@ -373,9 +408,9 @@ class FileHandle:
         if self._waiting is not None or self.fd < 0:
             raise OSError(errno.EBADF, "The file was closed", self._path)
 
-    def _start(self, operation: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
+    def _start(self, operation: str, callback: Callback[Any] | None, signal: AbortSignal | None = None, **arguments: Any) -> Any:
         self._require_open()
-        return start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
+        return start(operation, callback, signal, descriptor=self._descriptor, path=self._path, **arguments)
 
     # ---- to its streams
 

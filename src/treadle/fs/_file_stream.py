@@ -4,28 +4,65 @@
        └──it cannot be opened──► destroyed with that error
 
 Invariants: at most one job of a stream is under way; the handle is closed once, when the stream is destroyed, also where it was
-given.
+given. What a stream has opened and may close, its loop's end closes.
 Not here: reading (_read_stream.py), writing (_write_stream.py). Source: Node, fs.ReadStream and fs.WriteStream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
 from treadle._base.errors import TreadleError
+from treadle.events import AbortSignal
+from treadle.events.abort import require_signal
 from treadle.fs._arguments import flags_of, mode_of
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._opening import open as open_file
 from treadle.fs._starting import Path, text_of
+from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
+from treadle.streams._abort import heed
 
 __all__ = ["FileStream"]
+
+PACKAGE: Final = "fs.streams"
+
+
+class FileStreams:
+    """Those of a loop. A Companion of it: whatever they have open, and whoever knows of them, is to go with it."""
+
+    def __init__(self) -> None:
+        self.streams: WeakSet[FileStream] = WeakSet()
+
+    def drop_waiting(self) -> None:
+        """See Companion. Tasks may still work with them."""
+
+    def forked(self) -> None:
+        """See Companion. The child goes on with its own copies of the descriptors."""
+
+    def abandon(self) -> None:
+        """See Companion."""
+        for stream in tuple(self.streams):
+            stream._abandon()
+
+
+def streams_of(loop: EventLoop) -> WeakSet[FileStream]:
+    """Of this loop."""
+    found = loop.companions.get(PACKAGE)
+    if not isinstance(found, FileStreams):
+        found = loop.companions[PACKAGE] = FileStreams()
+    return found.streams
 
 
 class FileStream:
     """Mixed into a Readable and a Writable."""
 
     _handle: FileHandle | None  # None: not open yet, or not any more
+    _closes: bool  # it has opened the file, and its end, or an error, closes it; else that is its user's
+    _signal: AbortSignal | None
+    _forget_signal: Callable[[], None] | None = None
     _is_working: bool  # a job is under way; set where it begins, cleared by _has_worked()
     _behind_work: Callable[[], object] | None  # the rest of a destroy hook that has met one
 
@@ -33,7 +70,14 @@ class FileStream:
     closed: bool
     emit: Callable[..., bool]
 
-    def _take_file(self, path: Path | FileHandle, flags: str | int, mode: int | str) -> None:
+    def _take_file(
+        self, path: Path | FileHandle, flags: str | int, mode: int | str, auto_close: bool, signal: AbortSignal | None
+    ) -> None:
+        # ORDER: before the stream is one, since all of this may raise.
+        if signal is not None:
+            require_signal(signal, "signal")
+        self._signal = signal
+        self._closes = auto_close and not isinstance(path, FileHandle)
         self._is_working = False
         self._behind_work = None
         if isinstance(path, FileHandle):
@@ -49,6 +93,16 @@ class FileStream:
         # ORDER: behind all that may raise, since close() of the handle calls its streams.
         if self._handle is not None:
             self._handle._add_stream(self)
+        streams_of(get_loop()).add(self)
+        if self._signal is not None:
+            self._forget_signal = heed(self._signal, self)
+
+    def _abandon(self) -> None:
+        # Its loop is closed.
+        if self._forget_signal is not None:
+            self._forget_signal()
+        if self._handle is not None and self._closes:
+            self._handle._close_at_once()
 
     @property
     def path(self) -> str | bytes:

@@ -74,7 +74,7 @@ class Notifier:
         self._loop = loop
         self._fd = -1
         self._watches: dict[int, list[Watch]] = {}
-        self._holding: set[Owner] = set()  # whose watching keeps the program from ending
+        self._owners: dict[Owner, bool] = {}  # who watches, whatever is left to watch; whether that keeps the program from ending
         self._records: deque[tuple[int, int, bytes]] = deque()  # read, and not told yet
 
     def add(self, owner: Owner, path: bytes, place: bytes, *, is_below: bool) -> int:
@@ -100,21 +100,27 @@ class Notifier:
             remove_watch(self._fd, number)
         self._close_if_idle()
 
-    def hold(self, owner: Owner, is_held: bool) -> None:
-        """Whether it keeps the program from ending."""
-        if is_held:
-            self._holding.add(owner)
-        else:
-            self._holding.discard(owner)
+    def join(self, owner: Owner, is_held: bool) -> None:
+        """It watches from now on, and keeps the program from ending, or not. A second time: only the latter."""
+        self._owners[owner] = is_held
         self._count()
+
+    def leave(self, owner: Owner) -> None:
+        """It watches no more; its watches are removed already."""
+        self._owners.pop(owner, None)
+        self._count()
+        self._close_if_idle()
 
     def _count(self) -> None:
         if self._fd >= 0:
-            self._loop.set_fd_ref(self._fd, bool(self._holding))
+            self._loop.set_fd_ref(self._fd, self._is_held())
+
+    def _is_held(self) -> bool:
+        return any(self._owners.values())
 
     def _close_if_idle(self) -> None:
         # An owner whose file is gone has no watch any more, and holds the program all the same, as in Node.
-        if self._fd >= 0 and not self._watches and not self._holding:
+        if self._fd >= 0 and not self._watches and not self._is_held():
             self._close()
 
     def _close(self) -> None:
@@ -166,9 +172,9 @@ class Notifier:
 
     def abandon(self) -> None:
         """See Companion."""
-        owners = {watch.owner for watches in self._watches.values() for watch in watches} | self._holding
+        owners = tuple(self._owners)
         self._watches.clear()
-        self._holding.clear()
+        self._owners.clear()
         for owner in owners:
             owner._abandon()
         if self._fd >= 0:

@@ -46,7 +46,7 @@ class ReadStream(FileStream, Readable):  # type: ignore[misc]  # a hook that is 
         if start is not None and end is not None and start > end:
             raise TreadleError("ERR_OUT_OF_RANGE", name="start", expected=f"at most {end}, which is the end", received=start)
         self._move_in: Any = None
-        self._take_file(path, flags, mode)
+        self._take_file(path, flags, mode, auto_close, options.pop("signal"))
         super().__init__(auto_destroy=auto_close, **options)
         self._is_made()
 

@@ -5,44 +5,60 @@ Not here: what is done (_native.fs_jobs), what is checked before (the functions 
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, AnyStr, Final, TypeAlias, TypeVar
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native import fs_jobs
-from treadle._native.pool import PoolSaturated
+from treadle._native.pool import PoolSaturated, Request
+from treadle.events import AbortSignal
+from treadle.fs._aborting import begin_abortable, cancel
 from treadle.loop.current import get_loop
 from treadle.pool import RequestFuture, pool_of
 
-__all__ = ["Callback", "Path", "PathOf", "pool_saturated", "start", "text_of"]
+__all__ = ["AbortableCallback", "Callback", "Path", "PathOf", "pool_saturated", "start", "text_of"]
 
 T = TypeVar("T")
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 PathOf: TypeAlias = AnyStr | os.PathLike[AnyStr]  # of which paths come out as they went in
 Callback = Callable[[OSError | None, T | None], object]
+AbortableCallback = Callable[[OSError | TreadleError | None, T | None], object]  # of what takes a signal
 
 OPERATIONS: Final = fs_jobs.OPERATIONS
+STOPS: Final = dict.fromkeys(("write_file", "write_file_atomic"), fs_jobs.FsRequest.stop)  # the others are cancelled
 
 
-def start(name: str, callback: Callback[Any] | None, **arguments: Any) -> Any:
+def start(
+    name: str,
+    callback: Callback[Any] | None,
+    signal: AbortSignal | None = None,
+    *,
+    future_class: type[RequestFuture[Any]] = RequestFuture,
+    **arguments: Any,
+) -> Any:
     """Begin an operation of the table. With a callback: None, and callback(error, result) in the poll phase. Without: a
-    future."""
+    future. signal: aborted, it ends it."""
     loop = get_loop()
     pool = loop.pool
     if pool is None:
         pool = pool_of(loop)
     operation = OPERATIONS[name]
     future: RequestFuture[Any] | None = None
+    request: Request | None
     try:
-        if callback is None:
-            future = RequestFuture(loop=loop)
+        if signal is not None:
+            begin = partial(fs_jobs.start, pool, operation, **arguments)
+            request, future = begin_abortable(loop, begin, callback, signal, STOPS.get(name, cancel))
+        elif callback is None:
+            future = future_class(loop=loop)
             request = future.request = fs_jobs.start(pool, operation, future.settle, is_awaited=True, **arguments)
         else:
             require_callable(callback, "callback")
             request = fs_jobs.start(pool, operation, callback, **arguments)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None
-    if loop.tracer is not None:
+    if loop.tracer is not None and request is not None:
         loop.tracer.scheduled(request, operation.kind.removeprefix("fs."))
     return future
 

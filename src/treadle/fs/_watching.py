@@ -20,6 +20,7 @@ from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.events.abort import require_signal
+from treadle.fs._aborting import aborted
 from treadle.fs._arguments import in_range
 from treadle.fs._directories import readdir
 from treadle.fs._notifier import IN_ATTRIB, IN_CREATE, IN_IGNORED, IN_ISDIR, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, notifier_of
@@ -66,10 +67,11 @@ class FSWatcher(EventEmitter):
             raise ValueError("embedded null byte")
         if signal is not None and signal.aborted:
             self._is_closed = True
-            self._error = signal._as_exception()
+            self._error = aborted(signal)
+            self._loop.next_tick(self.emit, "close")
             return
         self._watch(b"")
-        self._notifier.hold(self, is_held)
+        self._notifier.join(self, is_held)
         if signal is not None:
             signal.add_event_listener("abort", self._on_abort)
         if is_recursive and os.path.isdir(self._at):
@@ -111,7 +113,7 @@ class FSWatcher(EventEmitter):
     def _hold(self, is_held: bool) -> Self:
         self._is_held = is_held
         if not self._is_closed:
-            self._notifier.hold(self, is_held)
+            self._notifier.join(self, is_held)
         return self
 
     def _end(self) -> None:
@@ -119,11 +121,9 @@ class FSWatcher(EventEmitter):
         watches, self._watches = self._watches, {}
         for number in watches.values():
             self._notifier.remove(self, number)
-        self._notifier.hold(self, False)
-        self._notifier._close_if_idle()
+        self._notifier.leave(self)
         self._unseen.clear()
-        if self._signal is not None:
-            self._signal.remove_event_listener("abort", self._on_abort)
+        self._forget_signal()
         self._wake()
 
     def _fail(self, error: BaseException) -> None:
@@ -140,15 +140,20 @@ class FSWatcher(EventEmitter):
         self._loop.next_tick(self.emit, "close")
 
     def _on_abort(self, _: object) -> None:
-        if self._queue is not None and self._signal is not None:
-            self._error = self._signal._as_exception()
+        if self._signal is not None:
+            self._error = aborted(self._signal)
         self.close()
 
     def _abandon(self) -> None:
-        # The loop is closed.
+        # The loop is closed, or the program has ended.
         self._is_closed = True
         self._watches.clear()
         self._unseen.clear()
+        self._forget_signal()
+
+    def _forget_signal(self) -> None:
+        if self._signal is not None:
+            self._signal.remove_event_listener("abort", self._on_abort)
 
     # ---- iterating
 
@@ -236,7 +241,7 @@ class FSWatcher(EventEmitter):
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     self._fail(error)
-                return  # it is gone again, or not ours to read
+                return  # it is gone again, or not ours to read: no reason to tell nothing of the others. COMPAT(node): docs
         self._unseen.append((place, is_news))
         self._look_on()
 
@@ -279,10 +284,10 @@ def watch(
     """Watch a file or a directory: `async with fs.watch(path) as changes: async for event_type, filename in changes`, or by
     'change', which `listener` listens for. Changes are told in the poll phase, from the call on; iterating, from its begin on.
 
-    recursive: and all directories below, also those that come; no link is followed, what may not be read is left out, and what
-    is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched. persistent:
-    off, the program may end. signal: closes it when it is aborted, and ends an iteration with that error. max_queue: changes
-    that wait to be iterated over.
+    recursive: and all directories below, also those that come; no link is followed, one that may not be read is left out, and
+    what is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched.
+    persistent: off, the program may end. signal: closes it when it is aborted, and ends an iteration with ABORT_ERR. max_queue:
+    changes that wait to be iterated over.
 
     Where more wait, or the kernel has dropped some, it is closed with TreadleError ERR_FS_WATCH_QUEUE_OVERFLOW, raised to who
     iterates, else emitted as 'error'; so is ENOSPC (this user has no more watches: fs.inotify.max_user_watches). Raised at once:

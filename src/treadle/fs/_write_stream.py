@@ -39,7 +39,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
         if not isinstance(flush, bool):
             raise TreadleError("ERR_INVALID_ARG_TYPE", name="flush", expected="a bool", received=type(flush).__name__)
         self._is_flushed = flush
-        self._take_file(path, flags, mode)
+        self._take_file(path, flags, mode, auto_close, options.pop("signal"))
         super().__init__(auto_destroy=auto_close, **options)
         self._is_made()
 
@@ -106,11 +106,11 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
     def _destroy(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         if self._is_working:
             self._behind_work = lambda: self._destroy(error, callback)
-        elif self._is_flushed and self._handle is not None and error is None:
-            self._work("fsync", lambda failure, _: self._synchronised(failure, callback))
+        elif self._is_flushed and self._handle is not None:  # COMPAT(node): also behind an error
+            self._work("fsync", lambda failure, _: self._synchronised(error or failure, callback))
         else:
             self._close_file(error, callback)
 
-    def _synchronised(self, error: OSError | None, callback: Callable[..., None]) -> None:
+    def _synchronised(self, error: BaseException | None, callback: Callable[..., None]) -> None:
         self._has_worked()
         self._close_file(error, callback)

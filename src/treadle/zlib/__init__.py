@@ -6,80 +6,11 @@
 Not here: which library does it (_engines.py), the threads (treadle.pool).
 """
 
-from treadle.zlib import constants
+from treadle.zlib import _classes, _whole, constants
 from treadle.zlib._checksum import crc32
-from treadle.zlib._classes import (
-    BrotliCompress,
-    BrotliDecompress,
-    Deflate,
-    DeflateRaw,
-    Gunzip,
-    Gzip,
-    Inflate,
-    InflateRaw,
-    Unzip,
-    ZstdCompress,
-    ZstdDecompress,
-    create_brotli_compress,
-    create_brotli_decompress,
-    create_deflate,
-    create_deflate_raw,
-    create_gunzip,
-    create_gzip,
-    create_inflate,
-    create_inflate_raw,
-    create_unzip,
-    create_zstd_compress,
-    create_zstd_decompress,
-)
-from treadle.zlib._whole import (
-    brotli_compress,
-    brotli_decompress,
-    deflate,
-    deflate_raw,
-    gunzip,
-    gzip,
-    inflate,
-    inflate_raw,
-    unzip,
-    zstd_compress,
-    zstd_decompress,
-)
+from treadle.zlib._classes import *  # noqa: F403  # they say what is public
+from treadle.zlib._whole import *  # noqa: F403
 
-__all__ = [
-    "BrotliCompress",
-    "BrotliDecompress",
-    "Deflate",
-    "DeflateRaw",
-    "Gunzip",
-    "Gzip",
-    "Inflate",
-    "InflateRaw",
-    "Unzip",
-    "ZstdCompress",
-    "ZstdDecompress",
-    "brotli_compress",
-    "brotli_decompress",
-    "constants",
-    "crc32",
-    "create_brotli_compress",
-    "create_brotli_decompress",
-    "create_deflate",
-    "create_deflate_raw",
-    "create_gunzip",
-    "create_gzip",
-    "create_inflate",
-    "create_inflate_raw",
-    "create_unzip",
-    "create_zstd_compress",
-    "create_zstd_decompress",
-    "deflate",
-    "deflate_raw",
-    "gunzip",
-    "gzip",
-    "inflate",
-    "inflate_raw",
-    "unzip",
-    "zstd_compress",
-    "zstd_decompress",
-]
+__all__ = ["constants", "crc32"]
+__all__ += _classes.__all__
+__all__ += _whole.__all__

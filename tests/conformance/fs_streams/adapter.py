@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import treadle
-from treadle import fs
+from treadle import fs, process
+from treadle.events import AbortController
 from treadle.timers import set_immediate
 
 EVENTS = ["open", "ready", "end", "finish", "close", "error", "drain"]
@@ -41,10 +42,15 @@ def run(given: dict[str, Any], place: Path) -> list[Any]:
     is_read = given["kind"] == "read"
     kept: list[Any] = []
     is_over: list[bool] = []
+    controller = AbortController()
 
     async def main() -> None:
         handle = await fs.open(file, given.get("flags", "r")) if "via" in given else None
         options = {NAMES.get(name, name): value for name, value in given["options"].items()}
+        if given.get("signal") == "aborted":
+            controller.abort()
+        if "signal" in given:
+            options["signal"] = controller.signal
         target: Any = file if handle is None else handle
         stream: Any = (fs.create_read_stream if is_read else fs.create_write_stream)(target, **options)
         kept.extend((stream, handle))
@@ -72,6 +78,8 @@ def run(given: dict[str, Any], place: Path) -> list[Any]:
                     note("read", stream.read(*arguments))
                 elif step == "pause":
                     stream.pause()
+                elif step == "abort":
+                    controller.abort()
                 else:
                     assert step == "later"
                     set_immediate(getattr(stream, arguments[0]))
@@ -87,19 +95,26 @@ def run(given: dict[str, Any], place: Path) -> list[Any]:
 
         for event in [*EVENTS, *(["data"] if given.get("data") else []), *(["readable"] if "readable" in on else [])]:
             listen(event)
+        process.once("before_exit", look)
         act(given.get("begin", ()))
 
-    treadle.run(main)  # until nothing is under way any more
+    def held() -> Any:
+        stream, handle = kept
+        return stream._handle if handle is None else handle
+
+    def look(_: int) -> None:
+        # Nothing is under way any more.
+        is_open = held() is not None and held().fd >= 0
+        if is_open:
+            os.fstat(held().fd)
+        log.append(["file" if kept[1] is None else "handle", "open" if is_open else "closed"])
+        is_over.append(True)  # what the cleaning causes is no part of it
+
+    treadle.run(main)
 
     async def clean() -> None:
-        stream, handle = kept
-        held = stream._handle if handle is None else handle
-        is_open = held is not None and held.fd >= 0
-        log.append(["file" if handle is None else "handle", "open" if is_open else "closed"])
-        is_over.append(True)  # what the cleaning causes is no part of it
-        if is_open:
-            os.fstat(held.fd)
-            await held.close()
+        if held() is not None and held().fd >= 0:
+            await held().close()
 
     treadle.run(clean)
     if not is_read:

@@ -21,7 +21,10 @@ async function run(name, given) {
   else if (given.file !== null) fs.writeFileSync(file, '0123456789'.slice(0, given.file));
   const handle = given.via === 'handle' ? await fs.promises.open(file, given.flags ?? 'r') : null;
   const make = given.kind === 'read' ? 'createReadStream' : 'createWriteStream';
-  const stream = handle ? handle[make](given.options) : fs[make](file, given.options);
+  const controller = new AbortController();
+  if (given.signal === 'aborted') controller.abort();
+  const options = given.signal ? { ...given.options, signal: controller.signal } : given.options;
+  const stream = handle ? handle[make](options) : fs[make](file, options);
   const log = [];
   let isOver = false;
   const note = (event, argument) => isOver || log.push([
@@ -36,6 +39,7 @@ async function run(name, given) {
       else if (step === 'end') stream.end(argument);
       else if (step === 'read') note('read', stream.read(argument));
       else if (step === 'pause') stream.pause();
+      else if (step === 'abort') controller.abort();
       else if (step === 'later') setImmediate(() => stream[argument]());
       else throw new Error(step);
     }

@@ -109,6 +109,18 @@ async def after_one_turn(begin: Callable[[], asyncio.Future[T]], place: Path) ->
             await (await opening).close()
 
 
+def fds_of(path: Path) -> list[int]:
+    """The descriptors that this process has open on it."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
+                found.append(int(fd))
+        except FileNotFoundError:  # the one that listdir had
+            pass
+    return found
+
+
 async def error_of(awaitable: Awaitable[object]) -> OSError:
     """What it raises."""
     try:

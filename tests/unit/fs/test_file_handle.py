@@ -17,25 +17,13 @@ from typing import Any
 import pytest
 
 import treadle
-from tests.unit.fs.support import Door, error_of, is_active, is_idle, narrow_pool, run, turns_until
+from tests.unit.fs.support import Door, error_of, fds_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
 
 MIB = 1024 * 1024
-
-
-def fds_of(path: Path) -> list[int]:
-    """The descriptors that this process has open on it."""
-    found = []
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
-                found.append(int(fd))
-        except FileNotFoundError:  # the one that listdir had
-            pass
-    return found
 
 
 # ---- reading and writing

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import DEADLINE_S, Door, error_of, is_active, is_idle, narrow_pool, run, turns_until
+import treadle
+from tests.unit.fs.support import DEADLINE_S, Door, error_of, fds_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs, net
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
@@ -330,5 +331,83 @@ def test_to_a_socket_the_kernel_moves_what_nobody_sees(memory: Path, how: str) -
         assert len(moves) == (0 if how == "listened to" else 1)
         assert source.fd is None
         server.close()
+
+    run(main)
+
+
+# ---- signals
+
+
+def listeners(controller: AbortController) -> int:
+    return len(controller.signal._listeners)
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+@pytest.mark.parametrize("how", ["through", "destroyed", "aborted", "failed", "not opened", "auto_close off", "handle"])
+def test_a_signal_forgets_a_stream_that_is_through(file: Path, kind: str, how: str) -> None:
+    async def main() -> None:
+        controller = AbortController()
+        options: dict[str, Any] = {"signal": controller.signal, "auto_close": how != "auto_close off"}
+        place: Any = file.parent / "none" / "file" if how == "not opened" else file
+        if how == "handle":
+            place = await fs.open(file, "r+")
+        stream: Any = (fs.create_read_stream if kind == "read" else fs.create_write_stream)(place, **options)
+        stream.on("error", lambda error: None)
+        assert listeners(controller) == 1
+        if how == "destroyed":
+            stream.destroy()
+        elif how == "failed":
+            stream.destroy(ValueError("failed"))
+        elif how == "aborted":
+            await turns_until(lambda: stream.fd is not None)
+            controller.abort()
+        elif kind == "read":
+            stream.resume()
+        else:
+            stream.end(b"x")
+        if how == "auto_close off":
+            await turns_until(lambda: stream.readable_ended if kind == "read" else stream.writable_finished)
+            await asyncio.sleep(0)
+            assert stream.fd is not None
+        else:
+            await turns_until(lambda: stream.closed)
+            assert stream.fd is None
+        assert listeners(controller) == 0
+        stream.destroy()
+        await turns_until(lambda: stream.closed)
+
+    run(main)
+
+
+@pytest.mark.parametrize("auto_close", [True, False])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_signal_forgets_a_stream_that_the_end_leaves_behind(file: Path, is_open: bool, auto_close: bool) -> None:
+    controller = AbortController()
+    streams: list[Any] = []
+
+    async def main() -> None:
+        streams.append(fs.create_read_stream(file, signal=controller.signal, auto_close=auto_close))
+        await turns_until(lambda: not is_open or streams[0].fd is not None)
+        raise ValueError("the end")
+
+    with pytest.raises(ValueError, match="the end"):
+        treadle.run(main)
+    assert listeners(controller) == 0
+    controller.abort()
+    assert not streams[0].destroyed
+    if is_open and not auto_close:
+        run(lambda: streams[0]._handle.close())
+
+
+def test_what_is_no_signal_opens_nothing(file: Path) -> None:
+    async def main() -> None:
+        for create in (fs.create_read_stream, fs.create_write_stream):
+            with pytest.raises(TreadleError) as caught:
+                create(file, signal="text")  # type: ignore[operator]
+            assert caught.value.code == "ERR_INVALID_ARG_TYPE"
+        await asyncio.sleep(0)
+        await turns_until(is_idle)
+        assert fds_of(file) == []
+        assert file.read_bytes() == b"content"
 
     run(main)

@@ -227,6 +227,67 @@ def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
     kept[0].close()  # its loop has closed it
 
 
+def test_a_signal_forgets_a_watcher_however_it_ends(tmp_path: Path) -> None:
+    controller = AbortController()
+    left: list[fs.FSWatcher] = []
+
+    def listeners() -> int:
+        return len(controller.signal._listeners)
+
+    async def main() -> None:
+        watcher = fs.watch(tmp_path, signal=controller.signal)
+        assert listeners() == 1
+        watcher.close()
+        assert listeners() == 0
+        with pytest.raises(FileNotFoundError):
+            fs.watch(tmp_path / "none", signal=controller.signal)
+        assert listeners() == 0
+        watcher = fs.watch(tmp_path, signal=controller.signal, max_queue=1)
+        changes = aiter(watcher)
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        await turns_until(lambda: listeners() == 0)  # too many wait
+        assert await anext(changes) == ("rename", "a")
+        left.append(fs.watch(tmp_path, signal=controller.signal))
+        left.append(fs.watch(tmp_path / "a", signal=controller.signal).unref())
+        (tmp_path / "a").rmdir()  # nothing is left to watch, and it is none that holds the program
+        await turns_until(lambda: not left[1]._watches)
+        assert listeners() == 2
+        raise ValueError("the end")
+
+    with pytest.raises(ValueError, match="the end"):
+        run(main)
+    assert listeners() == 0
+
+
+def test_an_abort_is_told_with_its_reason_behind_what_was_told_before(tmp_path: Path) -> None:
+    async def main() -> None:
+        controller = AbortController()
+        reason = ValueError("why")
+        events: list[str] = []
+        watcher = fs.watch(tmp_path, signal=controller.signal)
+        watcher.on("close", lambda: events.append("close"))
+        changes = aiter(watcher)
+        (tmp_path / "a").mkdir()
+        await turns_until(lambda: bool(watcher._queue))
+        controller.abort(reason)
+        assert await anext(changes) == ("rename", "a")
+        with pytest.raises(TreadleError) as caught:
+            await anext(changes)
+        assert (caught.value.code, caught.value.__cause__) == ("ABORT_ERR", reason)
+        await asyncio.sleep(0)
+        assert events == ["close"]
+        with pytest.raises(StopAsyncIteration):
+            await anext(changes)
+        watcher = fs.watch(tmp_path, signal=controller.signal)
+        watcher.on("close", lambda: events.append("close"))
+        assert events == ["close"]
+        await asyncio.sleep(0)
+        assert events == ["close", "close"]
+
+    run(main)
+
+
 def test_aborted(tmp_path: Path) -> None:
     async def main() -> None:
         controller = AbortController()

@@ -17,6 +17,8 @@ from treadle._native.pool import PoolSaturated
 
 MakeRoom = Callable[..., Room]
 
+STEP_BYTES = 512 * 1024  # of _native.fs_job
+
 
 def ask(room: Room, operation: str, **arguments: Any) -> FsRequest:
     return start(room.pool, OPERATIONS[operation], room.note, **arguments)
@@ -120,6 +122,73 @@ def test_a_descriptor_goes_with_its_last_user(room: Room, door: Door) -> None:
     os.write(fd, b"abc")
     room.run_until(lambda: room.is_idle(), "the thread is back")
     room.run_until(lambda: is_closed(fd), "nobody has it")
+
+
+def test_a_descriptor_that_is_closed_at_once_stays_with_who_uses_it(room: Room, door: Door) -> None:
+    ask(room, "open", path=str(door.path), flags=os.O_RDWR)
+    room.run()
+    descriptor = room.log.pop()
+    assert isinstance(descriptor, Descriptor)
+    fd = descriptor.fd
+    reading = ask(room, "read", descriptor=descriptor, size=3)
+    room.run_until(lambda: room.has_active(1), "a thread reads")
+    for _ in range(2):
+        descriptor.close()
+    assert descriptor.fd == -1
+    os.write(fd, b"abc")
+    assert room.run() == [b"abc"]
+    room.run_until(lambda: is_closed(fd), "nobody has it")
+    with pytest.raises(ValueError, match="closed"):
+        ask(room, "read", descriptor=descriptor, size=3)
+    del reading
+
+
+def test_a_write_that_waits_is_stopped_by_withdrawing_it(make_room: MakeRoom, door: Door, tmp_path: Path) -> None:
+    room = make_room(1)
+    room.read(door.path)
+    room.run_until(lambda: room.has_active(1), "a thread has it")
+    data = bytearray(10)
+    writing = ask(room, "write_file", path=str(tmp_path / "new"), flags=os.O_WRONLY | os.O_CREAT, mode=0o600, data=[data])
+    assert writing.stop()
+    data.append(0)
+    assert writing.cancelled()
+    door.open()
+    assert room.run() == [b""]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_write_that_a_thread_has_stops_at_its_next_step(room: Room, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    data = bytearray(3 * STEP_BYTES)
+    writing = ask(room, "write_file", path=f"/proc/self/fd/{writer}", flags=os.O_WRONLY, data=[data])
+    assert os.read(reader, 1) == b"\0"  # a thread is in the midst of it: the pipe holds less than a step
+    assert not writing.stop()
+    with pytest.raises(BufferError):
+        data.append(0)
+    left = STEP_BYTES - 1
+    while left:
+        left -= len(os.read(reader, left))
+    (error,) = room.run()
+    assert isinstance(error, OSError)
+    assert error.errno == errno.ECANCELED
+    data.append(0)
+    os.set_blocking(reader, False)
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 1)
+    assert not writing.stop()  # it is through
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_write_that_is_through_has_succeeded_though_it_is_stopped(room: Room, tmp_path: Path) -> None:
+    for operation in ("write_file", "write_file_atomic"):
+        writing = ask(room, operation, path=str(tmp_path / "new"), flags=os.O_WRONLY | os.O_CREAT, mode=0o600, data=[b"new"])
+        while not room.is_idle():
+            pass
+        assert not writing.stop()
+        assert room.run() == [None]
+        room.log.clear()
+        assert (tmp_path / "new").read_bytes() == b"new"
 
 
 def is_closed(fd: int) -> bool:
