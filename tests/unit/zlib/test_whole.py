@@ -154,6 +154,28 @@ async def test_the_window_of_zstd_is_bounded_where_that_is_asked_for() -> None:
     assert info.value.code == "Z_DATA_ERROR"
 
 
+@pytest.mark.parametrize("make", [zlib.create_brotli_compress, zlib.create_brotli_decompress, zlib.create_zstd_compress])
+@pytest.mark.parametrize("params", [5, "x", b"x", [1], 1.5])
+async def test_params_are_a_mapping(make: Any, params: Any) -> None:
+    with pytest.raises(TreadleError) as info:
+        make(params=params)
+    assert info.value.code == "ERR_INVALID_ARG_TYPE"
+
+
+@pytest.mark.parametrize("dictionary", [b"x", b"\x37\xa4\x30\xec, trained, and cut"])
+async def test_a_dictionary_that_is_none(dictionary: bytes) -> None:
+    for make in (zlib.create_zstd_compress, zlib.create_zstd_decompress):
+        with pytest.raises(TreadleError) as info:
+            make(dictionary=dictionary)
+        assert info.value.code == "ERR_INVALID_ARG_VALUE"
+
+
+async def test_half_a_character_is_replaced_as_in_streams() -> None:
+    replaced = "a\ufffdb".encode()
+    assert gunzipped(await zlib.gzip("a\ud800b")) == replaced
+    assert zlib.crc32("a\ud800b") == zlib.crc32(replaced)
+
+
 async def test_many_at_once() -> None:
     bodies = [text(200_000, seed) for seed in range(20)]
     packed = await asyncio.gather(*(zlib.gzip(body, level=seed % 10) for seed, body in enumerate(bodies)))
