@@ -14,7 +14,7 @@ from tests.unit.zlib.support import MIB, gunzipped, gzipped, noise, text
 from treadle import TreadleError, pool, zlib
 from treadle._native.pool import Pool
 from treadle.loop import get_loop
-from treadle.zlib import _codec, _whole
+from treadle.zlib import _codec, _deflate, _whole
 
 
 async def test_a_callback_is_told_in_the_poll_phase() -> None:
@@ -174,6 +174,24 @@ async def test_half_a_character_is_replaced_as_in_streams() -> None:
     replaced = "a\ufffdb".encode()
     assert gunzipped(await zlib.gzip("a\ud800b")) == replaced
     assert zlib.crc32("a\ud800b") == zlib.crc32(replaced)
+
+
+@pytest.mark.parametrize("length", [0, 1, 300, 65_536, 65_537])
+@pytest.mark.parametrize("level", range(-1, 10))
+async def test_what_is_one_portion_is_one_call_and_no_longer_than_as_a_stream(length: int, level: int) -> None:
+    data = text(length)
+    for pack, unpack, form in (
+        (zlib.gzip, zlib.gunzip, _deflate.Form.GZIP),
+        (zlib.deflate, zlib.inflate, _deflate.Form.ZLIB),
+        (zlib.deflate_raw, zlib.inflate_raw, _deflate.Form.RAW),
+    ):
+        packed = await pack(data, level=level)
+        assert await unpack(packed) == data
+        codec = _deflate.Deflating(form, level, 15, 8, 0, None)
+        parts = [codec.work(data[n : n + 60_000], 0, 0).output for n in range(0, length, 60_000)]
+        in_parts = b"".join([*parts, codec.work(b"", 4, 0).output])
+        assert await unpack(in_parts) == data
+        assert len(packed) <= len(in_parts) * 1.01 + 20
 
 
 async def test_many_at_once() -> None:
