@@ -33,6 +33,7 @@ _WITH_PORT: Final = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*))(?::
 _T = TypeVar("_T")
 Callback = Callable[[Exception | None, _T | None], object]
 Answer = AnswerFuture[_T]
+_Texts = Literal["A", "AAAA", "CNAME", "NS", "PTR"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,26 @@ class Resolver:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
+    @overload
+    def resolve(self, hostname: str, rrtype: _Texts = "A", callback: None = None) -> Answer[list[str]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["CAA"], callback: None = None) -> Answer[list[CaaRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["MX"], callback: None = None) -> Answer[list[MxRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["NAPTR"], callback: None = None) -> Answer[list[NaptrRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["SOA"], callback: None = None) -> Answer[SoaRecord]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["SRV"], callback: None = None) -> Answer[list[SrvRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["TXT"], callback: None = None) -> Answer[list[list[str]]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str, callback: None = None) -> Answer[Any]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str = "A", *, callback: Callback[Any]) -> None: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str, callback: Callback[Any]) -> None: ...
     def resolve(self, hostname: str, rrtype: str = "A", callback: Callback[Any] | None = None) -> Answer[Any] | None:
         """Records of a kind, as its own method gives them. rrtype: "A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR",
         "SOA", "SRV" or "TXT"."""

@@ -241,8 +241,8 @@ class _Program:
     def _warn_of_pending(self, error: SystemExit) -> None:
         if self._mains and not self._is_told_to_end:
             logger.warning(
-                "sys.exit(%r) in the file's own code ends the program although %d main of treadle.run is under way. In a file run "
-                "by treadle run, treadle.run(main) returns None at once: exit inside main, or by sys.exit(treadle.run(main))",
+                "sys.exit(%r) in the file's own code ends the program although %d main of treadle.run is under way. In a file "
+                "run by treadle run, treadle.run(main) returns None at once: exit inside main, or by sys.exit(treadle.run(main))",
                 error.code,
                 len(self._mains),
             )
