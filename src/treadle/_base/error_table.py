@@ -356,7 +356,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
     ),
     "ERR_TIMED_OUT": ErrorSpec(
-        "The operation was not complete after {delay_ms} ms",
+        "{operation} was not complete after {delay_ms} ms",
         "Allow it more time, or find out what it waits for",
         TREADLE,
         TimeoutError,

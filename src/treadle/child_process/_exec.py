@@ -291,7 +291,8 @@ class _Run:
     def _failure(self) -> TreadleError:
         facts = self._facts()
         if self._was_killed and self._timeout:
-            return TreadleError("ERR_TIMED_OUT", delay_ms=self._timeout, **facts)
+            operation = f"The command {facts['command']!r}"
+            return TreadleError("ERR_TIMED_OUT", operation=operation, delay_ms=self._timeout, **facts)
         child = self._child
         outcome = f"code {child.exit_code}" if child.signal_code is None else child.signal_code
         told = decode(bytes(self._kept["stderr"][-TOLD_CHARACTERS:]), "utf8").strip()

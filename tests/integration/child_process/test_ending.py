@@ -628,6 +628,7 @@ def test_exec_says_what_failed() -> None:
         with pytest.raises(TimeoutError) as late:
             await exec("exec sleep 600", timeout=30)
         assert late.value.code == "ERR_TIMED_OUT"  # type: ignore[attr-defined]
+        assert "'/bin/sh -c exec sleep 600'" in str(late.value), "which of many it was"
         assert await exec_file("cat", input=b"in" * 100_000) == ("in" * 100_000, "")
         assert await exec_file("true", input="x" * 1_000_000) == ("", ""), "it has not read its input: its own affair"
 
