@@ -48,7 +48,7 @@ class ResolverStatistics:
 class Resolver:
     """Servers, and how patiently they are asked. Belongs to the loop that runs when it is first used.
 
-    timeout: ms for the first try of each server; -1: c-ares' own, 2 s. It doubles with each round. tries: of each server.
+    timeout: ms for the first try of each server; -1 and 0: c-ares' own, 2 s. It doubles with each round. tries: of each server.
 
     A method without a callback returns a future; with one it returns None, and callback(error, result) is called in the poll
     phase, not any more once the program has ended. The error is a DnsError. Until it is settled a question holds the program.
