@@ -10,10 +10,12 @@ cdef struct FileJob
 cdef enum:
     ELSEWHERE = -1      # in place of a device in pool.directories: not of this machine, or it has made the loop wait
     AT_ONCE_NS_MAX = 20_000_000     # that it may take: whoever holds it up so long will do so again
+    AT_ONCE_BYTES = 64 * 1024       # that the loop's thread reads itself: some 15 us
 
 # What may be asked without waiting, and of which directories: for other units that do the same
 cdef int open_if_cached(const char *path, int flags) noexcept nogil     # -1: it would have to wait, or cannot be opened
 cdef bint is_of_this_machine(int fd) noexcept nogil
+cdef Py_ssize_t read_if_cached(int fd, char *to, size_t room, int64_t position) noexcept nogil     # -1 as a position: as read(2)
 cdef bytes directory_of(const char *path)       # as it is written: the key of pool.directories
 cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1
 

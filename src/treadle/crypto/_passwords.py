@@ -18,7 +18,7 @@ from treadle.crypto._library import bcrypt_module, cryptography_module
 __all__ = ["hash_password", "verify_password"]
 
 # Memory and passes of the second setting that RFC 9106 section 4 recommends: 64 MiB, some 150 ms of CPU time. Lanes: OWASP's one.
-# The RFC's four would share one log-in among four cores; one lane leaves cores to log-ins side by side (docs/adr/0012).
+# The RFC's four would share one log-in among four cores; one lane leaves cores to log-ins side by side (docs/adr/0013).
 ARGON2_MEMORY_KIB: Final = 64 * 1024
 ARGON2_PASSES: Final = 3
 ARGON2_LANES: Final = 1

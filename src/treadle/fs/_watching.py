@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Self
@@ -30,6 +31,8 @@ from treadle.loop.current import get_loop
 __all__ = ["FSWatcher", "WatchEvent", "watch"]
 
 QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
+ENCODING: Final = sys.getfilesystemencoding()  # as os.fsdecode, which is a call for each change
+CONTENT_OR_ATTRIBUTES: Final = IN_MODIFY | IN_ATTRIB
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
 
 
@@ -49,6 +52,7 @@ class FSWatcher(EventEmitter):
         super().__init__()
         self._path = text_of(path)
         self._at = os.fsencode(self._path)
+        self._is_bytes = isinstance(self._path, bytes)
         self._loop = get_loop()
         self._notifier = notifier_of(self._loop)
         self._signal = signal
@@ -191,26 +195,25 @@ class FSWatcher(EventEmitter):
             del self._watches[place]
         if self._is_closed or (place and not name):
             return  # what becomes of a directory below is told by the one above
-        whole = place + b"/" + name if place else name
+        whole = place + b"/" + name if place else name or os.path.basename(self._at.rstrip(b"/"))
         if self._is_recursive and mask & IN_ISDIR and name:
             if mask & IN_MOVED_FROM:
                 self._forget(whole)
             elif mask & (IN_CREATE | IN_MOVED_TO):
                 self._look_into(whole, True)
-        is_change = mask & (IN_ATTRIB | IN_MODIFY)
-        self._tell("change" if is_change else "rename", whole or os.path.basename(self._at.rstrip(b"/")))
+        self._tell("change" if mask & CONTENT_OR_ATTRIBUTES else "rename", whole)
 
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
             return
-        event = WatchEvent(event_type, name if isinstance(self._path, bytes) else os.fsdecode(name))
+        filename = name if self._is_bytes else name.decode(ENCODING, "surrogateescape")
         if self._queue is not None:
             if len(self._queue) >= self._queue_max:
                 self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=self._queue_max))
                 return
-            self._queue.append(event)
+            self._queue.append(WatchEvent(event_type, filename))
             self._wake()
-        self.emit("change", *event)
+        self.emit("change", event_type, filename)
 
     def _has_overflown(self) -> None:
         with open(KERNEL_QUEUE) as file:

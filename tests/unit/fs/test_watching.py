@@ -1,12 +1,10 @@
 """watch(): what is told, and to whom; its bounds; what is left when it ends."""
 
 import asyncio
-import contextlib
 import errno
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,6 @@ from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.fs import _notifier
 from treadle.loop.current import get_loop
-
-NOBODY = 65534
-NODE: dict[str, list[list[str]]] = json.loads(Path(__file__).with_name("unreadable.json").read_text())
 
 
 def notifier() -> Any:
@@ -230,68 +225,6 @@ def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
     run(main)
     assert kept[1:] == ["held"]
     kept[0].close()  # its loop has closed it
-
-
-@pytest.fixture
-def nobody(memory: Path) -> Iterator[Path]:
-    """A directory where a, m and z are, of which m may not be read, by who this process is for a while."""
-    is_root = os.geteuid() == 0
-    if is_root and memory.parent != Path("/dev/shm"):
-        pytest.skip("what is above tmp_path is root's alone")
-    memory.chmod(0o777)
-    for name, mode in (("a", 0o777), ("m", 0o700 if is_root else 0), ("z", 0o777)):
-        (memory / name).mkdir()
-        (memory / name).chmod(mode)
-    if is_root:
-        os.seteuid(NOBODY)
-    yield memory
-    if is_root:
-        os.seteuid(0)
-    (memory / "m").chmod(0o700)
-
-
-def test_what_may_not_be_read_is_left_out_and_nothing_else(nobody: Path) -> None:
-    # As recorded (record_unreadable.js) Node gives up the walk there without a word, so that z is found only when a change makes
-    # it look again; of what comes later 'error' tells, and it watches on. The directory itself it watches in vain.
-    for how in ("listens", "deaf"):
-        assert NODE[how].index(["rename", "z"]) < NODE[how].index(["rename", "z/first"])
-        assert ["error" if how == "listens" else "uncaught", "EACCES"] in NODE[how]
-    assert NODE["itself"] == []
-
-    async def main() -> None:
-        seen: list[Any] = []
-        with fs_watch(nobody, recursive=True) as watcher:
-            watcher.on("change", lambda *change: seen.append(change))
-            watcher.on("error", seen.append)
-            await ready(watcher)
-            for name in ("a/first", "z/first", "first"):
-                (nobody / name).mkdir()
-            assert sorted(await told(seen, 3)) == [("rename", "a/first"), ("rename", "first"), ("rename", "z/first")]
-            (nobody / "a/closed").mkdir(mode=0)
-            assert await told(seen, 1) == [("rename", "a/closed")]
-            (nobody / "last").mkdir()
-            assert await told(seen, 1) == [("rename", "last")]
-        with pytest.raises(PermissionError) as caught:
-            fs.watch(nobody / "m", recursive=True)
-        assert caught.value.filename == str(nobody / "m")
-
-    run(main)
-    (nobody / "a/closed").rmdir()
-
-
-@contextlib.contextmanager
-def fs_watch(path: Path, **options: Any) -> Iterator[fs.FSWatcher]:
-    watcher = fs.watch(path, **options)
-    try:
-        yield watcher
-    finally:
-        watcher.close()
-
-
-async def ready(watcher: fs.FSWatcher) -> None:
-    is_ready: list[bool] = []
-    watcher.on("ready", lambda: is_ready.append(True))
-    await turns_until(lambda: bool(is_ready))
 
 
 def test_a_signal_forgets_a_watcher_however_it_ends(tmp_path: Path) -> None:
