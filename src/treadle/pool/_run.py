@@ -62,7 +62,7 @@ def _begin(
     if not isinstance(kind, str):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="kind", expected="str", received=type(kind).__name__)
     require_callable(function, "function")
-    if inspect.iscoroutinefunction(function):
+    if (code := getattr(function, "__code__", None)) is not None and code.co_flags & inspect.CO_COROUTINE:
         hint = "It would be made on a thread, and awaited nowhere: await it on the loop, and give run() what computes"
         raise TreadleError(
             "ERR_INVALID_ARG_VALUE", name="function", expected="no coroutine function", received=function, hint=hint
