@@ -16,9 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    HELD_IN_PARENT, KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
-    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first,
-    take_queued,
+    HELD_IN_PARENT, KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind,
+    close_shared, discard_all, enqueue, forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared,
+    put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 

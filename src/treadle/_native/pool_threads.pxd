@@ -42,7 +42,7 @@ cdef struct Job:
     Job *after
     Place place         # under shared.lock
     int kind            # a number that add_kind() gave
-    bint is_alone       # of such jobs one at a time runs in the whole process, whatever pool has it; never MORE, and of no slow kind
+    bint is_alone       # of such jobs one runs at a time in the whole process, whatever pool has it; never MORE, of no slow kind
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only

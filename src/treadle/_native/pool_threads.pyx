@@ -13,10 +13,11 @@ Invariants: a job stands in exactly one list. Of the idle threads as many have b
 that many: who queues a job wakes one or starts one, and who has run a job looks at the queue before it idles.
 Closing waits for no thread: one that is stuck in the kernel is left alone, and cleans up once it comes back. Jobs begin in the
 order in which they came, but for those of a slow kind (looking up names), which hold half of the threads at most, and those that
-run alone: they belong to one thread of the process, which goes from pool to pool, takes one job of each in turn and ends when there
-is none. So they wait without a thread of a pool, and none of two pools overtakes the other.
-Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks, after which
-nothing here may be touched in the child. Source: libuv's thread pool.
+run alone: they belong to one thread of the process, which goes from pool to pool, takes one job of each in turn and ends when
+there is none. So they wait without a thread of a pool, and none of two pools overtakes the other.
+Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
+after which nothing of a pool may be touched in the child: it knows whether a job that runs alone was under way.
+Source: libuv's thread pool.
 """
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free

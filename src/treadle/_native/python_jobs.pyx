@@ -114,9 +114,9 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     """Call function(*arguments) on a thread; callback(error, result) in the poll phase: what it raised, or None, and its result.
     Returns a PythonCall, under way already. The function touches neither the loop nor a stream.
 
-    kind: how the pool's statistics call it. is_awaited: the callback is a future's, which the program's end leaves alone. is_alone: of
-    such calls one runs at a time in the whole process, and the others wait without a thread. Raises PoolSaturated, HeldInParent (where
-    it is to be alone), RuntimeError (the loop is closed), OSError (not even one thread can be started).
+    kind: how the pool's statistics call it. is_awaited: the callback is a future's, which the program's end leaves alone.
+    is_alone: of such calls one runs at a time in the whole process, and the others wait without a thread. Raises PoolSaturated,
+    HeldInParent (where it is to be alone), RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef PythonCall request = PythonCall.__new__(PythonCall)
     cdef PythonJob *job
