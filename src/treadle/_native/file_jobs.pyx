@@ -5,10 +5,11 @@ larger one the first job reads so much; then the loop's thread makes a bytes obj
 the job goes on into its memory, in turns.
 
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
-wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
-no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all the
-same. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
-all that are in it.
+wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what
+is no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all
+the same: which is told from a process that was not let run by the switches of the thread that were of its own will. On which
+kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of all that
+are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
@@ -21,7 +22,7 @@ from cpython.object cimport PyObject
 from libc.errno cimport EFBIG, EINTR, ELOOP, ENOMEM, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memset, strlen, strrchr
+from libc.string cimport memchr, memcpy, memset, strrchr
 from posix.fcntl cimport F_SETFL, O_RDONLY, fcntl, open
 from posix.stat cimport S_ISFIFO, S_ISREG, fstat, struct_stat
 from posix.unistd cimport close, read
@@ -52,10 +53,10 @@ cdef extern from *:
         struct { uint64_t flags, mode, resolve; } how = {flags | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED, Linux 5.12 */};
         return (int)syscall(437 /* openat2 */, AT_FDCWD, path, &how, sizeof how);
     }
-    /* read(2) of what is in the page cache; EAGAIN where it is not. */
-    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room) {
+    /* read(2) or pread(2) of what is in the page cache; EAGAIN where it is not. */
+    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room, off_t position) {
         struct iovec into = {to, room};
-        return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+        return preadv2(fd, &into, 1, position, RWF_NOWAIT);
     }
     #ifndef MADV_POPULATE_WRITE
     #define MADV_POPULATE_WRITE 23      /* Linux 5.14; before, it is refused, which does no harm */
@@ -100,7 +101,7 @@ cdef extern from *:
     """
     int O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
     int open_cached "treadle_open_cached"(const char *path, int flags) nogil
-    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room) nogil
+    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room, int64_t position) nogil
     bint is_local "treadle_is_local"(int fd) nogil
     void expect_on_heap "treadle_expect_on_heap"(size_t wanted) nogil
 
@@ -111,6 +112,12 @@ cdef extern from "<poll.h>" nogil:
     int POLLIN
     int poll(pollfd *files, unsigned long count, int timeout_ms)
 
+cdef extern from "<sys/resource.h>":
+    int RUSAGE_THREAD
+    struct rusage:
+        long ru_nvcsw
+    int getrusage(int who, rusage *used)
+
 cdef extern from "Python.h":
     bytes PyUnicode_EncodeFSDefault(object text)
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -118,7 +125,6 @@ cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
 
 cdef enum:
-    AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
     DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
@@ -173,7 +179,12 @@ cdef Outcome run_file_job(Job *base) noexcept nogil:
         read_head(job)
     else:
         outcome = read_on(job)
-    return ASKS if outcome == DONE and not job.is_at_end and job.error == 0 else outcome
+    if outcome == DONE and not job.is_at_end and job.error == 0:
+        outcome = ASKS
+    job.job.needs_thread = outcome != DONE      # to close the file, which a file server may hold up
+    if outcome != MORE and is_abandoned(job):
+        end_file(job, 0)
+    return outcome
 
 
 cdef void abandon_file_job(Job *base) noexcept nogil:
@@ -224,7 +235,9 @@ cdef bint open_file(FileJob *job) noexcept nogil:
             return end_file(job, EFBIG)
     # One byte more than it tells: so the read that ends it needs no more room.
     job.wanted = job.told + 1 if job.told else UNSIZED_BYTES
-    return not is_abandoned(job)
+    if is_abandoned(job):
+        return end_file(job, 0)
+    return True
 
 
 cdef void wait_for_writer(FileJob *job) noexcept nogil:
@@ -318,7 +331,22 @@ cdef bint is_of_this_machine(int fd) noexcept nogil:
     return is_local(fd)
 
 
+cdef Py_ssize_t read_if_cached(int fd, char *to, size_t room, int64_t position) noexcept nogil:
+    return read_cached(fd, to, room, position)
+
+
 # ---- on the loop's thread
+
+
+cdef bytes encoded(path):
+    cdef bytes text
+    if not isinstance(path, bytes):
+        text = PyUnicode_EncodeFSDefault(path)
+    else:       # of a class derived from it: what it says
+        text = path if type(path) is bytes else PyBytes_FromStringAndSize(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
+    if memchr(PyBytes_AS_STRING(text), 0, PyBytes_GET_SIZE(text)) is not NULL:
+        raise ValueError("embedded null byte")
+    return text
 
 
 cdef bytes directory_of(const char *path):
@@ -331,6 +359,24 @@ cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1:
         pool.directories.clear()
     pool.directories[directory] = device
     return 0
+
+
+cdef int64_t waits_so_far(Pool pool) noexcept:
+    cdef rusage used
+    if not pool.counts_waits or getrusage(RUSAGE_THREAD, &used) < 0:
+        return 0
+    return used.ru_nvcsw
+
+
+cdef bint has_waited(Pool pool, int64_t begun_ns, int64_t waits) noexcept:
+    # Who took too long may have waited for somebody: a scanner that looks at what is opened, a file server mounted since. Or it was
+    # not let run, by other programs or the limit of a container, which says nothing of the file. The first time nobody knows.
+    if clock_ns() - begun_ns <= AT_ONCE_NS_MAX:
+        return False
+    if not pool.counts_waits:
+        pool.counts_waits = True
+        return False
+    return waits_so_far(pool) != waits
 
 
 cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
@@ -362,7 +408,7 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
         return end_file(job, 0)
     job.told = job.wanted = status.st_size
     request.make_room(job)
-    count = read_cached(job.fd, job.target, job.told)
+    count = read_cached(job.fd, job.target, job.told, -1)
     if count > 0:
         job.filled = count
     job.is_at_end = count == job.told   # COMPAT(node): what is written meanwhile may be missing
@@ -371,9 +417,9 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     return job.is_at_end
 
 
-def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
-    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
-    FileRead, under way already.
+def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, make=None):
+    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, and the bytes, or what
+    make(bytes) makes of them. Returns a FileRead, under way already.
 
     filename: str or bytes. is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in
     it), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
@@ -381,12 +427,11 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
     cdef FileRead request
     cdef FileJob *job
     cdef bint is_read = False
-    cdef int64_t begun_ns
-    cdef bytes path = filename if type(filename) is bytes else PyUnicode_EncodeFSDefault(filename)
-    if strlen(PyBytes_AS_STRING(path)) != <size_t>PyBytes_GET_SIZE(path):
-        raise ValueError("embedded null byte")
+    cdef int64_t begun_ns, waits
+    cdef bytes path = encoded(filename)
     request = FileRead.__new__(FileRead)
     request.filename = filename
+    request.make = make
     request.set_callback(SOON if is_awaited else COMPLETION, callback)
     job = new_file_job(path)
     if job is NULL:
@@ -395,8 +440,9 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
         job.job.kind = pool.kind("fs.read_file")
         if pool.at_once_left > 0:
             begun_ns = clock_ns()
+            waits = waits_so_far(pool)
             is_read = read_at_once(job, request, pool)
-            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:      # a scanner that looks at what is opened, a file server mounted since
+            if has_waited(pool, begun_ns, waits):
                 note_directory(pool, request.directory, ELSEWHERE)
     except BaseException:
         job.job.discard(&job.job)
@@ -432,6 +478,7 @@ cdef class FileRead(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FileJob *job = <FileJob *>base
+        cdef bytes data
         if job.asks_where and job.error == 0:
             job.asks_where = False
             note_directory(<Pool>self.pool, self.directory, job.device)
@@ -443,13 +490,19 @@ cdef class FileRead(Request):
                 return False
             except MemoryError:
                 self.args = (os_error(ENOMEM, self.filename), None)
-        elif self.target is NULL:
-            self.args = (None, PyBytes_FromStringAndSize(job.head, job.filled))
         else:
-            _PyBytes_Resize(&self.target, job.filled)
-            self.args = (None, disown(self.target))
-            self.target = NULL
+            data = self.take_data(job)
+            self.args = (None, data if self.make is None else self.make(data))
         return True
+
+    cdef bytes take_data(self, FileJob *job):
+        cdef PyObject *target
+        if self.target is NULL:
+            return PyBytes_FromStringAndSize(job.head, job.filled)
+        _PyBytes_Resize(&self.target, job.filled)
+        target = self.target
+        self.target = NULL
+        return disown(target)
 
     cdef int make_room(self, FileJob *job) except -1:
         # No thread has the job: the target may move.
@@ -473,5 +526,5 @@ cdef class FileRead(Request):
 
     cdef void release(self) noexcept:
         self.release_target()
-        self.filename = self.directory = None
+        self.filename = self.directory = self.make = None
         Handle.release(self)

@@ -68,8 +68,9 @@ cdef class Teardown(Once):
 
 cdef class StreamCore(EmitterCore):
     """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, errors (_make_error(code, **data),
-    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text:
-    _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
+    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _require_own_loop(is_running), and _unconstructed(), which returns None
+    where it has made the sides instead), and what is said of text: _encode(text, encoding), _decode(data, encoding),
+    _known_encoding(encoding), _flat(data)."""
 
     def __cinit__(self):
         self.life = ALIVE
@@ -288,6 +289,10 @@ cdef class StreamCore(EmitterCore):
     def _auto_destroys(self):
         """Whether it is destroyed when both sides have ended."""
         return self.auto_destroy
+
+    def _destroy_when_through(self):
+        """From now on it is destroyed when both sides have ended, or something fails, whatever it was made with."""
+        self.auto_destroy = True
 
     def _has_emitted_error(self):
         """Whether 'error' was emitted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import Context, copy_context
@@ -46,6 +47,7 @@ __all__ = ["FileHandle"]
 READ_BYTES: Final = 16 * 1024  # of a read() that names no size; Node
 READ_BYTES_MAX: Final = 2**31 - 1  # of one read; Node
 VIEWS_MAX: Final = 1024  # buffers of one call; IOV_MAX of Linux
+LINE_LENGTH_MAX: Final = 16 * 1024 * 1024  # characters; a line that long is none, and would only fill the memory
 
 
 class FileHandle:
@@ -281,13 +283,14 @@ class FileHandle:
         return create_write_stream(self, **options)
 
     def read_lines(
-        self, *, encoding: str = "utf8", length_max: int = 16 * 1024 * 1024, **options: Any
+        self, *, encoding: str = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
     ) -> AsyncGenerator[str, None]:
         """Its lines, for `async for`, without their ends (LF, CR LF, CR). The handle is closed behind the last one, or when the
-        generator is closed. options: as create_read_stream()'s. Raises in the loop: OSError, TreadleError ERR_OUT_OF_RANGE (a
-        line of more than length_max characters)."""
+        generator is closed. options: as create_read_stream()'s. Raised at once: as by that; ERR_OUT_OF_RANGE (length_max). In the
+        loop: OSError, TreadleError ERR_OUT_OF_RANGE (a line of more than length_max characters)."""
         from treadle.fs._lines import lines_of
 
+        in_range(length_max, "length_max", 1, sys.maxsize)
         return lines_of(self.create_read_stream(encoding=encoding, **options), length_max)
 
     # ---- the file itself
@@ -395,7 +398,11 @@ class FileHandle:
             self._close()
 
     def _close(self) -> None:
-        start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+        try:
+            start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+        except BaseException:  # nobody is to wait for it, and close() may be called again
+            self._waiting = None
+            raise
 
     def _close_behind_others(self) -> None:
         try:
@@ -416,14 +423,16 @@ class FileHandle:
 
     def _on_closed(self, error: OSError | None, result: None) -> None:
         waiting, self._waiting = self._waiting, None
-        for callback in waiting or ():
-            callback(error, result)
+        _tell(waiting or [], error)
 
     # ---- inside
 
     def _require_open(self) -> None:
         if self._waiting is not None or self.fd < 0:
-            raise OSError(errno.EBADF, "The file was closed", self._path)
+            raise self._was_closed()
+
+    def _was_closed(self) -> OSError:
+        return OSError(errno.EBADF, "The file was closed", self._path)
 
     def _start(self, operation: str, callback: Callback[Any] | None, signal: AbortSignal | None = None, **arguments: Any) -> Any:
         self._require_open()
@@ -445,12 +454,6 @@ class FileHandle:
             if self._waiting is not None and not self._streams:
                 self._close_when_idle()
 
-    def _start_of_stream(self, operation: str, callback: Callback[Any], **arguments: Any) -> None:
-        # Also while close() waits for the stream.
-        if self.fd < 0:
-            raise OSError(errno.EBADF, "The file was closed", self._path)
-        start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
-
 
 class _InContext(partial[object]):
     """A callback that is called by another's request, in the context of who gave it."""
@@ -459,6 +462,15 @@ class _InContext(partial[object]):
 
     def __call__(self, error: OSError | None, result: None) -> object:
         return self.context.run(super().__call__, error, result)
+
+
+def _tell(waiting: list[Callable[[OSError | None, None], object]], error: OSError | None) -> None:
+    try:
+        while waiting:
+            waiting.pop(0)(error, None)
+    finally:
+        if waiting:  # one has failed: the others hear of it all the same
+            get_loop().call_soon(_tell, waiting, error)
 
 
 def _settler(future: asyncio.Future[None]) -> Callback[None]:

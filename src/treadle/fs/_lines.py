@@ -15,9 +15,7 @@ from treadle._base.errors import TreadleError
 if TYPE_CHECKING:
     from treadle.fs._read_stream import ReadStream
 
-__all__ = ["LINE_LENGTH_MAX", "lines_of"]
-
-LINE_LENGTH_MAX: Final = 16 * 1024 * 1024  # characters; a line that long is none, and would only fill the memory
+__all__ = ["lines_of"]
 
 _END: Final = re.compile("\r\n|\n|\r")
 

@@ -10,11 +10,10 @@ Not here: what becomes of a change (_watching.py), the system calls (_native.ino
 from __future__ import annotations
 
 import os
-import struct
 from collections import deque
 from typing import Final, NamedTuple, Protocol
 
-from treadle._native.inotify import add_watch, open_inotify, remove_watch
+from treadle._native.inotify import add_watch, open_inotify, read_changes, remove_watch
 from treadle.loop.event_loop import EventLoop
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 PACKAGE: Final = "fs.watch"
-READ_BYTES: Final = 64 * 1024  # of one read: some 1,000 changes, then others have their turn
 
 IN_MODIFY: Final = 0x2
 IN_ATTRIB: Final = 0x4
@@ -47,8 +45,6 @@ IN_DONT_FOLLOW: Final = 0x2000000
 IN_ISDIR: Final = 0x40000000
 # INVARIANT: the same for all, since watches of one inode are one.
 WATCHED: Final = IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
-
-_RECORD: Final = struct.Struct("iIII")  # struct inotify_event: watch, mask, cookie, bytes of the name
 
 
 class Owner(Protocol):
@@ -91,10 +87,11 @@ class Notifier:
         self._watches.setdefault(number, []).append(Watch(owner, place))
         return number
 
-    def remove(self, owner: Owner, number: int) -> None:
-        """It is told nothing more of that watch."""
+    def remove(self, owner: Owner, number: int, place: bytes) -> None:
+        """It is told nothing more of that watch as `place`. A directory that is found under its new name before its owner is told
+        that the old one is gone has both."""
         watches = self._watches.get(number, [])
-        watches[:] = [watch for watch in watches if watch.owner is not owner]
+        watches[:] = [watch for watch in watches if watch.owner is not owner or watch.place != place]
         if number in self._watches and not watches:
             del self._watches[number]
             remove_watch(self._fd, number)
@@ -132,21 +129,14 @@ class Notifier:
     # ---- reading
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._fd, READ_BYTES)
-        except BlockingIOError:
-            return
-        start = 0
-        while start < len(data):
-            number, mask, _, size = _RECORD.unpack_from(data, start)
-            start += _RECORD.size + size
-            self._records.append((number, mask, data[start - size : start].rstrip(b"\0")))
+        self._records.extend(read_changes(self._fd))
         self._tell()
 
     def _tell(self) -> None:
         try:
-            while self._records:
-                number, mask, name = self._records.popleft()
+            records = self._records
+            while records:
+                number, mask, name = records.popleft()
                 if mask & IN_Q_OVERFLOW:
                     for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
                         owner._has_overflown()
@@ -154,8 +144,8 @@ class Notifier:
                 watches = tuple(self._watches.get(number, ()))
                 if mask & IN_IGNORED:
                     self._watches.pop(number, None)  # what was watched is gone
-                for watch in watches:
-                    watch.owner._changed(watch.place, number, mask, name)
+                for owner, place in watches:
+                    owner._changed(place, number, mask, name)
         finally:
             if self._records:  # a listener has failed: the others hear the rest
                 self._loop.call_soon(self._tell)

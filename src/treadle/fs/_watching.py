@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Self
@@ -30,7 +31,10 @@ from treadle.loop.current import get_loop
 __all__ = ["FSWatcher", "WatchEvent", "watch"]
 
 QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
+ENCODING: Final = sys.getfilesystemencoding()  # as os.fsdecode, which is a call for each change
+CONTENT_OR_ATTRIBUTES: Final = IN_MODIFY | IN_ATTRIB
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
+KERNEL_QUEUE_MAX: Final = 16_384  # changes; what Linux says there, unless somebody has written another number
 
 
 class WatchEvent(NamedTuple):
@@ -49,6 +53,7 @@ class FSWatcher(EventEmitter):
         super().__init__()
         self._path = text_of(path)
         self._at = os.fsencode(self._path)
+        self._is_bytes = isinstance(self._path, bytes)
         self._loop = get_loop()
         self._notifier = notifier_of(self._loop)
         self._signal = signal
@@ -119,8 +124,8 @@ class FSWatcher(EventEmitter):
     def _end(self) -> None:
         self._is_closed = True
         watches, self._watches = self._watches, {}
-        for number in watches.values():
-            self._notifier.remove(self, number)
+        for place, number in watches.items():
+            self._notifier.remove(self, number, place)
         self._notifier.leave(self)
         self._unseen.clear()
         self._forget_signal()
@@ -191,30 +196,32 @@ class FSWatcher(EventEmitter):
             del self._watches[place]
         if self._is_closed or (place and not name):
             return  # what becomes of a directory below is told by the one above
-        whole = place + b"/" + name if place else name
+        whole = place + b"/" + name if place else name or os.path.basename(self._at.rstrip(b"/"))
         if self._is_recursive and mask & IN_ISDIR and name:
             if mask & IN_MOVED_FROM:
                 self._forget(whole)
             elif mask & (IN_CREATE | IN_MOVED_TO):
                 self._look_into(whole, True)
-        is_change = mask & (IN_ATTRIB | IN_MODIFY)
-        self._tell("change" if is_change else "rename", whole or os.path.basename(self._at.rstrip(b"/")))
+        self._tell("change" if mask & CONTENT_OR_ATTRIBUTES else "rename", whole)
 
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
             return
-        event = WatchEvent(event_type, name if isinstance(self._path, bytes) else os.fsdecode(name))
+        filename = name if self._is_bytes else name.decode(ENCODING, "surrogateescape")
         if self._queue is not None:
             if len(self._queue) >= self._queue_max:
                 self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=self._queue_max))
                 return
-            self._queue.append(event)
+            self._queue.append(WatchEvent(event_type, filename))
             self._wake()
-        self.emit("change", *event)
+        self.emit("change", event_type, filename)
 
     def _has_overflown(self) -> None:
-        with open(KERNEL_QUEUE) as file:
-            limit = int(file.read())
+        try:
+            with open(KERNEL_QUEUE) as file:
+                limit = int(file.read())
+        except OSError:  # there is no /proc
+            limit = KERNEL_QUEUE_MAX
         self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=limit))
 
     # ---- what is below
@@ -228,12 +235,16 @@ class FSWatcher(EventEmitter):
             raise
 
     def _forget(self, place: bytes) -> None:
-        # A directory that was moved, and all below.
+        # A directory that was moved, and all below. INVARIANT: of that nothing is watched where it is not.
+        if place not in self._watches:
+            return
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
-            self._notifier.remove(self, self._watches.pop(known))
+            self._notifier.remove(self, self._watches.pop(known), known)
 
     def _look_into(self, place: bytes, is_news: bool) -> None:
         # ORDER: it is watched before it is read: what comes in between is told twice rather than not at all.
+        if self._is_closed:  # one before it could not be watched
+            return
         if place:
             try:
                 self._forget(place)
@@ -254,20 +265,22 @@ class FSWatcher(EventEmitter):
 
         def found(error: OSError | None, entries: Any) -> None:
             self._is_looking = False
-            for entry in () if error is not None or self._is_closed else entries:
-                whole = place + b"/" + entry.name if place else entry.name
-                if is_news:
-                    self._tell("rename", whole)
-                if entry.is_directory() and not self._is_closed and whole not in self._watches:
+            if error is not None or place not in self._watches:
+                entries = ()  # it has gone meanwhile; if it comes again, it is looked into again
+            names = [(place + b"/" + entry.name if place else entry.name, entry.is_directory()) for entry in entries]
+            for whole, is_directory in names:
+                if is_directory and whole not in self._watches:
                     self._look_into(whole, is_news)
             self._look_on()
+            for whole, _ in names if is_news else ():  # ORDER: last, since a listener may fail
+                self._tell("rename", whole)
             if not (self._is_looking or self._is_closed or self._is_ready):
                 self._is_ready = True
                 self.emit("ready")
 
         try:
             readdir(os.path.join(self._at, place), found, with_file_types=True)
-        except TreadleError as error:  # ERR_POOL_SATURATED
+        except (OSError, TreadleError) as error:  # not even one thread; ERR_POOL_SATURATED
             self._is_looking = False
             self._fail(error)
 
@@ -295,11 +308,12 @@ def watch(
     TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. Files on other machines change without a word of it.
     Source: Node, fs.watch; inotify(7).
     """
+    if listener is not None:
+        require_callable(listener, "listener")
     if signal is not None:
         require_signal(signal, "signal")
     in_range(max_queue, "max_queue", 1, 2**31 - 1)
     watcher = FSWatcher(path, recursive, persistent, signal, max_queue)
     if listener is not None:
-        require_callable(listener, "listener")
         watcher.on("change", listener)
     return watcher

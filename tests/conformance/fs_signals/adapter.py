@@ -87,9 +87,13 @@ class Case:
         if when == "before":
             self.abort()
         if when == "in an immediate":
+            is_aborted = asyncio.Event()
             async with after_one_turn(lambda: self.begin(handle), self.place) as outcome:
-                set_immediate(self.abort)
-                log = await outcome
+                set_immediate(lambda: (self.abort(), is_aborted.set()))
+                await is_aborted.wait()
+                if self.reads:
+                    await outcome  # though the only thread is busy; of what is written a thread has to close the file
+            log = await outcome
         elif when in ("at once", "in a tick", "in a microtask"):
             async with a_thread_that_hangs(self.place):
                 outcome = self.begin(handle)

@@ -306,6 +306,27 @@ def test_kill_behind_the_end_of_the_loop() -> None:
     assert started.pop().kill() is False
 
 
+@pytest.mark.parametrize("detached", [False, True])
+def test_the_end_of_the_loop_leaves_nothing_with_a_signal(detached: bool) -> None:
+    controller = events.AbortController()
+    pids: list[int] = []
+
+    async def main() -> None:
+        child = spawn("sleep", ["600"], stdio="ignore", signal=controller.signal, detached=detached).unref()
+        assert child.pid is not None
+        pids.append(child.pid)
+        assert len(controller.signal._listeners) == 1
+
+    run(main)
+    assert len(controller.signal._listeners) == 0
+    controller.abort()
+    assert is_running(pids[0]) is detached
+    if detached:
+        os.kill(pids[0], signal.SIGKILL)
+        os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
+        assert run(lambda: spawn("true").wait_closed()) == (0, None)  # which reaps it
+
+
 def test_process_exit_ends_them() -> None:
     pids: list[int] = []
 
@@ -430,6 +451,7 @@ def test_output_that_cannot_be_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"kill_signal": signal.NSIG}, "ERR_UNKNOWN_SIGNAL"),
         ({"kill_signal": -1}, "ERR_UNKNOWN_SIGNAL"),
         ({"kill_signal": 2**40}, "ERR_UNKNOWN_SIGNAL"),
+        ({"kill_signal": ["SIGTERM"]}, "ERR_UNKNOWN_SIGNAL"),
     ],
 )
 def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], code: str) -> None:
@@ -437,6 +459,27 @@ def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], c
         with pytest.raises(treadle.TreadleError) as caught:
             spawn("true", **options)
         assert caught.value.code == code
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "said"),
+    [
+        (lambda: spawn("sleep", ["-v", 1]), "args[1]", "str(1)"),  # type: ignore[list-item]
+        (lambda: spawn("sleep", ["a", "b\0"]), "args[1]", "NUL"),
+        (lambda: spawn("env", env={"A": 1}), "env['A']", "str(1)"),
+        (lambda: spawn("env", env={"A": "\0"}), "env['A']", "NUL"),
+        (lambda: spawn("env", env={"A=B": "c"}), "a name of env", "without ="),
+        (lambda: spawn("sleep", cwd=["a"]), "cwd", "path"),  # type: ignore[arg-type]
+    ],
+)
+def test_the_text_that_is_none_is_named(make: Callable[[], object], name: str, said: str) -> None:
+    async def main() -> None:
+        with pytest.raises(treadle.TreadleError) as caught:
+            make()
+        assert caught.value.data["name"] == name
+        assert said in str(caught.value)
 
     run(main)
 
@@ -628,6 +671,7 @@ def test_exec_says_what_failed() -> None:
         with pytest.raises(TimeoutError) as late:
             await exec("exec sleep 600", timeout=30)
         assert late.value.code == "ERR_TIMED_OUT"  # type: ignore[attr-defined]
+        assert "'/bin/sh -c exec sleep 600'" in str(late.value), "which of many it was"
         assert await exec_file("cat", input=b"in" * 100_000) == ("in" * 100_000, "")
         assert await exec_file("true", input="x" * 1_000_000) == ("", ""), "it has not read its input: its own affair"
 

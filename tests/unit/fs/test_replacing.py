@@ -4,6 +4,8 @@
 import asyncio
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,60 @@ def test_a_target_keeps_its_owner(file: Path) -> None:
         assert (file.stat().st_uid, file.stat().st_gid, mode_of(file)) == (1234, 2345, 0o6755)
 
     run(main)
+
+
+IN_A_NAMESPACE = """
+import os, sys, treadle
+from treadle import fs
+treadle.run(lambda: fs.write_file_atomic(sys.argv[1], b"new"))
+print(os.stat(sys.argv[1]).st_uid)
+"""
+
+
+def test_an_owner_that_has_no_name_in_this_user_namespace(file: Path, tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user"]
+    if os.geteuid() != 0 or subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs root, and user namespaces")
+    os.chown(file, 12345, 12345)
+    done = subprocess.run(
+        [*command, sys.executable, "-c", IN_A_NAMESPACE, file], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert (file.read_bytes(), file.stat().st_uid) == (b"new", 0)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+AS_SOMEBODY_ELSE = """
+import os, sys, treadle
+from treadle import fs
+
+async def main():
+    path, *groups = sys.argv[1:]
+    await fs.write_file_atomic(path, b"mine")   # all is imported that is imported late
+    os.chown(path, 12345, 12346)
+    os.chmod(path, 0o2664)
+    os.setgroups(list(map(int, groups)))
+    os.setgid(65534)
+    os.setuid(65534)
+    await fs.write_file_atomic(path, b"new")
+
+treadle.run(main)
+"""
+
+
+@pytest.mark.parametrize(("groups", "gid", "mode"), [(["12346"], 12346, 0o664), ([], 65534, 0o644)])
+def test_by_somebody_else_the_group_is_kept_or_gets_no_more_than_all(
+    memory: Path, groups: list[str], gid: int, mode: int
+) -> None:
+    if os.geteuid() != 0 or memory.parent != Path("/dev/shm"):
+        pytest.skip("needs root, and a place where others may write")
+    memory.chmod(0o777)
+    command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(memory / "file"), *groups]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    found = (memory / "file").stat()
+    assert (found.st_uid, found.st_gid, mode_of(memory / "file")) == (65534, gid, mode)
+    assert (memory / "file").read_bytes() == b"new"
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, file: Path) -> None:
@@ -169,6 +225,7 @@ def test_cancelled_amid_it_the_target_is_as_it_was(file: Path) -> None:
             assert (file.parent / temporary).stat().st_mode & 0o777 == 0o600
             assert file.read_bytes() == b"content"
             writing.cancel()
+            assert (file.parent / temporary).exists()  # a thread removes it: that may wait for a disk
         await turns_until(is_idle)
         assert file.read_bytes() == b"content"
         assert not [name for name in os.listdir(file.parent) if name.endswith(".tmp")]

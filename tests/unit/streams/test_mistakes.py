@@ -277,7 +277,15 @@ async def test_what_is_told_of_it_names_the_line_that_has_begun_it(caplog: pytes
     ]
 
 
-UNKNOWN_ENCODINGS = [(print, "callback="), ("cp1252", "text.encode('cp1252')"), (5, "utf16le"), ("x", "hex")]
+UNKNOWN_ENCODINGS = [
+    (print, "callback="),
+    ("cp1252", "text.encode('cp1252')"),
+    ("cp1252", "data.decode('cp1252')"),
+    ("iso-8859-1", "called latin1"),
+    ("utf_8", "called utf8"),
+    (5, "utf16le"),
+    ("x", "hex"),
+]
 
 
 @pytest.mark.parametrize(("encoding", "step"), UNKNOWN_ENCODINGS)
