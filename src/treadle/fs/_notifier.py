@@ -76,6 +76,7 @@ class Notifier:
         self._watches: dict[int, list[Watch]] = {}
         self._owners: dict[Owner, bool] = {}  # who watches, whatever is left to watch; whether that keeps the program from ending
         self._records: deque[tuple[int, int, bytes]] = deque()  # read, and not told yet
+        self._hearers: deque[tuple[Watch, int, int, bytes]] = deque()  # who is still to be told of the one that was last taken
 
     def add(self, owner: Owner, path: bytes, place: bytes, *, is_below: bool) -> int:
         """Watch a path; the number of the watch. is_below: only if it is a directory, and no link. Raises OSError."""
@@ -126,6 +127,7 @@ class Notifier:
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         self._records.clear()
+        self._hearers.clear()
         self._loop._remove_reader(fd)
         os.close(fd)
 
@@ -145,20 +147,27 @@ class Notifier:
 
     def _tell(self) -> None:
         try:
-            while self._records:
-                number, mask, name = self._records.popleft()
-                if mask & IN_Q_OVERFLOW:
-                    for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
-                        owner._has_overflown()
-                    continue
-                watches = tuple(self._watches.get(number, ()))
-                if mask & IN_IGNORED:
-                    self._watches.pop(number, None)  # what was watched is gone
-                for watch in watches:
+            while self._hearers or self._records:
+                if self._hearers:
+                    watch, number, mask, name = self._hearers.popleft()
                     watch.owner._changed(watch.place, number, mask, name)
-        finally:
-            if self._records:  # a listener has failed: the others hear the rest
-                self._loop.call_soon(self._tell)
+                else:
+                    self._take(*self._records.popleft())
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a listener's
+            # ORDER: it is uncaught before another listener is called. The others hear the rest.
+            self._loop.next_tick(_raise, error)
+            self._loop.set_immediate(self._tell)
+
+    def _take(self, number: int, mask: int, name: bytes) -> None:
+        if mask & IN_Q_OVERFLOW:
+            for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
+                owner._has_overflown()
+            return
+        self._hearers.extend((watch, number, mask, name) for watch in self._watches.get(number, ()))
+        if mask & IN_IGNORED:
+            self._watches.pop(number, None)  # what was watched is gone
 
     # ---- a Companion
 
@@ -179,6 +188,10 @@ class Notifier:
             owner._abandon()
         if self._fd >= 0:
             self._close()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def notifier_of(loop: EventLoop) -> Notifier:

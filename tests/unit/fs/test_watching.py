@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.fs.support import DEADLINE_S, error_of, run, turns_until
-from treadle import fs
+from treadle import fs, process
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.fs import _notifier
@@ -213,6 +213,54 @@ def test_a_listener_that_closes_others_amid_it(tmp_path: Path) -> None:
         assert seen == []
 
     run(main)
+
+
+def test_what_a_listener_raises_is_uncaught_and_others_hear_all(tmp_path: Path) -> None:
+    trace: list[Any] = []
+
+    def fail(event_type: str, filename: str) -> None:
+        trace.append(("first", filename))
+        if filename != "b":
+            raise ValueError(filename)
+
+    async def main() -> None:
+        watchers = [fs.watch(tmp_path, fail), fs.watch(tmp_path, lambda _, filename: trace.append(("second", filename)))]
+        for name in ("a", "b", "c"):
+            (tmp_path / name).mkdir()
+        await turns_until(lambda: len(trace) == 8)
+        for watcher in watchers:
+            watcher.close()
+
+    def take(error: BaseException) -> None:
+        trace.append(("uncaught", str(error)))
+
+    process.on("uncaught_exception", take)
+    try:
+        run(main)
+    finally:
+        process.off("uncaught_exception", take)
+    assert trace == [
+        *(("first", "a"), ("uncaught", "a"), ("second", "a")),
+        *(("first", "b"), ("second", "b")),
+        *(("first", "c"), ("uncaught", "c"), ("second", "c")),
+    ]
+
+
+def test_what_a_listener_raises_ends_the_program_if_nobody_takes_it(tmp_path: Path) -> None:
+    trace: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise ValueError("of a listener")
+
+    async def main() -> None:
+        fs.watch(tmp_path, fail)
+        fs.watch(tmp_path, lambda *_: trace.append("heard"))
+        (tmp_path / "a").mkdir()
+        await asyncio.Event().wait()
+
+    with pytest.raises(ValueError, match="of a listener"):
+        run(main)
+    assert trace == []
 
 
 def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
