@@ -74,7 +74,7 @@ class Notifier:
         self._loop = loop
         self._fd = -1
         self._watches: dict[int, list[Watch]] = {}
-        self._owners: dict[Owner, bool] = {}  # who watches, whatever is left to watch; whether that keeps the program from ending
+        self._owners: dict[Owner, bool] = {}  # who watches; whether that keeps the program from ending
         self._records: deque[tuple[int, int, bytes]] = deque()  # read, and not told yet
         self._hearers: deque[tuple[Watch, int, int, bytes]] = deque()  # who is still to be told of the one that was last taken
 
@@ -114,14 +114,10 @@ class Notifier:
 
     def _count(self) -> None:
         if self._fd >= 0:
-            self._loop.set_fd_ref(self._fd, self._is_held())
-
-    def _is_held(self) -> bool:
-        return any(self._owners.values())
+            self._loop.set_fd_ref(self._fd, any(self._owners.values()))
 
     def _close_if_idle(self) -> None:
-        # An owner whose file is gone has no watch any more, and holds the program all the same, as in Node.
-        if self._fd >= 0 and not self._watches and not self._is_held():
+        if self._fd >= 0 and not self._owners:
             self._close()
 
     def _close(self) -> None:

@@ -74,8 +74,7 @@ class FSWatcher(EventEmitter):
         self._notifier.join(self, is_held)
         if signal is not None:
             signal.add_event_listener("abort", self._on_abort)
-        if is_recursive and os.path.isdir(self._at):
-            self._look_into(b"", False)
+        self._look_into_all(is_news=False)
 
     def __repr__(self) -> str:
         return f"<FSWatcher {'closed' if self._is_closed else 'watching'} {self._path!r}>"
@@ -189,6 +188,9 @@ class FSWatcher(EventEmitter):
     def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
         if mask & IN_IGNORED and self._watches.get(place) == number:
             del self._watches[place]
+            if not (place or self._is_closed):
+                self._find_again()
+                return
         if self._is_closed or (place and not name):
             return  # what becomes of a directory below is told by the one above
         whole = place + b"/" + name if place else name
@@ -198,7 +200,28 @@ class FSWatcher(EventEmitter):
             elif mask & (IN_CREATE | IN_MOVED_TO):
                 self._look_into(whole, True)
         is_change = mask & (IN_ATTRIB | IN_MODIFY)
-        self._tell("change" if is_change else "rename", whole or os.path.basename(self._at.rstrip(b"/")))
+        self._tell("change" if is_change else "rename", whole or self._own_name())
+
+    def _find_again(self) -> None:
+        # What was watched is gone. What has its path now is watched instead; if nothing has, there is nothing to tell any more.
+        # ORDER: it is watched before anybody is told, who looks at it then.
+        failure: OSError | None = None
+        try:
+            self._watch(b"")
+        except OSError as error:
+            failure = error
+        try:
+            self._tell("rename", self._own_name())
+        finally:
+            if failure is None:
+                self._look_into_all(is_news=True)
+            elif failure.errno in (errno.ENOENT, errno.ENOTDIR):
+                self.close()
+            else:
+                self._fail(failure)
+
+    def _own_name(self) -> bytes:
+        return os.path.basename(self._at.rstrip(b"/"))
 
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
@@ -231,6 +254,10 @@ class FSWatcher(EventEmitter):
         # A directory that was moved, and all below.
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
             self._notifier.remove(self, self._watches.pop(known))
+
+    def _look_into_all(self, *, is_news: bool) -> None:
+        if self._is_recursive and os.path.isdir(self._at):
+            self._look_into(b"", is_news)
 
     def _look_into(self, place: bytes, is_news: bool) -> None:
         # ORDER: it is watched before it is read: what comes in between is told twice rather than not at all.
@@ -288,6 +315,9 @@ def watch(
     what is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched.
     persistent: off, the program may end. signal: closes it when it is aborted, and ends an iteration with ABORT_ERR. max_queue:
     changes that wait to be iterated over.
+
+    What is gone, by removing or replacing it, is told as "rename"; then what has the path now is watched, and if nothing has the
+    watcher closes, which ends an iteration.
 
     Where more wait, or the kernel has dropped some, it is closed with TreadleError ERR_FS_WATCH_QUEUE_OVERFLOW, raised to who
     iterates, else emitted as 'error'; so is ENOSPC (this user has no more watches: fs.inotify.max_user_watches). Raised at once:

@@ -65,12 +65,100 @@ def test_what_node_tells(tmp_path: Path) -> None:
         found = await told(seen, 4)
         assert sorted(found[:2]) == [("dir", "rename", "c"), ("dir", "rename", "s")]
         assert found[2:] == [("dir", "rename", "watched")] * 2
-        directory.on("close", lambda: seen.append("close"))
-        directory.close()
-        directory.close()
+        assert (directory.has_ref(), file.has_ref()) == (False, False)  # but here what is gone is watched no more
+
+    run(main)
+
+
+def test_close_is_told_in_a_tick_and_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        seen: list[Any] = []
+        watcher = fs.watch(tmp_path)
+        watcher.on("close", lambda: seen.append("close"))
+        watcher.close()
+        watcher.close()
         assert seen == []
         assert await told(seen, 1) == ["close"]
-        file.close()
+
+    run(main)
+
+
+def test_what_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0")
+
+    async def main() -> None:
+        async with fs.watch(path) as changes:
+            iteration = aiter(changes)
+            for number in range(1, 4):
+                await fs.write_file_atomic(path, str(number))
+                # As Node for the first of them, of which it hears nothing more.
+                expected = [("change", "file"), ("rename", "file"), ("rename", "file")]
+                assert [await anext(iteration) for _ in expected] == expected
+                with path.open("ab") as file:
+                    file.write(b", and what was added in place")
+                assert await anext(iteration) == ("change", "file")
+
+    run(main)
+
+
+def test_a_tree_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "old").mkdir(parents=True)
+
+    async def main() -> None:
+        seen: list[Any] = []
+        with fs_watch(root, recursive=True) as watcher:
+            watcher.on("change", lambda *change: seen.append(change))
+            await ready(watcher)
+            shutil.rmtree(root)
+            (root / "new" / "deep").mkdir(parents=True)
+            await turns_until(lambda: ("rename", "new/deep") in seen)
+            await turns_until(lambda: set(watcher._watches) == {b"", b"new", b"new/deep"})
+            (root / "new" / "deep" / "last").touch()
+            await turns_until(lambda: ("rename", "new/deep/last") in seen)
+
+    run(main)
+
+
+def test_what_is_gone_ends_the_watch(tmp_path: Path) -> None:
+    # In Node it says nothing for ever, and holds the program.
+    trace: list[Any] = []
+
+    async def main() -> None:
+        path = tmp_path / "file"
+        path.touch()
+        for _ in range(3):
+            fs.watch(path).unref().on("close", lambda: trace.append("closed"))
+        changes = fs.watch(path)
+        iteration = aiter(changes)
+        path.unlink()
+        trace.append([change.event_type async for change in iteration])
+        with pytest.raises(FileNotFoundError):
+            fs.watch(path)
+
+    run(main)
+    assert trace == ["closed"] * 3 + [["change", "rename", "rename"]]
+
+
+def test_what_has_the_path_now_and_cannot_be_watched_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, path: bytes, mask: int) -> int:
+        raise OSError(errno.ENOSPC, "no more watches")
+
+    async def main() -> None:
+        path = tmp_path / "file"
+        path.touch()
+        iteration = aiter(fs.watch(path))
+        monkeypatch.setattr(_notifier, "add_watch", refuse)
+        path.unlink()
+        seen: list[Any] = []
+        error = await error_of(collect(iteration, seen))
+        assert (error.errno, error.filename) == (errno.ENOSPC, str(path))
+        assert seen == [("change", "file"), ("rename", "file"), ("rename", "file")]
+
+    async def collect(iteration: fs.FSWatcher, seen: list[Any]) -> None:
+        async for change in iteration:
+            seen.append(change)
 
     run(main)
 
@@ -364,10 +452,11 @@ def test_a_signal_forgets_a_watcher_however_it_ends(tmp_path: Path) -> None:
         await turns_until(lambda: listeners() == 0)  # too many wait
         assert await anext(changes) == ("rename", "a")
         left.append(fs.watch(tmp_path, signal=controller.signal))
-        left.append(fs.watch(tmp_path / "a", signal=controller.signal).unref())
-        (tmp_path / "a").rmdir()  # nothing is left to watch, and it is none that holds the program
-        await turns_until(lambda: not left[1]._watches)
+        gone = fs.watch(tmp_path / "a", signal=controller.signal)
         assert listeners() == 2
+        (tmp_path / "a").rmdir()
+        await turns_until(lambda: gone._is_closed)
+        assert listeners() == 1
         raise ValueError("the end")
 
     with pytest.raises(ValueError, match="the end"):
