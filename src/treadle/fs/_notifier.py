@@ -112,6 +112,12 @@ class Notifier:
         self._count()
         self._close_if_idle()
 
+    def forget(self, owner: Owner) -> None:
+        """It is gone, without leaving: so are its watches."""
+        for number in [number for number, watches in self._watches.items() if any(watch.owner is owner for watch in watches)]:
+            self.remove(owner, number)
+        self.leave(owner)
+
     def _count(self) -> None:
         if self._fd >= 0:
             self._loop.set_fd_ref(self._fd, any(self._owners.values()))

@@ -4,21 +4,25 @@
         └──► a queue with a bound ──► async for
 
 Invariants: nothing is told once it is closed; who iterates and does not keep up is told so by an error, and so is who would miss
-what the kernel has dropped: it is closed then. Not here: what the kernel says (_notifier.py).
+what the kernel has dropped: it is closed then. A watcher lives as long as somebody has it, listens to it or waits for it.
+Not here: what the kernel says (_notifier.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, NamedTuple, Self
+from weakref import ref
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
-from treadle.events import AbortSignal, EventEmitter
+from treadle.events import AbortSignal, EventEmitter, Listener
 from treadle.events.abort import require_signal
 from treadle.fs._aborting import aborted
 from treadle.fs._arguments import in_range
@@ -43,14 +47,17 @@ class WatchEvent(NamedTuple):
 
 class FSWatcher(EventEmitter):
     """Made by watch(). Events: 'change' (event_type, filename), 'error', 'close'; with recursive 'ready', once all that was there
-    is watched. `async with` closes it; `async for` gives WatchEvents from then on. Use it in the loop's thread only."""
+    is watched. `async with` closes it; `async for` gives WatchEvents from then on. One that nobody has, listens to or waits for is
+    closed, with a ResourceWarning. Use it in the loop's thread only."""
 
     def __init__(self, path: Path, is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int) -> None:
         super().__init__()
+        self._is_closed = True  # there is nothing to close yet
         self._path = text_of(path)
         self._at = os.fsencode(self._path)
         self._loop = get_loop()
         self._notifier = notifier_of(self._loop)
+        self._seat = Seat(self)
         self._signal = signal
         self._is_recursive = is_recursive
         self._is_held = is_held
@@ -62,22 +69,30 @@ class FSWatcher(EventEmitter):
         self._unseen: deque[tuple[bytes, bool]] = deque()  # directories to look into; whether what is in them is news
         self._is_looking = False
         self._is_ready = False  # set once all that was there is watched
-        self._is_closed = False
         if b"\0" in self._at:
             raise ValueError("embedded null byte")
         if signal is not None and signal.aborted:
-            self._is_closed = True
             self._error = aborted(signal)
             self._loop.next_tick(self.emit, "close")
             return
         self._watch(b"")
-        self._notifier.join(self, is_held)
+        self._is_closed = False
+        self._notifier.join(self._seat, is_held)
         if signal is not None:
-            signal.add_event_listener("abort", self._on_abort)
+            signal.add_event_listener("abort", self._seat.abort)
         self._look_into_all(is_news=False)
 
     def __repr__(self) -> str:
         return f"<FSWatcher {'closed' if self._is_closed else 'watching'} {self._path!r}>"
+
+    def __del__(self) -> None:
+        # On whatever thread. What it watches is no more than its seat knows.
+        if getattr(self, "_is_closed", True):
+            return
+        self._forget_signal()
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(self._notifier.forget, self._seat)
+        warnings.warn(f"never closed: {self!r}. Use async with, or close()", ResourceWarning, stacklevel=2, source=self)
 
     # ---- its life
 
@@ -112,18 +127,19 @@ class FSWatcher(EventEmitter):
     def _hold(self, is_held: bool) -> Self:
         self._is_held = is_held
         if not self._is_closed:
-            self._notifier.join(self, is_held)
+            self._notifier.join(self._seat, is_held)
         return self
 
     def _end(self) -> None:
         self._is_closed = True
         watches, self._watches = self._watches, {}
         for number in watches.values():
-            self._notifier.remove(self, number)
-        self._notifier.leave(self)
+            self._notifier.remove(self._seat, number)
+        self._notifier.leave(self._seat)
         self._unseen.clear()
         self._forget_signal()
         self._wake()
+        self._keep()
 
     def _fail(self, error: BaseException) -> None:
         # Told once: to the iteration if there is one, else to listeners.
@@ -138,7 +154,7 @@ class FSWatcher(EventEmitter):
             self._loop.next_tick(self.emit, "error", error)
         self._loop.next_tick(self.emit, "close")
 
-    def _on_abort(self, _: object) -> None:
+    def _on_abort(self) -> None:
         if self._signal is not None:
             self._error = aborted(self._signal)
         self.close()
@@ -149,10 +165,36 @@ class FSWatcher(EventEmitter):
         self._watches.clear()
         self._unseen.clear()
         self._forget_signal()
+        self._keep()
 
     def _forget_signal(self) -> None:
         if self._signal is not None:
-            self._signal.remove_event_listener("abort", self._on_abort)
+            self._signal.remove_event_listener("abort", self._seat.abort)
+
+    # ---- who has it
+
+    def _keep(self) -> None:
+        is_heard = self._waiter is not None or bool(self._events)
+        self._seat.kept = self if is_heard and not self._is_closed else None
+
+    def _add(self, event: Hashable, listener: Listener, *, is_first: bool) -> Self:
+        super()._add(event, listener, is_first=is_first)
+        self._keep()
+        return self
+
+    def off(self, event: Hashable, listener: Listener, /) -> Self:
+        """See EventEmitter.off."""
+        super().off(event, listener)
+        self._keep()
+        return self
+
+    remove_listener = off
+
+    def remove_all_listeners(self, event: Hashable | None = None, /) -> Self:
+        """See EventEmitter.remove_all_listeners."""
+        super().remove_all_listeners(event)
+        self._keep()
+        return self
 
     # ---- iterating
 
@@ -173,10 +215,12 @@ class FSWatcher(EventEmitter):
             if self._waiter is not None:
                 raise TreadleError("ERR_INVALID_STATE", state="one at a time iterates over a watcher")
             self._waiter = self._loop.create_future()
+            self._keep()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                self._keep()
         return self._queue.popleft()
 
     def _wake(self) -> None:
@@ -245,7 +289,7 @@ class FSWatcher(EventEmitter):
     def _watch(self, place: bytes) -> None:
         path = os.path.join(self._at, place) if place else self._at
         try:
-            self._watches[place] = self._notifier.add(self, path, place, is_below=bool(place))
+            self._watches[place] = self._notifier.add(self._seat, path, place, is_below=bool(place))
         except OSError as error:
             error.filename = os.path.join(self._path, os.fsdecode(place)) if isinstance(self._path, str) and place else self._path
             raise
@@ -253,7 +297,7 @@ class FSWatcher(EventEmitter):
     def _forget(self, place: bytes) -> None:
         # A directory that was moved, and all below.
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
-            self._notifier.remove(self, self._watches.pop(known))
+            self._notifier.remove(self._seat, self._watches.pop(known))
 
     def _look_into_all(self, *, is_news: bool) -> None:
         if self._is_recursive and os.path.isdir(self._at):
@@ -297,6 +341,40 @@ class FSWatcher(EventEmitter):
         except TreadleError as error:  # ERR_POOL_SATURATED
             self._is_looking = False
             self._fail(error)
+
+
+class Seat:
+    """What the notifier and a signal know in a watcher's place. `kept` is the watcher while somebody listens or waits: else it is
+    gone with whoever has it."""
+
+    __slots__ = ("__weakref__", "_watcher", "kept")
+
+    def __init__(self, watcher: FSWatcher) -> None:
+        self._watcher = ref(watcher)
+        self.kept: FSWatcher | None = None
+
+    def abort(self, _: object) -> None:
+        """The signal is aborted."""
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._on_abort()
+
+    # ---- an Owner
+
+    def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._changed(place, number, mask, name)
+
+    def _has_overflown(self) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._has_overflown()
+
+    def _abandon(self) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._abandon()
 
 
 def watch(

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -366,6 +368,78 @@ def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
     run(main)
     assert kept[1:] == ["held"]
     kept[0].close()  # its loop has closed it
+
+
+def test_one_that_nobody_has_is_closed_with_a_warning(tmp_path: Path) -> None:
+    controller = AbortController()
+
+    async def leave() -> None:
+        async for change in fs.watch(tmp_path, signal=controller.signal):
+            assert change == ("rename", "a")
+            break
+
+    async def wait() -> None:
+        await anext(aiter(fs.watch(tmp_path)))
+
+    async def main() -> None:
+        with warned() as warnings_of:
+            leaving = asyncio.ensure_future(leave())
+            waiting = asyncio.ensure_future(wait())
+            await asyncio.sleep(0)
+            (tmp_path / "a").mkdir()
+            await leaving
+            await waiting
+            waiting = asyncio.ensure_future(wait())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await turns_until(waiting.cancelled)
+            heard = fs.watch(tmp_path)
+            heard.once("change", print)
+            heard.remove_listener("change", print)
+            del heard, leaving, waiting
+            gc.collect()
+        assert [warning.category for warning in warnings_of] == [ResourceWarning] * 4
+        assert f"<FSWatcher watching {str(tmp_path)!r}>" in str(warnings_of[0].message)
+        warnings_of.clear()  # it holds the watchers
+        await turns_until(lambda: notifier()._fd == -1)
+        assert not controller.signal._listeners
+
+    run(main)  # and it ends
+
+
+def test_one_that_is_listened_to_or_waited_for_lives(tmp_path: Path) -> None:
+    trace: list[Any] = []
+
+    async def iterate() -> None:
+        async for _ in fs.watch(tmp_path):
+            trace.append("iterated")
+            if trace.count("iterated") == 2:
+                raise ValueError("enough")
+
+    async def main() -> None:
+        fs.watch(tmp_path, lambda *_: trace.append("heard"))
+        fs.watch(tmp_path).on("close", print).once("change", lambda *_: trace.append("once"))
+        asyncio.ensure_future(iterate()).add_done_callback(lambda task: trace.append(str(task.exception())))
+        for name in ("a", "b"):
+            await asyncio.sleep(0)
+            gc.collect()
+            (tmp_path / name).mkdir()
+            await turns_until(lambda: trace.count("heard") == trace.count("iterated") == 1 + (name == "b"))
+        await turns_until(lambda: "enough" in trace)
+        with warned():
+            gc.collect()
+        assert sorted(trace) == ["enough", *["heard"] * 2, *["iterated"] * 2, "once"]
+        notifier().abandon()
+
+    with warned():
+        run(main)
+
+
+@contextlib.contextmanager
+def warned() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield found
 
 
 @pytest.fixture
