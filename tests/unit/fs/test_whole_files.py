@@ -20,6 +20,33 @@ MIB = 1024 * KIB
 SIZES = [0, 1, 64 * KIB, 512 * KIB - 1, 512 * KIB, 512 * KIB + 1, 4 * MIB, 9 * MIB + 7]
 
 
+# ---- text
+
+
+def test_what_does_not_fit_an_encoding_is_lost_without_an_error(tmp_path: Path) -> None:
+    # As docs/reference/fs.md says.
+    path = tmp_path / "file"
+    read = [("utf8", b"caf\xe9", "caf\ufffd"), ("utf16le", b"a\0b", "a\ufffd"), ("ascii", b"caf\xe9", "cafi"), ("hex", b"zz", "7a7a")]
+    written = [
+        ("utf8", "\ud800", "\ufffd".encode()),
+        ("utf16le", "\ud800", b"\xfd\xff"),
+        ("latin1", "€", b"\xac"),
+        ("ascii", "€", b"\xac"),
+        ("hex", "41zz42", b"A"),
+        ("base64", "QQ\n!=", b"A"),
+    ]
+
+    async def main() -> None:
+        for encoding, data, text in read:
+            path.write_bytes(data)
+            assert await fs.read_file(path, encoding=encoding) == text, encoding
+        for encoding, text, data in written:
+            await fs.write_file(path, text, encoding=encoding)
+            assert path.read_bytes() == data, encoding
+
+    run(main)
+
+
 # ---- write_file, append_file
 
 
