@@ -47,8 +47,8 @@ class WatchEvent(NamedTuple):
 
 class FSWatcher(EventEmitter):
     """Made by watch(). Events: 'change' (event_type, filename), 'error', 'close'; with recursive 'ready', once all that was there
-    is watched. `async with` closes it; `async for` gives WatchEvents from then on. One that nobody has, listens to or waits for is
-    closed, with a ResourceWarning. Use it in the loop's thread only."""
+    is watched. `async with` closes it; `async for` gives WatchEvents from then on. One that nobody has, listens to or waits for
+    is closed, with a ResourceWarning. Use it in the loop's thread only."""
 
     def __init__(self, path: Path, is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int) -> None:
         super().__init__()

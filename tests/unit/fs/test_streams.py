@@ -14,7 +14,9 @@ from tests.unit.fs.support import DEADLINE_S, Door, error_of, fds_of, is_active,
 from treadle import fs, net
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
-from treadle.streams import PassThrough, finished, pipeline
+from treadle.fs._read_stream import ReadStream
+from treadle.fs._write_stream import WriteStream
+from treadle.streams import PassThrough, Readable, Writable, finished, pipeline
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -107,6 +109,25 @@ def test_a_stream_goes_on_where_the_handle_stands_and_closes_it(file: Path) -> N
         async with await fs.open(file, "r+") as handle, handle.create_write_stream(start=3) as sink:
             sink.write("X")
         assert file.read_bytes() == b"conXent"
+
+    run(main)
+
+
+def test_a_handle_is_a_stage_at_either_end(file: Path) -> None:
+    async def main() -> None:
+        source = await fs.open(file)
+        assert await source.read(3) == b"con"
+        sink = await fs.open(file.with_name("to"), "w")
+        await pipeline(source, PassThrough(), sink)
+        assert file.with_name("to").read_bytes() == b"tent"
+        await turns_until(lambda: source.fd == sink.fd == -1)
+        async with await fs.open(file, "r+") as handle:
+            async with Writable.from_(handle, start=2) as stream:
+                stream.write("XY")
+            assert isinstance(stream, WriteStream)
+        stream = Readable.from_(await fs.open(file), end=4)
+        assert isinstance(stream, ReadStream)
+        assert b"".join([chunk async for chunk in stream]) == b"coXYe"
 
     run(main)
 

@@ -26,7 +26,12 @@ SIZES = [0, 1, 64 * KIB, 512 * KIB - 1, 512 * KIB, 512 * KIB + 1, 4 * MIB, 9 * M
 def test_what_does_not_fit_an_encoding_is_lost_without_an_error(tmp_path: Path) -> None:
     # As docs/reference/fs.md says.
     path = tmp_path / "file"
-    read = [("utf8", b"caf\xe9", "caf\ufffd"), ("utf16le", b"a\0b", "a\ufffd"), ("ascii", b"caf\xe9", "cafi"), ("hex", b"zz", "7a7a")]
+    read = [
+        ("utf8", b"caf\xe9", "caf\ufffd"),
+        ("utf16le", b"a\0b", "a\ufffd"),
+        ("ascii", b"caf\xe9", "cafi"),
+        ("hex", b"zz", "7a7a"),
+    ]
     written = [
         ("utf8", "\ud800", "\ufffd".encode()),
         ("utf16le", "\ud800", b"\xfd\xff"),
