@@ -34,6 +34,10 @@ async def files() -> None:
     assert_type(await fs.realpath(b"path"), bytes)
     assert_type(await fs.mkdir("path", recursive=True), str | None)
     assert_type(await fs.mkdtemp("path"), str)
+    async for change in fs.watch("path"):
+        assert_type(change, fs.WatchEvent[str])
+        assert_type(change.filename, str)
+    assert_type(fs.watch(b"path", lambda event_type, filename: filename.decode()), fs.FSWatcher[bytes])
     fs.read_file("path", told, signal=treadle.AbortSignal.timeout(1))
     fs.read_file("path", told_without_signal)
     fs.read_file("path", told_without_signal, signal=treadle.AbortSignal.timeout(1))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, AnyStr, Final, Generic, NamedTuple, Self
 from weakref import ref
 
 from treadle._base.arguments import require_callable
@@ -28,7 +28,7 @@ from treadle.fs._aborting import aborted
 from treadle.fs._arguments import in_range
 from treadle.fs._directories import readdir
 from treadle.fs._notifier import IN_ATTRIB, IN_CREATE, IN_IGNORED, IN_ISDIR, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, notifier_of
-from treadle.fs._starting import Path, text_of
+from treadle.fs._starting import PathOf, text_of
 from treadle.loop.current import get_loop
 
 __all__ = ["FSWatcher", "WatchEvent", "watch"]
@@ -37,20 +37,22 @@ QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
 
 
-class WatchEvent(NamedTuple):
+class WatchEvent(NamedTuple, Generic[AnyStr]):
     """A change. event_type: "rename" where a name has come or gone, else "change". filename: what has changed, from the watched
     directory on; str, or bytes where the path was."""
 
     event_type: str
-    filename: str | bytes
+    filename: AnyStr
 
 
-class FSWatcher(EventEmitter):
+class FSWatcher(EventEmitter, Generic[AnyStr]):
     """Made by watch(). Events: 'change' (event_type, filename), 'error', 'close'; with recursive 'ready', once all that was there
     is watched. `async with` closes it; `async for` gives WatchEvents from then on. One that nobody has, listens to or waits for
     is closed, with a ResourceWarning. Use it in the loop's thread only."""
 
-    def __init__(self, path: Path, is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int) -> None:
+    def __init__(
+        self, path: PathOf[AnyStr], is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int
+    ) -> None:
         super().__init__()
         self._is_closed = True  # there is nothing to close yet
         self._path = text_of(path)
@@ -61,7 +63,7 @@ class FSWatcher(EventEmitter):
         self._signal = signal
         self._is_recursive = is_recursive
         self._is_held = is_held
-        self._queue: deque[WatchEvent] | None = None  # None: nobody iterates
+        self._queue: deque[WatchEvent[AnyStr]] | None = None  # None: nobody iterates
         self._queue_max = queue_max
         self._waiter: asyncio.Future[None] | None = None
         self._error: BaseException | None = None  # of the iteration: raised to it once
@@ -203,7 +205,7 @@ class FSWatcher(EventEmitter):
             self._queue = deque()
         return self
 
-    async def __anext__(self) -> WatchEvent:
+    async def __anext__(self) -> WatchEvent[AnyStr]:
         if self._queue is None:
             self._queue = deque()
         while not self._queue:
@@ -270,7 +272,8 @@ class FSWatcher(EventEmitter):
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
             return
-        event = WatchEvent(event_type, name if isinstance(self._path, bytes) else os.fsdecode(name))
+        filename: Any = name if isinstance(self._path, bytes) else os.fsdecode(name)
+        event: WatchEvent[AnyStr] = WatchEvent(event_type, filename)
         if self._queue is not None:
             if len(self._queue) >= self._queue_max:
                 self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=self._queue_max))
@@ -349,9 +352,9 @@ class Seat:
 
     __slots__ = ("__weakref__", "_watcher", "kept")
 
-    def __init__(self, watcher: FSWatcher) -> None:
+    def __init__(self, watcher: FSWatcher[Any]) -> None:
         self._watcher = ref(watcher)
-        self.kept: FSWatcher | None = None
+        self.kept: FSWatcher[Any] | None = None
 
     def abort(self, _: object) -> None:
         """The signal is aborted."""
@@ -378,14 +381,14 @@ class Seat:
 
 
 def watch(
-    path: Path,
-    listener: Callable[[str, Any], object] | None = None,
+    path: PathOf[AnyStr],
+    listener: Callable[[str, AnyStr], object] | None = None,
     *,
     recursive: bool = False,
     persistent: bool = True,
     signal: AbortSignal | None = None,
     max_queue: int = QUEUE_MAX,
-) -> FSWatcher:
+) -> FSWatcher[AnyStr]:
     """Watch a file or a directory: `async with fs.watch(path) as changes: async for event_type, filename in changes`, or by
     'change', which `listener` listens for. Changes are told in the poll phase, from the call on; iterating, from its begin on.
 
