@@ -25,6 +25,10 @@ async def files() -> None:
         assert_type(await file.stat(), fs.Stats)
         assert_type(await file.read_file(), bytes)
         assert_type(await file.read_file(encoding="utf8"), str)
+    async for line in file.read_lines():
+        assert_type(line, str)
+    async for raw_line in file.read_lines(encoding=None):
+        assert_type(raw_line, bytes)
     assert_type(await fs.read_file("path"), bytes)
     assert_type(await fs.read_file("path", encoding="utf8"), str)
     assert_type(await fs.read_file("path", signal=treadle.AbortSignal.timeout(1)), bytes)

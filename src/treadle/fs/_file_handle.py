@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import Context, copy_context
@@ -45,6 +46,7 @@ __all__ = ["FileHandle"]
 READ_BYTES: Final = 16 * 1024  # of a read() that names no size; Node
 READ_BYTES_MAX: Final = 2**31 - 1  # of one read; Node
 VIEWS_MAX: Final = 1024  # buffers of one call; IOV_MAX of Linux
+LINE_LENGTH_MAX: Final = 16 * 1024 * 1024  # characters; a line that long is none, and would only fill the memory
 
 
 class FileHandle:
@@ -263,14 +265,24 @@ class FileHandle:
 
         return create_write_stream(self, **options)
 
+    @overload
     def read_lines(
-        self, *, encoding: str = "utf8", length_max: int = 16 * 1024 * 1024, **options: Any
-    ) -> AsyncGenerator[str, None]:
+        self, *, encoding: str = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
+    ) -> AsyncGenerator[str, None]: ...
+    @overload
+    def read_lines(
+        self, *, encoding: None, length_max: int = LINE_LENGTH_MAX, **options: Any
+    ) -> AsyncGenerator[bytes, None]: ...
+    def read_lines(
+        self, *, encoding: str | None = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
+    ) -> AsyncGenerator[Any, None]:
         """Its lines, for `async for`, without their ends (LF, CR LF, CR). The handle is closed behind the last one, or when the
-        generator is closed. options: as create_read_stream()'s. Raises in the loop: OSError, TreadleError ERR_OUT_OF_RANGE (a
-        line of more than length_max characters)."""
+        generator is closed. encoding: None gives bytes. options: as create_read_stream()'s. Raised at once: as by that;
+        ERR_OUT_OF_RANGE (length_max). In the loop: OSError, TreadleError ERR_OUT_OF_RANGE (a line of more than length_max
+        characters, or bytes)."""
         from treadle.fs._lines import lines_of
 
+        in_range(length_max, "length_max", 1, sys.maxsize)
         return lines_of(self.create_read_stream(encoding=encoding, **options), length_max)
 
     # ---- the file itself

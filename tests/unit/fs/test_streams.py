@@ -161,14 +161,21 @@ def test_lines(tmp_path: Path, size: int) -> None:
             found = [line async for line in handle.read_lines(high_water_mark=size)]
             assert found == ["first", "", "third \u00e4\u20ac", "fourth", "", "last"]
             assert handle.fd == -1
+            handle = await fs.open(tmp_path / "lines")
+            assert [line async for line in handle.read_lines(encoding=None, high_water_mark=size)] == [
+                line.encode() for line in found
+            ]
         handle = await fs.open(tmp_path / "lines")
         lines = handle.read_lines()
         assert await anext(lines) == "first"
         await lines.aclose()
         assert handle.fd == -1
-        with pytest.raises(TreadleError, match="line") as caught:
-            [line async for line in (await fs.open(tmp_path / "lines")).read_lines(length_max=5, high_water_mark=size)]
-        assert caught.value.code == "ERR_OUT_OF_RANGE"
+        for encoding in ("utf8", None):
+            handle = await fs.open(tmp_path / "lines")
+            with pytest.raises(TreadleError) as caught:
+                [line async for line in handle.read_lines(encoding=encoding, length_max=5, high_water_mark=size)]
+            assert caught.value.code == "ERR_OUT_OF_RANGE"
+            assert (caught.value.data["name"], caught.value.data["received"]) == ("length_max", 5)
 
     run(main)
 
@@ -199,6 +206,9 @@ def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
         async with await fs.open(file) as handle:
             with pytest.raises(TreadleError):
                 handle.create_read_stream(high_water_mark=-1)
+            with pytest.raises(TreadleError) as caught:
+                handle.read_lines(length_max="1")  # type: ignore[call-overload]
+            assert caught.value.code == "ERR_INVALID_ARG_TYPE"
             with pytest.raises(TreadleError):
                 handle.create_write_stream(encoding="none")
         assert file.read_bytes() == b"content"
