@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 import treadle
 from treadle import fs
@@ -17,6 +19,7 @@ from treadle._native.pool import Pool
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
 
+NOBODY = 65534  # a user who owns nothing
 DEADLINE_S = 20.0  # for what takes ms; two busy cores are slow at times
 
 T = TypeVar("T")
@@ -107,6 +110,21 @@ async def after_one_turn(begin: Callable[[], asyncio.Future[T]], place: Path) ->
         await behind.let_through()
         for opening in opened:
             await (await opening).close()
+
+
+@contextlib.contextmanager
+def not_as_root(place: Path) -> Iterator[None]:
+    """Inside the block this process may do what the modes of files below `place` say, which is in memory."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        if place.parent != Path("/dev/shm"):
+            pytest.skip("what is above tmp_path is root's alone")
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
 
 
 def fds_of(path: Path) -> list[int]:

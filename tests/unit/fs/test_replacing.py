@@ -4,12 +4,13 @@
 import asyncio
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import Door, after_one_turn, error_of, is_idle, run, turns_until
+from tests.unit.fs.support import Door, after_one_turn, error_of, is_idle, not_as_root, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 
@@ -133,6 +134,38 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path, door: Door
             error = await error_of(fs.write_file_atomic(path, b"x"))
             assert (error.errno, error.filename) == (expected, os.fspath(path))
         assert sorted(os.listdir(tmp_path)) == before
+
+    run(main)
+
+
+@pytest.fixture
+def closed(memory: Path) -> Iterator[Path]:
+    """A directory in which nothing can be made, with a file that can be written, for who this process is for a while."""
+    memory.chmod(0o755)
+    closed = memory / "closed"
+    closed.mkdir()
+    (closed / "file").touch()
+    (closed / "file").chmod(0o666)
+    (memory / "link").symlink_to("closed/file")
+    closed.chmod(0o555)
+    with not_as_root(memory):
+        yield closed
+    closed.chmod(0o755)
+
+
+def test_a_directory_that_may_not_be_written_is_what_the_error_names(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(path: Any) -> tuple[Any, ...]:
+        error = await error_of(fs.write_file_atomic(path, b"new"))
+        return error.errno, error.filename, error.filename2
+
+    async def main() -> None:
+        expected = (errno.EACCES, str(closed), None)
+        for path in (closed / "file", closed / "new", closed.parent / "link"):
+            assert await refused(path) == expected
+        assert await refused(os.fsencode(closed / "file")) == (errno.EACCES, os.fsencode(closed), None)
+        monkeypatch.chdir(closed)
+        assert await refused("new") == (errno.EACCES, ".", None)
+        await fs.write_file(closed / "file", b"in place")
 
     run(main)
 

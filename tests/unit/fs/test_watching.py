@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import DEADLINE_S, error_of, run, turns_until
+from tests.unit.fs.support import DEADLINE_S, error_of, not_as_root, run, turns_until
 from treadle import fs, process
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.fs import _notifier
 from treadle.loop.current import get_loop
 
-NOBODY = 65534
 NODE: dict[str, list[list[str]]] = json.loads(Path(__file__).with_name("unreadable.json").read_text())
 
 
@@ -446,17 +445,12 @@ def warned() -> Iterator[list[warnings.WarningMessage]]:
 def nobody(memory: Path) -> Iterator[Path]:
     """A directory where a, m and z are, of which m may not be read, by who this process is for a while."""
     is_root = os.geteuid() == 0
-    if is_root and memory.parent != Path("/dev/shm"):
-        pytest.skip("what is above tmp_path is root's alone")
     memory.chmod(0o777)
     for name, mode in (("a", 0o777), ("m", 0o700 if is_root else 0), ("z", 0o777)):
         (memory / name).mkdir()
         (memory / name).chmod(mode)
-    if is_root:
-        os.seteuid(NOBODY)
-    yield memory
-    if is_root:
-        os.seteuid(0)
+    with not_as_root(memory):
+        yield memory
     (memory / "m").chmod(0o700)
 
 
