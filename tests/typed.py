@@ -17,6 +17,8 @@ def told_without_signal(error: OSError | None, data: bytes | None) -> None: ...
 
 
 async def files() -> None:
+    async with fs.open("path") as entered:
+        assert_type(entered, fs.FileHandle)
     async with await fs.open("path") as file:
         assert_type(file, fs.FileHandle)
         assert_type(await file.read(10, position=0), bytes)

@@ -13,6 +13,7 @@ import pytest
 from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, narrow_pool, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
+from treadle.events import AbortController
 from treadle.fs import constants
 
 KIB = 1024
@@ -161,6 +162,25 @@ def test_data_that_changes_its_size_meanwhile_is_held(door: Door, memory: Path) 
         await asyncio.gather(behind, writing)
         data.append(0)
         assert (memory / "new").read_bytes() == b"x" * 100
+
+    run(main)
+
+
+def test_options_in_the_place_of_a_callback_are_told_their_names(file: Path) -> None:
+    async def main() -> None:
+        signal = AbortController().signal
+        for call in (
+            lambda: fs.read_file(file, "utf8"),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, {"encoding": "utf8"}),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, "utf8", flag="r+"),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, "utf8", signal=signal),  # type: ignore[call-overload]
+            lambda: fs.write_file(file, b"", "utf8"),  # type: ignore[call-overload]
+        ):
+            with pytest.raises(TreadleError) as caught:
+                call()
+            assert (caught.value.code, caught.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "callback")
+            assert "encoding='utf8'" in caught.value.hint.replace('"', "'")
+        assert file.read_bytes() == b"content"
 
     run(main)
 
