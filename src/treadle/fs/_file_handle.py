@@ -135,6 +135,8 @@ class FileHandle:
 
         With a position where the file stands does not move. The buffer cannot change its size meanwhile."""
         if isinstance(buffer, int):
+            if not 0 <= buffer <= READ_BYTES_MAX:
+                raise _no_size(buffer)
             size = in_range(buffer, "buffer", 0, READ_BYTES_MAX)
             if offset or length is not None:
                 raise TreadleError(
@@ -464,6 +466,14 @@ def _settler(future: asyncio.Future[None]) -> Callback[None]:
             future.set_exception(error)
 
     return settle
+
+
+def _no_size(received: int) -> TreadleError:
+    # Its name says little of a number: a file object of Python's calls it size, and takes -1.
+    return TreadleError(
+        "ERR_OUT_OF_RANGE", name="buffer", expected=f"how many bytes to read, from 0 to {READ_BYTES_MAX}", received=received,
+        hint="read_file() gives all that there is",
+    )  # fmt: skip
 
 
 def _part(buffer: Any, offset: int, length: int | None) -> Any:
