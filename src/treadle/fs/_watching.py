@@ -252,6 +252,8 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
         # What was watched is gone. What has its path now is watched instead; if nothing has, there is nothing to tell any more.
         # ORDER: it is watched before anybody is told, who looks at it then.
         failure: OSError | None = None
+        for place in tuple(self._watches):  # below what was unmounted
+            self._forget(place)
         try:
             self._watch(b"")
         except OSError as error:

@@ -122,6 +122,29 @@ def test_a_tree_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
+def test_what_comes_to_light_as_something_is_unmounted_is_watched(memory: Path) -> None:
+    (memory / "sub" / "below").mkdir(parents=True)
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {memory} 2>/dev/null") != 0:
+        pytest.skip("nothing can be mounted here")
+
+    async def main() -> None:
+        seen: list[Any] = []
+        (memory / "sub" / "above").mkdir(parents=True)
+        with fs_watch(memory, recursive=True) as watcher:
+            watcher.on("change", lambda *change: seen.append(change))
+            await ready(watcher)
+            os.system(f"umount -l {memory}")
+            await turns_until(lambda: set(watcher._watches) == {b"", b"sub", b"sub/below"})
+            (memory / "sub" / "below" / "last").touch()
+            await turns_until(lambda: ("rename", "sub/below/last") in seen)
+
+    try:
+        run(main)
+    finally:
+        os.system(f"umount {memory} 2>/dev/null")
+
+
 def test_what_is_gone_ends_the_watch(tmp_path: Path) -> None:
     # In Node it says nothing for ever, and holds the program.
     trace: list[Any] = []
