@@ -35,7 +35,7 @@ cdef class FileKind:
 cdef class Stats(FileKind):
     cdef readonly unsigned long long dev, ino, nlink, rdev, size, blocks
     cdef readonly unsigned int mode, uid, gid, blksize
-    cdef readonly long long atime_ns, mtime_ns, ctime_ns, birthtime_ns
+    cdef statx_time atime, mtime, ctime, birthtime
 
 
 cdef class Dirent(FileKind):

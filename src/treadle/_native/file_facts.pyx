@@ -74,24 +74,44 @@ cdef class Stats(FileKind):
         return f"<Stats mode={self.mode:#o} size={self.size:_} mtime_ms={self.mtime_ms}>"
 
     @property
+    def atime_ns(self):
+        """When it was last read, in ns since 1970."""
+        return in_ns(self.atime)
+
+    @property
     def atime_ms(self):
-        """When it was last read, in ms since 1970."""
-        return self.atime_ns / 1e6
+        """The same in ms."""
+        return in_ns(self.atime) / 1e6
+
+    @property
+    def mtime_ns(self):
+        """When its content last changed, in ns since 1970."""
+        return in_ns(self.mtime)
 
     @property
     def mtime_ms(self):
-        """When its content last changed, in ms since 1970."""
-        return self.mtime_ns / 1e6
+        """The same in ms."""
+        return in_ns(self.mtime) / 1e6
+
+    @property
+    def ctime_ns(self):
+        """When its content, mode or owner last changed, in ns since 1970."""
+        return in_ns(self.ctime)
 
     @property
     def ctime_ms(self):
-        """When its content, mode or owner last changed, in ms since 1970."""
-        return self.ctime_ns / 1e6
+        """The same in ms."""
+        return in_ns(self.ctime) / 1e6
+
+    @property
+    def birthtime_ns(self):
+        """When it was made, in ns since 1970."""
+        return in_ns(self.birthtime)
 
     @property
     def birthtime_ms(self):
-        """When it was made, in ms since 1970."""
-        return self.birthtime_ns / 1e6
+        """The same in ms."""
+        return in_ns(self.birthtime) / 1e6
 
 
 # ---- asking
@@ -134,8 +154,16 @@ cdef inline void set_time(statx_time *to, timespec time) noexcept nogil:
 # ---- what was told
 
 
-cdef inline int64_t in_ns(statx_time time) noexcept:
-    return time.tv_sec * 1_000_000_000 + time.tv_nsec
+cdef object in_ns(statx_time time):
+    if -9_223_372_036 < time.tv_sec < 9_223_372_036:    # the year 2262: past it ns take more than 64 bits
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    return <object>time.tv_sec * 1_000_000_000 + time.tv_nsec
+
+
+cdef statx_time from_ns(ns):
+    cdef statx_time time
+    time.tv_sec, time.tv_nsec = divmod(ns, 1_000_000_000)
+    return time
 
 
 cdef Stats new_stats(const statx_t *status):
@@ -151,10 +179,10 @@ cdef Stats new_stats(const statx_t *status):
     stats.uid = status.stx_uid
     stats.gid = status.stx_gid
     stats.blksize = status.stx_blksize
-    stats.atime_ns = in_ns(status.stx_atime)
-    stats.mtime_ns = in_ns(status.stx_mtime)
-    stats.ctime_ns = in_ns(status.stx_ctime)
-    stats.birthtime_ns = in_ns(status.stx_btime)
+    stats.atime = status.stx_atime
+    stats.mtime = status.stx_mtime
+    stats.ctime = status.stx_ctime
+    stats.birthtime = status.stx_btime
     return stats
 
 
@@ -162,7 +190,9 @@ def _stats(facts):
     # Out of a pickle.
     cdef Stats stats = Stats.__new__(Stats)
     (stats.dev, stats.ino, stats.nlink, stats.rdev, stats.size, stats.blocks, stats.mode, stats.uid, stats.gid, stats.blksize,
-     stats.atime_ns, stats.mtime_ns, stats.ctime_ns, stats.birthtime_ns) = facts
+     atime_ns, mtime_ns, ctime_ns, birthtime_ns) = facts
+    stats.atime, stats.mtime = from_ns(atime_ns), from_ns(mtime_ns)
+    stats.ctime, stats.birthtime = from_ns(ctime_ns), from_ns(birthtime_ns)
     stats.kind = stats.mode & S_IFMT
     return stats
 

@@ -9,19 +9,24 @@ cdef struct FileJob
 
 cdef enum:
     ELSEWHERE = -1      # in place of a device in pool.directories: not of this machine, or it has made the loop wait
-    AT_ONCE_NS_MAX = 20_000_000     # that it may take: whoever holds it up so long will do so again
+    AT_ONCE_NS_MAX = 20_000_000     # that it may wait: whoever holds it up so long will do so again
 
 # What may be asked without waiting, and of which directories: for other units that do the same
 cdef int open_if_cached(const char *path, int flags) noexcept nogil     # -1: it would have to wait, or cannot be opened
 cdef bint is_of_this_machine(int fd) noexcept nogil
+cdef bytes encoded(path)        # a path as the system takes it; ValueError: a NUL in it
 cdef bytes directory_of(const char *path)       # as it is written: the key of pool.directories
 cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1
+cdef int64_t begin_at_once(Pool pool) noexcept      # how often the thread has waited so far, where that is counted
+cdef int end_at_once(Pool pool, bytes directory, int64_t begun_ns, int64_t waits) except -1
 
 
 cdef class FileRead(Request):
     cdef object filename
+    cdef object make            # None, or what makes the result out of the bytes
     cdef bytes directory        # of the file, as it was written; None where that was not looked at
     cdef PyObject *target       # OWNER: the bytes object that the job fills; NULL: the job keeps what is read
 
     cdef int make_room(self, FileJob *job) except -1
+    cdef bytes take_data(self, FileJob *job)
     cdef void release_target(self) noexcept

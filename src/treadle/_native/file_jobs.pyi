@@ -1,6 +1,7 @@
 """What Python sees of file_jobs.pyx."""
 
 from collections.abc import Callable
+from typing import Any
 
 from typing_extensions import disjoint_base
 
@@ -12,7 +13,8 @@ class FileRead(Request): ...
 def read_file(
     pool: Pool,
     filename: str | bytes,
-    callback: Callable[[OSError | None, bytes | None], object],
+    callback: Callable[[Any, Any], object],
     *,
     is_awaited: bool = False,
+    make: Callable[[bytes], object] | None = None,
 ) -> FileRead: ...

@@ -5,10 +5,11 @@ larger one the first job reads so much; then the loop's thread makes a bytes obj
 the job goes on into its memory, in turns.
 
 A small one that the kernel has in memory, its directories included, is read by the loop's thread at once, by calls that do not
-wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what is
-no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all the
-same. On which kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of
-all that are in it.
+wait: handing it over would cost several times as much. Anything that might wait is left to a thread: what is not cached, what
+is no regular file, a file system that asks somebody else (a network's, FUSE), a directory where the loop has had to wait all
+the same: which is told from a process that was not let run by the switches of the thread that were of its own will. On which
+kind of file system one is, a thread finds out, and with the first file of a directory: from then on that is known of all that
+are in it.
 
 Invariants: a job touches nothing of Python: its memory is its own, but for `target`, which it writes to under its lock, and
 not once it is abandoned. It has the file open from its first run until it is at the end, has failed, or is discarded.
@@ -21,7 +22,7 @@ from cpython.object cimport PyObject
 from libc.errno cimport EFBIG, EINTR, ELOOP, ENOMEM, errno
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memset, strlen, strrchr
+from libc.string cimport memchr, memcpy, memset, strrchr
 from posix.fcntl cimport F_SETFL, O_RDONLY, fcntl, open
 from posix.stat cimport S_ISFIFO, S_ISREG, fstat, struct_stat
 from posix.unistd cimport close, read
@@ -111,6 +112,12 @@ cdef extern from "<poll.h>" nogil:
     int POLLIN
     int poll(pollfd *files, unsigned long count, int timeout_ms)
 
+cdef extern from "<sys/resource.h>":
+    int RUSAGE_THREAD
+    struct rusage:
+        long ru_nvcsw
+    int getrusage(int who, rusage *used)
+
 cdef extern from "Python.h":
     bytes PyUnicode_EncodeFSDefault(object text)
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -173,7 +180,12 @@ cdef Outcome run_file_job(Job *base) noexcept nogil:
         read_head(job)
     else:
         outcome = read_on(job)
-    return ASKS if outcome == DONE and not job.is_at_end and job.error == 0 else outcome
+    if outcome == DONE and not job.is_at_end and job.error == 0:
+        outcome = ASKS
+    job.job.needs_thread = outcome != DONE      # to close the file, which a file server may hold up
+    if outcome != MORE and is_abandoned(job):
+        end_file(job, 0)
+    return outcome
 
 
 cdef void abandon_file_job(Job *base) noexcept nogil:
@@ -224,7 +236,9 @@ cdef bint open_file(FileJob *job) noexcept nogil:
             return end_file(job, EFBIG)
     # One byte more than it tells: so the read that ends it needs no more room.
     job.wanted = job.told + 1 if job.told else UNSIZED_BYTES
-    return not is_abandoned(job)
+    if is_abandoned(job):
+        return end_file(job, 0)
+    return True
 
 
 cdef void wait_for_writer(FileJob *job) noexcept nogil:
@@ -321,6 +335,17 @@ cdef bint is_of_this_machine(int fd) noexcept nogil:
 # ---- on the loop's thread
 
 
+cdef bytes encoded(path):
+    cdef bytes text
+    if not isinstance(path, bytes):
+        text = PyUnicode_EncodeFSDefault(path)
+    else:       # of a class derived from it: what it says
+        text = path if type(path) is bytes else PyBytes_FromStringAndSize(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
+    if memchr(PyBytes_AS_STRING(text), 0, PyBytes_GET_SIZE(text)) is not NULL:
+        raise ValueError("embedded null byte")
+    return text
+
+
 cdef bytes directory_of(const char *path):
     cdef const char *slash = strrchr(path, b"/")
     return PyBytes_FromStringAndSize(path, 0 if slash is NULL else slash - path + 1)
@@ -330,6 +355,24 @@ cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1:
     if len(pool.directories) >= DIRECTORIES_MAX:
         pool.directories.clear()
     pool.directories[directory] = device
+    return 0
+
+
+cdef int64_t begin_at_once(Pool pool) noexcept:
+    cdef rusage used
+    if not pool.counts_waits or getrusage(RUSAGE_THREAD, &used) < 0:
+        return 0
+    return used.ru_nvcsw
+
+
+cdef int end_at_once(Pool pool, bytes directory, int64_t begun_ns, int64_t waits) except -1:
+    # Who took too long may have waited for somebody: a scanner that looks at what is opened, a file server mounted since. Or it was
+    # not let run, by other programs or the limit of a container, which says nothing of the directory. The first time nobody knows.
+    if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
+        if not pool.counts_waits:
+            pool.counts_waits = True
+        elif begin_at_once(pool) != waits:
+            note_directory(pool, directory, ELSEWHERE)
     return 0
 
 
@@ -371,9 +414,9 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
     return job.is_at_end
 
 
-def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
-    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, bytes. Returns a
-    FileRead, under way already.
+def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, make=None):
+    """Read a file to its end; callback(error, data) in the poll phase: an OSError with `filename`, or None, and the bytes, or what
+    make(bytes) makes of them. Returns a FileRead, under way already.
 
     filename: str or bytes. is_awaited: the callback is a future's, which the program's end leaves alone. Raises ValueError (a NUL in
     it), PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
@@ -381,12 +424,11 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
     cdef FileRead request
     cdef FileJob *job
     cdef bint is_read = False
-    cdef int64_t begun_ns
-    cdef bytes path = filename if type(filename) is bytes else PyUnicode_EncodeFSDefault(filename)
-    if strlen(PyBytes_AS_STRING(path)) != <size_t>PyBytes_GET_SIZE(path):
-        raise ValueError("embedded null byte")
+    cdef int64_t begun_ns, waits
+    cdef bytes path = encoded(filename)
     request = FileRead.__new__(FileRead)
     request.filename = filename
+    request.make = make
     request.set_callback(SOON if is_awaited else COMPLETION, callback)
     job = new_file_job(path)
     if job is NULL:
@@ -395,9 +437,9 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False):
         job.job.kind = pool.kind("fs.read_file")
         if pool.at_once_left > 0:
             begun_ns = clock_ns()
+            waits = begin_at_once(pool)
             is_read = read_at_once(job, request, pool)
-            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:      # a scanner that looks at what is opened, a file server mounted since
-                note_directory(pool, request.directory, ELSEWHERE)
+            end_at_once(pool, request.directory, begun_ns, waits)
     except BaseException:
         job.job.discard(&job.job)
         raise
@@ -432,6 +474,7 @@ cdef class FileRead(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FileJob *job = <FileJob *>base
+        cdef bytes data
         if job.asks_where and job.error == 0:
             job.asks_where = False
             note_directory(<Pool>self.pool, self.directory, job.device)
@@ -443,13 +486,19 @@ cdef class FileRead(Request):
                 return False
             except MemoryError:
                 self.args = (os_error(ENOMEM, self.filename), None)
-        elif self.target is NULL:
-            self.args = (None, PyBytes_FromStringAndSize(job.head, job.filled))
         else:
-            _PyBytes_Resize(&self.target, job.filled)
-            self.args = (None, disown(self.target))
-            self.target = NULL
+            data = self.take_data(job)
+            self.args = (None, data if self.make is None else self.make(data))
         return True
+
+    cdef bytes take_data(self, FileJob *job):
+        cdef PyObject *target
+        if self.target is NULL:
+            return PyBytes_FromStringAndSize(job.head, job.filled)
+        _PyBytes_Resize(&self.target, job.filled)
+        target = self.target
+        self.target = NULL
+        return disown(target)
 
     cdef int make_room(self, FileJob *job) except -1:
         # No thread has the job: the target may move.
@@ -473,5 +522,5 @@ cdef class FileRead(Request):
 
     cdef void release(self) noexcept:
         self.release_target()
-        self.filename = self.directory = None
+        self.filename = self.directory = self.make = None
         Handle.release(self)

@@ -60,7 +60,7 @@ cdef struct FsJob:
     char *step              # what one system call reads into, or writes from
     void *state             # of an operation that goes by turns; OWNER: it is freed by `clean`
     Clean clean             # NULL, or what undoes an operation that does not come to its end
-    bint wants_room         # set by a read that goes on once its views have `size` bytes in all
+    bint wants_room         # set by a read that asks: it goes on once its views have `size` bytes in all
     # what comes out
     int64_t device          # where it asks: which file system it is on, if that is of this machine; else ELSEWHERE
     int error               # errno; 0: none
@@ -73,10 +73,15 @@ cdef struct FsJob:
 cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, size_t path2_bytes,
                        size_t spare_bytes) noexcept nogil
 cdef void free_fs_job(FsJob *job) noexcept nogil
+cdef void let_go(FsJob *job) noexcept nogil     # of what it has opened and not brought to its end
+cdef inline bint has_begun(FsJob *job) noexcept nogil:
+    # Something that let_go() would have to wait for a disk with.
+    return job.fd >= 0 or job.fd2 >= 0 or job.clean is not NULL
 cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil     # False: no memory
 cdef int open_file(const char *path, int flags, unsigned int mode) noexcept nogil      # -1: errno says why
 cdef bint close_once(int *fd) noexcept nogil    # False: what was written may be lost, see errno
 cdef bint has_step(FsJob *job, size_t size) noexcept nogil      # False: no memory, and the job has failed
+cdef bint align_step(FsJob *job, size_t size) noexcept nogil    # False: it is aligned, or there is no memory; errno stays
 
 
 cdef inline int fd_of(FsJob *job) noexcept nogil:

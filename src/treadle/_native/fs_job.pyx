@@ -16,8 +16,12 @@ from treadle._native.pool_threads cimport pthread_mutex_destroy, pthread_mutex_i
 cdef extern from "<fcntl.h>" nogil:
     int O_CLOEXEC
 
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void **memory, size_t alignment, size_t size)
+
 cdef enum:
     TEXT_BYTES_MIN = 256
+    STEP_ALIGNMENT = 4096       # of memory; what no disk asks more than
 
 
 cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, size_t path2_bytes,
@@ -38,10 +42,7 @@ cdef FsJob *new_fs_job(const char *path, size_t path_bytes, const char *path2, s
 
 cdef void free_fs_job(FsJob *job) noexcept nogil:
     # On any thread.
-    if job.clean is not NULL:
-        job.clean(job)
-    close_once(&job.fd)
-    close_once(&job.fd2)
+    let_go(job)
     if job.file is not NULL:
         let_go_file(job.file)
     pthread_mutex_destroy(&job.lock)
@@ -49,6 +50,13 @@ cdef void free_fs_job(FsJob *job) noexcept nogil:
     free(job.step)
     free(job.text.bytes)
     free(job)
+
+
+cdef void let_go(FsJob *job) noexcept nogil:
+    if job.clean is not NULL:
+        job.clean(job)
+    close_once(&job.fd)
+    close_once(&job.fd2)
 
 
 cdef bint append(Text *text, const char *bytes, size_t size) noexcept nogil:
@@ -87,4 +95,15 @@ cdef bint has_step(FsJob *job, size_t size) noexcept nogil:
         if job.step is NULL:
             job.error = ENOMEM
             return False
+    return True
+
+
+cdef bint align_step(FsJob *job, size_t size) noexcept nogil:
+    # For a file that was opened with O_DIRECT, which says EINVAL to memory that is not.
+    cdef void *aligned = NULL
+    if <size_t>job.step % STEP_ALIGNMENT == 0 or posix_memalign(&aligned, STEP_ALIGNMENT, size) != 0:
+        return False
+    memcpy(aligned, job.step, size)
+    free(job.step)
+    job.step = <char *>aligned
     return True

@@ -17,12 +17,12 @@ from cpython.object cimport PyObject
 from libc.errno cimport EINTR, ENOMEM
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memchr, memcmp, strlen, strrchr
+from libc.string cimport memcmp, strlen, strrchr
 from posix.stat cimport S_ISLNK, S_ISREG
 
 from treadle._native.file_facts cimport ask_status, device_of, new_dirent, new_stats
 from treadle._native.file_jobs cimport (
-    AT_ONCE_NS_MAX, ELSEWHERE, directory_of, is_of_this_machine, note_directory, open_if_cached,
+    ELSEWHERE, begin_at_once, directory_of, encoded, end_at_once, is_of_this_machine, note_directory, open_if_cached,
 )
 from treadle._native.fs_calls cimport (
     perform_access, perform_chmod, perform_chown, perform_close, perform_fdatasync, perform_fsync, perform_link,
@@ -30,13 +30,15 @@ from treadle._native.fs_calls cimport (
     perform_symlink, perform_truncate, perform_unlink, perform_utimes,
 )
 from treadle._native.fs_copies cimport perform_copy_file
-from treadle._native.fs_job cimport FsJob, Perform, View, close_once, free_fs_job, new_fs_job, open_file
+from treadle._native.fs_job cimport (
+    FsJob, Perform, View, close_once, free_fs_job, has_begun, is_abandoned, let_go, new_fs_job, open_file,
+)
 from treadle._native.fs_replacements cimport perform_write_file_atomic
 from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
 from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_descriptor, new_open_file
 from treadle._native.pool cimport TURNS_OF_ONE_CALL, Pool, Request, os_error
-from treadle._native.pool_threads cimport DONE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
+from treadle._native.pool_threads cimport DONE, MORE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 from treadle._native.timers cimport clock_ns
 
@@ -47,7 +49,6 @@ cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
     object PyUnicode_DecodeFSDefaultAndSize(const char *text, Py_ssize_t size)
-    bytes PyUnicode_EncodeFSDefault(object text)
     object PyDictProxy_New(object mapping)
 
 
@@ -119,6 +120,9 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
         job.error = 0       # nothing has come of it
     if job.asks_where:
         find_where(job)
+    job.job.needs_thread = outcome != DONE and has_begun(job)
+    if outcome == DONE and job.perform is not perform_open or outcome != MORE and is_abandoned(job):
+        let_go(job)     # here: closing and removing files may wait for a disk, and the loop's thread must not
     return outcome
 
 
@@ -184,7 +188,7 @@ def start(
     cdef FsRequest request = FsRequest.__new__(FsRequest)
     cdef bint is_close = operation.perform is perform_close
     cdef bint is_done = False
-    cdef int64_t begun_ns
+    cdef int64_t begun_ns, waits
     cdef FsJob *job
     if descriptor is not None and descriptor.file is NULL:
         raise ValueError("the descriptor was closed")
@@ -221,9 +225,9 @@ def start(
                 descriptor.enter()
         elif operation.perform is perform_stat and pool.at_once_left > 0:
             begun_ns = clock_ns()
+            waits = begin_at_once(pool)
             is_done = request.stat_at_once(job, pool)
-            if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
-                note_directory(pool, request.directory, ELSEWHERE)
+            end_at_once(pool, request.directory, begun_ns, waits)
     except BaseException:
         free_fs_job(job)
         request.release_memory()
@@ -251,13 +255,6 @@ cdef FsJob *new_job(bytes path, bytes path2, Py_ssize_t spare) except NULL:
     job.job.abandon = abandon_fs_job
     job.job.discard = discard_fs_job
     return job
-
-
-cdef bytes encoded(path):
-    cdef bytes text = path if isinstance(path, bytes) else PyUnicode_EncodeFSDefault(path)
-    if memchr(PyBytes_AS_STRING(text), 0, PyBytes_GET_SIZE(text)) is not NULL:
-        raise ValueError("embedded null byte")
-    return text
 
 
 cdef inline void set_time(FsJob *job, int index, int64_t time_ns) noexcept:

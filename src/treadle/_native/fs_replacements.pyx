@@ -40,6 +40,7 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef enum:
     NAME_BYTES = 64     # ".treadle-", 32 digits, ".tmp": short, since the target's own name may be as long as names can be
+    SAME_OWNER = -1
     ATTEMPTS = 8        # at a name that is free; the second is never needed unless the system's random numbers are none
 
 cdef struct Replacement:
@@ -172,10 +173,12 @@ cdef bint dress(FsJob *job) noexcept nogil:
         return True
     mode = state.status.st_mode & 0o7777
     if fchown(job.fd, state.status.st_uid, state.status.st_gid) < 0:
-        if errno != EPERM:
+        if errno != EPERM and errno != EINVAL:      # EINVAL: an owner that this user namespace has no name for
             fail(job, errno)
             return False
         mode &= 0o1777      # it is its writer's from now on: no one else may act in his name
+        if fchown(job.fd, SAME_OWNER, state.status.st_gid) < 0:
+            mode = mode & ~0o070 | (mode & 0o007) << 3      # nor does his group get what it was not given
     if not job.is_forced and fchmod(job.fd, mode) < 0:
         fail(job, errno)
         return False

@@ -8,14 +8,16 @@ the thread. Invariants: `result` counts bytes that the kernel has taken or given
 lost: the next call meets it. What fits a step is one system call. Source: Node, filehandle.write and writeFile.
 Not here: read_file by a path, the quick way (file_jobs).
 """
-from libc.errno cimport EFBIG, EINTR, errno
+from libc.errno cimport EFBIG, EINTR, EINVAL, errno
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from posix.stat cimport S_ISREG, fstat, struct_stat
 from posix.unistd cimport SEEK_CUR, fsync, lseek, pread, pwrite, read, write
 
-from treadle._native.fs_job cimport ECANCELED, STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, fd_of, has_step, open_file
-from treadle._native.pool_threads cimport DONE, MORE, Outcome, pthread_mutex_lock, pthread_mutex_unlock
+from treadle._native.fs_job cimport (
+    ECANCELED, STEP_BYTES, TURN_BYTES, FsJob, align_step, close_once, fail, fd_of, has_step, open_file,
+)
+from treadle._native.pool_threads cimport ASKS, DONE, MORE, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 
 cdef enum:
     UNSIZED_BYTES = 64 * 1024               # the first read of a file that does not tell its size
@@ -94,13 +96,12 @@ cdef Py_ssize_t read_once(FsJob *job, Py_ssize_t size) noexcept nogil:
             count = read(job.file.fd, job.step, size)
         else:
             count = pread(job.file.fd, job.step, size, job.position + job.result)
-        if count >= 0 or errno != EINTR:
+        if count >= 0 or (errno != EINTR and not (errno == EINVAL and align_step(job, size))):
             return count
 
 
 cdef Outcome perform_read_file(FsJob *job) noexcept nogil:
-    # file, from where it stands on; or path, flags, mode -> result. DONE with wants_room: it goes on once the views have `size`
-    # bytes in all.
+    # file, from where it stands on; or path, flags, mode -> result. ASKS: it goes on once the views have `size` bytes in all.
     cdef int64_t turn_end = job.result + TURN_BYTES
     cdef Py_ssize_t count
     job.wants_room = False
@@ -128,6 +129,7 @@ cdef Outcome perform_read_file(FsJob *job) noexcept nogil:
 cdef Outcome open_to_read(FsJob *job) noexcept nogil:
     cdef struct_stat status
     cdef int64_t place
+    cdef int64_t told
     if job.file is NULL:
         job.fd = open_file(job.path, job.flags, job.mode)
         if job.fd < 0:
@@ -137,18 +139,20 @@ cdef Outcome open_to_read(FsJob *job) noexcept nogil:
     place = lseek(fd_of(job), 0, SEEK_CUR)
     if not S_ISREG(status.st_mode) or place < 0:
         return want_room(job, UNSIZED_BYTES)
+    told = max(status.st_size - place, <int64_t>0)
+    if told > FILE_BYTES_MAX:
+        return fail(job, EFBIG)
     # One byte more than it tells: so the read that ends it needs no more room.
-    return want_room(job, max(status.st_size - place, <int64_t>0) + (1 if status.st_size else UNSIZED_BYTES))
+    return want_room(job, told + (1 if status.st_size else UNSIZED_BYTES))
 
 
 cdef inline Outcome want_room(FsJob *job, int64_t size) noexcept nogil:
-    if size > FILE_BYTES_MAX:
-        if job.size == FILE_BYTES_MAX or job.size == 0:
-            return fail(job, EFBIG)
-        size = FILE_BYTES_MAX
-    job.size = size
+    # Up to one byte more than a file may have, which says that it has too many.
+    if job.size > FILE_BYTES_MAX:
+        return fail(job, EFBIG)
+    job.size = min(size, <int64_t>FILE_BYTES_MAX + 1)
     job.wants_room = True
-    return DONE
+    return ASKS
 
 
 cdef bint is_regular(int fd) noexcept nogil:
@@ -210,7 +214,7 @@ cdef Py_ssize_t write_step(FsJob *job) noexcept nogil:
         if written >= 0:
             go_on(job, written)
             return written
-        if errno != EINTR:
+        if errno != EINTR and not (errno == EINVAL and align_step(job, size)):
             job.error = errno
             return 0
 

@@ -4,9 +4,10 @@
                       ^ state: the next to look into        as they stand in the text, so the order is breadth first
     rm        state: root -> child -> ... -> where it is    at most OPEN_LEVELS of them open; the others are found by ".."
 
-Invariants: no symbolic link below the root is followed, not even one that takes the place of a directory meanwhile: what is
-opened is opened from its parent's descriptor, by O_NOFOLLOW. However deep a tree is, the stack of the thread and the descriptors
-are bounded. A job that nobody waits for stops at the next entry. Source: Node, fs.rm and fs.readdir; openat(2).
+Invariants: no symbolic link below the root is followed, not even one that takes the place of a directory meanwhile: what rm
+opens is opened from its parent's descriptor, by O_NOFOLLOW; what readdir opens from the root's, by RESOLVE_NO_SYMLINKS. However
+deep a tree is, the stack of the thread and the descriptors are bounded. A job that nobody waits for stops at the next entry.
+Source: Node, fs.rm and fs.readdir; openat(2).
 """
 from libc.errno cimport (
     EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY, ESTALE, errno,
@@ -47,6 +48,24 @@ cdef extern from *:
     static inline void treadle_clear_errno(void) { errno = 0; }     /* readdir() says by it whether it is at the end */
     """
     void clear_errno "treadle_clear_errno"() noexcept nogil
+
+cdef extern from *:
+    """
+    #include <fcntl.h>
+    #include <stdint.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+
+    /* A directory below, by names none of which is a link. Before Linux 5.6, and where a container forbids the call, only the
+       last of them is looked at. */
+    static inline int treadle_open_below(int root, const char *path) {
+        int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        struct { uint64_t flags, mode, resolve; } how = {(uint64_t)flags, 0, 0x04 /* RESOLVE_NO_SYMLINKS */};
+        int fd = (int)syscall(437 /* openat2 */, root, path, &how, sizeof how);
+        return fd < 0 && (errno == ENOSYS || errno == EPERM) ? openat(root, path, flags) : fd;
+    }
+    """
+    int open_below "treadle_open_below"(int root, const char *path) noexcept nogil
 
 cdef enum:
     OPEN_LEVELS = 32        # directories that rm holds open at once; deeper trees are gone through by ".."
@@ -209,7 +228,7 @@ cdef bint list_below(FsJob *job, const char *name, size_t size) noexcept nogil:
     # False: it has failed. What is no directory any more has no entries.
     cdef char *parent
     cdef bint is_listed
-    cdef int fd = openat(job.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    cdef int fd = open_below(job.fd, name)
     if fd < 0 and errno in (ENOENT, ENOTDIR, ELOOP):
         return True
     parent = <char *>malloc(size + 2)       # a copy, since the text moves as it grows

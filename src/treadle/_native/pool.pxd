@@ -36,6 +36,7 @@ cdef class Pool(PollHandle):
     cdef dict kinds         # name -> its number; the first is ""
     cdef set slow_kinds     # the names of those that may hold half of the threads at most
     cdef dict directories       # what file_jobs knows of them: path -> the device, if it is of this machine
+    cdef bint counts_waits      # ... whether such a call has taken too long once: from then on it looks whether it has waited
     cdef bytes asked            # the directory of which a job was to find out in asked_turn where it is
     cdef uint64_t asked_turn
     cdef int at_once_left   # jobs that may yet be done on the loop's thread before the next completions

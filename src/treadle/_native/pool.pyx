@@ -347,6 +347,12 @@ cdef class Pool(PollHandle):
                 return 0
         except Exception as error:
             request.args = (error, None)
+        except BaseException:       # Ctrl-C amid what makes the result: there is none
+            if request.job is job:
+                self.forget(request)
+                request.release()
+            job.discard(job)
+            raise
         if request.job is not job:      # what it has let go of was code, which has cancelled it, closed the pool, or forked
             job.discard(job)
             return 0

@@ -44,8 +44,9 @@ cdef struct Job:
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
+    bint needs_thread   # set by `run`, unless it is through: a thread lets go of what it holds, also where nobody waits for it
     RunJob run          # on a thread, without any GIL: it touches nothing of Python
-    EndJob abandon      # while it runs, under shared.lock: nobody waits for it any more
+    EndJob abandon      # while it runs, or needs a thread, under shared.lock: nobody waits for it any more
     EndJob discard      # free it and all that it holds; on any thread
     PyObject *request   # borrowed; NULL: nobody waits for it. The loop's thread only
 

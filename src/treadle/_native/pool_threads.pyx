@@ -198,13 +198,18 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     return True
 
 
+cdef inline bint has_thread(Shared *shared, Job *job) noexcept nogil:
+    # One that is about to take it: if it has waited all the same, it is the machine that is busy, and not the pool.
+    return shared.running.size < shared.threads and (not kind_of(shared, job).is_slow or shared.slow_running < shared.slow_max)
+
+
 cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
     cdef Job *oldest
     cdef Saturation *saturation = &shared.saturation
     cdef int kind
     if not shared.is_saturated:
         oldest = oldest_queued(shared, True)
-        if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS:
+        if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS and not has_thread(shared, oldest):
             shared.is_saturated = True
             shared.counters.saturations += 1
             saturation.kind = oldest.kind
@@ -349,10 +354,10 @@ cdef int start_thread(Shared *shared) noexcept nogil:
 
 
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil:
-    # True: it was still queued, and is the caller's to discard. Else nothing has changed.
+    # True: it was still queued, and is the caller's to discard. Else nothing has changed: also where it needs a thread.
     cdef bint was_queued
     pthread_mutex_lock(&shared.lock)
-    was_queued = job.place == QUEUED
+    was_queued = job.place == QUEUED and not job.needs_thread
     if was_queued:
         take_from_queue(shared, job)
     pthread_mutex_unlock(&shared.lock)
@@ -361,13 +366,13 @@ cdef bint take_queued(Shared *shared, Job *job) noexcept nogil:
 
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil:
     # Nobody waits for it any more. True: it was still queued, and is the caller's to discard. Else it runs to its end,
-    # and comes back as finished with no request.
+    # and comes back as finished with no request: so does one in the queue that needs a thread to undo what it has begun.
     cdef bint was_queued
     pthread_mutex_lock(&shared.lock)
-    was_queued = job.place == QUEUED
+    was_queued = job.place == QUEUED and not job.needs_thread
     if was_queued:
         take_from_queue(shared, job)
-    elif job.place == RUNNING:
+    elif job.place != FINISHED:
         job.abandon(job)
     job.request = NULL
     pthread_mutex_unlock(&shared.lock)

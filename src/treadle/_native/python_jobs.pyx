@@ -117,6 +117,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef PythonCall request = PythonCall.__new__(PythonCall)
+    cdef int number = pool.kind(kind, False, KINDS_LEFT_FREE)
     cdef PythonJob *job
     request.function = function
     request.arguments = arguments
@@ -126,7 +127,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
         raise MemoryError()
     pthread_mutex_init(&job.lock, NULL)
     job.interpreter = PyInterpreterState_Get()
-    job.job.kind = pool.kind(kind, False, KINDS_LEFT_FREE)
+    job.job.kind = number
     job.job.run = run_python_job
     job.job.abandon = abandon_python_job
     job.job.discard = discard_python_job

@@ -284,6 +284,10 @@ cdef class StreamCore(EmitterCore):
         """Whether it is destroyed when both sides have ended."""
         return self.auto_destroy
 
+    def _destroy_when_through(self):
+        """From now on it is destroyed when both sides have ended, or something fails, whatever it was made with."""
+        self.auto_destroy = True
+
     def _has_emitted_error(self):
         """Whether 'error' was emitted."""
         return self.error_emitted

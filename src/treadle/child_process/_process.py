@@ -93,7 +93,7 @@ class ChildProcess(EventEmitter):
     def _begin(self, pid: int, signal: AbortSignal | None) -> None:
         self.pid = pid
         loop = self._loop
-        watched = Watched(pid, self._ended, self._let_go, leads=self._leads, is_detached=self._is_detached)
+        watched = Watched(pid, self._ended, self._let_go, self._end_limits, leads=self._leads, is_detached=self._is_detached)
         try:
             loop.children.watch(loop, watched)
         except ProcessLookupError:

@@ -29,11 +29,19 @@ class Watched:
     """One that was started."""
 
     def __init__(
-        self, pid: int, ended: Callable[[], None], let_go: Callable[[int], None], *, leads: bool, is_detached: bool
+        self,
+        pid: int,
+        ended: Callable[[], None],
+        let_go: Callable[[int], None],
+        abandoned: Callable[[], None],
+        *,
+        leads: bool,
+        is_detached: bool,
     ) -> None:
         self.pid = pid
         self.ended = ended  # called in the poll phase
         self._let_go = let_go
+        self._abandoned = abandoned  # called when its loop is closed
         self._leads = leads  # of a group of its own
         self._is_detached = is_detached
         self._is_ours = True  # cleared once it is reaped, or left to others
@@ -63,6 +71,7 @@ class Watched:
 
     def abandon(self) -> None:
         """Its loop is closed."""
+        self._abandoned()
         if self._is_detached:
             self._is_ours = False
             leave(self.pid)

@@ -117,10 +117,15 @@ def in_range(value: object, name: str, least: int, most: int) -> int:
 
 def time_ns_of(time: Time, name: str) -> int:
     """Seconds since 1970, or a datetime, in ns. Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE."""
-    seconds: object = time.timestamp() if isinstance(time, datetime.datetime) else time
+    seconds: object = time
+    if isinstance(time, datetime.datetime):
+        try:
+            seconds = time.timestamp()
+        except (OverflowError, ValueError):  # the year 1, of a datetime that knows no time zone
+            seconds = math.inf
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="seconds or a datetime", received=type(time).__name__)
-    if not math.isfinite(seconds) or abs(seconds) > TIME_S_MAX:
+    if not abs(seconds) <= TIME_S_MAX:  # nor is it a NaN
         raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"at most {TIME_S_MAX} s from 1970", received=time)
     return seconds * 1_000_000_000 if isinstance(seconds, int) else round(seconds * 1e6) * 1000  # a float is good for us
 

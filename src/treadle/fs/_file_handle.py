@@ -392,7 +392,11 @@ class FileHandle:
             self._close()
 
     def _close(self) -> None:
-        start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+        try:
+            start("close", self._on_closed, descriptor=self._descriptor, path=self._path)
+        except BaseException:  # nobody is to wait for it, and close() may be called again
+            self._waiting = None
+            raise
 
     def _close_behind_others(self) -> None:
         try:
@@ -413,8 +417,7 @@ class FileHandle:
 
     def _on_closed(self, error: OSError | None, result: None) -> None:
         waiting, self._waiting = self._waiting, None
-        for callback in waiting or ():
-            callback(error, result)
+        _tell(waiting or [], error)
 
     # ---- inside
 
@@ -454,6 +457,15 @@ class _InContext(partial[object]):
 
     def __call__(self, error: OSError | None, result: None) -> object:
         return self.context.run(super().__call__, error, result)
+
+
+def _tell(waiting: list[Callable[[OSError | None, None], object]], error: OSError | None) -> None:
+    try:
+        while waiting:
+            waiting.pop(0)(error, None)
+    finally:
+        if waiting:  # one has failed: the others hear of it all the same
+            get_loop().call_soon(_tell, waiting, error)
 
 
 def _settler(future: asyncio.Future[None]) -> Callback[None]:

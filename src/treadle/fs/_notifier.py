@@ -92,10 +92,11 @@ class Notifier:
         self._watches.setdefault(number, []).append(Watch(owner, place))
         return number
 
-    def remove(self, owner: Owner, number: int) -> None:
-        """It is told nothing more of that watch."""
+    def remove(self, owner: Owner, number: int, place: bytes) -> None:
+        """It is told nothing more of that watch as `place`. A directory that is found under its new name before its owner is told
+        that the old one is gone has both."""
         watches = self._watches.get(number, [])
-        watches[:] = [watch for watch in watches if watch.owner is not owner]
+        watches[:] = [watch for watch in watches if watch.owner is not owner or watch.place != place]
         if number in self._watches and not watches:
             del self._watches[number]
             remove_watch(self._fd, number)
@@ -114,8 +115,9 @@ class Notifier:
 
     def forget(self, owner: Owner) -> None:
         """It is gone, without leaving: so are its watches."""
-        for number in [number for number, watches in self._watches.items() if any(watch.owner is owner for watch in watches)]:
-            self.remove(owner, number)
+        found = [(number, watch.place) for number, watches in self._watches.items() for watch in watches if watch.owner is owner]
+        for number, place in found:
+            self.remove(owner, number, place)
         self.leave(owner)
 
     def _count(self) -> None:

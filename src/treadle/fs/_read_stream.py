@@ -14,7 +14,7 @@ from typing import Any, Final
 from treadle._base.errors import TreadleError
 from treadle._native.sendfile import send_file
 from treadle.fs._arguments import INT64_MAX, in_range
-from treadle.fs._file_handle import FileHandle
+from treadle.fs._file_handle import READ_BYTES_MAX, FileHandle
 from treadle.fs._file_stream import FileStream
 from treadle.fs._starting import Path
 from treadle.loop.current import get_loop
@@ -45,6 +45,9 @@ class ReadStream(FileStream, Readable):  # type: ignore[misc]  # a hook that is 
         self._end = None if end is None else in_range(end, "end", 0, INT64_MAX)
         if start is not None and end is not None and start > end:
             raise TreadleError("ERR_OUT_OF_RANGE", name="start", expected=f"at most {end}, which is the end", received=start)
+        mark = options["high_water_mark"]
+        if isinstance(mark, int) and mark >= 0:  # else Readable says what is wrong with it
+            in_range(mark, "high_water_mark", 1, READ_BYTES_MAX)  # of 0 no byte would ever come, as in Node
         self._move_in: Any = None
         self._take_file(path, flags, mode, auto_close, options.pop("signal"))
         super().__init__(auto_destroy=auto_close, **options)

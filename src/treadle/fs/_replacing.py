@@ -43,14 +43,15 @@ def write_file_atomic(
     behind a crash or a loss of power at any time. Once it is through the disk has it.
 
     It is written to a file beside it, `.treadle-` and 32 random digits and `.tmp`, which is then renamed. An error, a cancelled
-    future or an aborted `signal` leaves the target as it was, and removes that file; a process that is killed leaves it, and
-    nobody removes it for you. Of an error of the directory's own fsync the new content is there already, and may be lost by a
-    loss of power.
+    future or an aborted `signal` leaves the target as it was, and removes that file, unless that was renamed by then; a process
+    that is killed leaves it, and nobody removes it for you. Of an error of the directory's own fsync the new content is there
+    already, and may be lost by a loss of power.
 
     data: as write_file's. mode: the permissions, less the umask; None: those that the target has, or 0o666 less the umask. Its
-    owner is kept where this process may; other attributes and further hard links are not. A symbolic link stays, what it leads
-    to is replaced; one that leads nowhere raises ENOENT. What is there and no regular file raises EISDIR or EINVAL. The
-    directory has to be readable and writable, and is a PermissionError's filename where it is not. Otherwise as read_file: begins
+    owner and group are kept where this process may, else the group may do no more than all others; other attributes and further
+    hard links are not. A symbolic link stays, what it leads to is replaced; one that leads nowhere raises ENOENT. What is there
+    and no regular file raises EISDIR or EINVAL. The directory has to be readable and writable, and is a PermissionError's
+    filename where it is not. Otherwise as read_file: begins
     at once, on the pool; the same errors.
     Today: one job; every 4 MiB other jobs go first. Source: rename(2), fsync(2).
     """

@@ -38,8 +38,8 @@ def create_read_stream(
     is read from where it stands. high_water_mark: bytes of a chunk, and how many are read ahead. auto_close: off, neither its
     end nor an error destroys the stream, and so the file stays open until destroy() or close(); else it is closed with the loop
     at the latest. signal: aborted, it destroys the stream with ABORT_ERR. Raised at once: TypeError (no path), ValueError (a NUL
-    in it), OSError EBADF (a handle that was closed), TreadleError: ERR_OUT_OF_RANGE (start, end), ERR_INVALID_ARG_VALUE,
-    ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_ENCODING.
+    in it), OSError EBADF (a handle that was closed), TreadleError: ERR_OUT_OF_RANGE (start, end, a mark of 0, or of 2 GiB),
+    ERR_INVALID_ARG_VALUE, ERR_INVALID_ARG_TYPE, ERR_UNKNOWN_ENCODING.
     In a pipeline to a socket, with no encoding and nobody listening, the kernel moves the bytes.
     """
     from treadle.fs._read_stream import ReadStream

@@ -35,6 +35,7 @@ __all__ = ["FSWatcher", "WatchEvent", "watch"]
 
 QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
+KERNEL_QUEUE_MAX: Final = 16_384  # changes; what Linux says there, unless somebody has written another number
 
 
 class WatchEvent(NamedTuple, Generic[AnyStr]):
@@ -135,8 +136,8 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
     def _end(self) -> None:
         self._is_closed = True
         watches, self._watches = self._watches, {}
-        for number in watches.values():
-            self._notifier.remove(self._seat, number)
+        for place, number in watches.items():
+            self._notifier.remove(self._seat, number, place)
         self._notifier.leave(self._seat)
         self._unseen.clear()
         self._forget_signal()
@@ -285,8 +286,11 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
         self.emit("change", *event)
 
     def _has_overflown(self) -> None:
-        with open(KERNEL_QUEUE) as file:
-            limit = int(file.read())
+        try:
+            with open(KERNEL_QUEUE) as file:
+                limit = int(file.read())
+        except OSError:  # there is no /proc
+            limit = KERNEL_QUEUE_MAX
         self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=limit))
 
     # ---- what is below
@@ -300,9 +304,11 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
             raise
 
     def _forget(self, place: bytes) -> None:
-        # A directory that was moved, and all below.
+        # A directory that was moved, and all below. INVARIANT: of that nothing is watched where it is not.
+        if place not in self._watches:
+            return
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
-            self._notifier.remove(self._seat, self._watches.pop(known))
+            self._notifier.remove(self._seat, self._watches.pop(known), known)
 
     def _look_into_all(self, *, is_news: bool) -> None:
         if self._is_recursive and os.path.isdir(self._at):
@@ -310,6 +316,8 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
 
     def _look_into(self, place: bytes, is_news: bool) -> None:
         # ORDER: it is watched before it is read: what comes in between is told twice rather than not at all.
+        if self._is_closed:  # one before it could not be watched
+            return
         if place:
             try:
                 self._forget(place)
@@ -330,20 +338,22 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
 
         def found(error: OSError | None, entries: Any) -> None:
             self._is_looking = False
-            for entry in () if error is not None or self._is_closed else entries:
-                whole = place + b"/" + entry.name if place else entry.name
-                if is_news:
-                    self._tell("rename", whole)
-                if entry.is_directory() and not self._is_closed and whole not in self._watches:
+            if error is not None or place not in self._watches:
+                entries = ()  # it has gone meanwhile; if it comes again, it is looked into again
+            names = [(place + b"/" + entry.name if place else entry.name, entry.is_directory()) for entry in entries]
+            for whole, is_directory in names:
+                if is_directory and whole not in self._watches:
                     self._look_into(whole, is_news)
             self._look_on()
+            for whole, _ in names if is_news else ():  # ORDER: last, since a listener may fail
+                self._tell("rename", whole)
             if not (self._is_looking or self._is_closed or self._is_ready):
                 self._is_ready = True
                 self.emit("ready")
 
         try:
             readdir(os.path.join(self._at, place), found, with_file_types=True)
-        except TreadleError as error:  # ERR_POOL_SATURATED
+        except (OSError, TreadleError) as error:  # not even one thread; ERR_POOL_SATURATED
             self._is_looking = False
             self._fail(error)
 
@@ -408,11 +418,12 @@ def watch(
     TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE. Files on other machines change without a word of it.
     Source: Node, fs.watch; inotify(7).
     """
+    if listener is not None:
+        require_callable(listener, "listener")
     if signal is not None:
         require_signal(signal, "signal")
     in_range(max_queue, "max_queue", 1, 2**31 - 1)
     watcher = FSWatcher(path, recursive, persistent, signal, max_queue)
     if listener is not None:
-        require_callable(listener, "listener")
         watcher.on("change", listener)
     return watcher

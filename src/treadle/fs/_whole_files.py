@@ -73,24 +73,25 @@ def read_file(
 
     Today: up to 256 KiB cost one job; larger files are read in turns of 4 MiB, between which other jobs go first.
     """
-    if encoding is not None or flag != "r" or isinstance(path, FileHandle):
+    if flag != "r" or isinstance(path, FileHandle):
         return _read_otherwise(path, callback, encoding, flag, signal)
+    make = None if encoding is None else text_maker(encoding)
     loop = get_loop()
     pool = loop.pool
     if pool is None:
         pool = pool_of(loop)
     name = path if type(path) is str else text_of(path)  # PERF: bench/pool
-    future: RequestFuture[bytes] | None = None
+    future: RequestFuture[Any] | None = None
     request: Request | None
     try:
         if signal is not None:
-            request, future = begin_abortable(loop, partial(file_jobs.read_file, pool, name), callback, signal, cancel)
+            request, future = begin_abortable(loop, partial(file_jobs.read_file, pool, name, make=make), callback, signal, cancel)
         elif callback is None:
             future = RequestFuture(loop=loop)
-            request = future.request = file_jobs.read_file(pool, name, future.settle, is_awaited=True)
+            request = future.request = file_jobs.read_file(pool, name, future.settle, is_awaited=True, make=make)
         else:
             require_callback(callback)
-            request = file_jobs.read_file(pool, name, callback)
+            request = file_jobs.read_file(pool, name, callback, make=make)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None
     if loop.tracer is not None and request is not None:

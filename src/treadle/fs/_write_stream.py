@@ -44,17 +44,18 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
         self._is_made()
 
     def close(self, callback: Callable[..., object] | None = None) -> None:
-        """End the stream: what was written is written, then the file is closed, whatever auto_close says. callback(): behind
-        'close'."""
+        """End the stream: what was written is written, then the file is closed, whatever auto_close says, also where a write
+        fails. callback(): behind 'close'."""
         if callback is not None:
             if self.closed:
                 get_loop().next_tick(callback)
                 return
             self.once("close", callback)
-        if self.writable_finished:
+        if self.writable_finished or self.errored is not None:
             self.destroy()
-        elif not self.writable_ended:
-            self.once("finish", self.destroy)
+            return
+        self._destroy_when_through()
+        if not self.writable_ended:
             self.end()
 
     # ---- hooks

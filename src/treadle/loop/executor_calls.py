@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from treadle._native.histogram import Histogram
 from treadle.loop.culprits import culprit_of
+from treadle.loop.executor_log import ExecutorLog
 
 if TYPE_CHECKING:
     from treadle.loop.event_loop import EventLoop
 
 _T = TypeVar("_T")
+
+SATURATED_MS: Final = 100  # that a call waits for a thread; as _native.pool_threads
+NS_PER_MS: Final = 1_000_000
 
 
 class ExecutorCalls:
@@ -31,6 +36,10 @@ class ExecutorCalls:
         self._completed = 0
         self._wait = Histogram()
         self._run = Histogram()
+        self._log = ExecutorLog()
+        self._saturations = 0
+        self._is_saturated = False  # until no call waits any more
+        self._is_looking = False  # a timer is set
 
     def timed(self, function: Callable[..., _T]) -> _Call:
         """What an executor is to call instead of the function."""
@@ -41,25 +50,51 @@ class ExecutorCalls:
         self._under_way[future] = call
         loop.ref_request()
         future.add_done_callback(self._ended)
+        if call is not None and not self._is_looking and len(self._under_way) + len(self._left) > size_of(loop._default_executor):
+            self._look_later(loop)
 
     def statistics(self, executor: Any) -> dict[str, Any]:
         """How it stands now, as treadle.pool tells: threads at most, calls by where they are, for how long the oldest, and
         what it calls; histograms of ns, of how long calls have waited for a thread and how long it had them."""
         self._forget_left()
-        calls = [*self._left, *(call for call in self._under_way.values() if call is not None)]
-        active = sum(call.begun_ns is not None and call.ended_ns is None for call in calls)
+        calls = self._calls()
         oldest = min((call for call in calls if call.ended_ns is None), key=lambda call: call.made_ns, default=None)
         culprit = None if oldest is None else culprit_of(oldest.function, ())
         return {
-            "size": getattr(executor, "_max_workers", 0),
-            "active": active,
+            "size": size_of(executor),
+            "active": sum(call.is_active() for call in calls),
             "queued": sum(call.begun_ns is None for call in calls),
             "completed": self._completed,
+            "saturations": self._saturations,
             "wait": self._wait,
             "run": self._run,
             "oldest": None if culprit is None else culprit.name,
             "oldest_ns": 0 if oldest is None else monotonic_ns() - oldest.made_ns,
         }
+
+    def _calls(self) -> list[_Call]:
+        return [*self._left, *(call for call in self._under_way.values() if call is not None)]
+
+    def _look_later(self, loop: EventLoop) -> None:
+        self._is_looking = True
+        loop.set_timeout(partial(self._look, loop), SATURATED_MS).unref()
+
+    def _look(self, loop: EventLoop) -> None:
+        # Whether one has waited for too long, and not for a thread that is free and was not let run.
+        self._is_looking = False
+        self._forget_left()
+        calls = self._calls()
+        waiting = [call for call in calls if call.begun_ns is None]
+        if not waiting:
+            self._is_saturated = False
+            return
+        busy = [call for call in calls if call.is_active()]
+        waited_ns = monotonic_ns() - waiting[0].made_ns
+        if not self._is_saturated and waited_ns >= SATURATED_MS * NS_PER_MS and len(busy) >= size_of(loop._default_executor):
+            self._is_saturated = True
+            self._saturations += 1
+            self._log.report([call.function for call in busy], [call.function for call in waiting], waited_ns)
+        self._look_later(loop)
 
     def _ended(self, future: asyncio.Future[Any]) -> None:
         if future not in self._under_way:  # it is the parent's
@@ -111,9 +146,17 @@ class _Call:
         self.begun_ns: int | None = None
         self.ended_ns: int | None = None
 
+    def is_active(self) -> bool:
+        return self.begun_ns is not None and self.ended_ns is None
+
     def __call__(self, *arguments: Any) -> Any:
         self.begun_ns = monotonic_ns()
         try:
             return self.function(*arguments)
         finally:
             self.ended_ns = monotonic_ns()
+
+
+def size_of(executor: Any) -> int:
+    """Its threads at most; 0: it does not tell, or there is none."""
+    return getattr(executor, "_max_workers", 0)

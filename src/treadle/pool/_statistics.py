@@ -30,6 +30,7 @@ class LaneStatistics:
     completed: int
     wait: Histogram  # ns for a thread
     run: Histogram  # ns on a thread
+    saturations: int  # times that a call had waited for 100 ms while all threads were busy, until none waited once
     oldest: str | None  # the callable that has been under way the longest, in the queue or on a thread
     oldest_ns: int
 
@@ -47,7 +48,7 @@ class PoolStatistics:
     requests: int  # whose callback is still to come
     completed: int
     at_once: int  # of these, done without a thread: files that the kernel had in memory
-    saturations: int  # times that a job had waited for 100 ms, until the queue was empty once
+    saturations: int  # times that a job had waited for 100 ms with no thread free, until the queue was empty once
     oldest_queued: str | None  # the kind of the job that has waited the longest
     oldest_queued_ns: int
     oldest_active: str | None  # of the one that a thread has had the longest

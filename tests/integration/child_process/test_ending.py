@@ -306,6 +306,27 @@ def test_kill_behind_the_end_of_the_loop() -> None:
     assert started.pop().kill() is False
 
 
+@pytest.mark.parametrize("detached", [False, True])
+def test_the_end_of_the_loop_leaves_nothing_with_a_signal(detached: bool) -> None:
+    controller = events.AbortController()
+    pids: list[int] = []
+
+    async def main() -> None:
+        child = spawn("sleep", ["600"], stdio="ignore", signal=controller.signal, detached=detached).unref()
+        assert child.pid is not None
+        pids.append(child.pid)
+        assert len(controller.signal._listeners) == 1
+
+    run(main)
+    assert len(controller.signal._listeners) == 0
+    controller.abort()
+    assert is_running(pids[0]) is detached
+    if detached:
+        os.kill(pids[0], signal.SIGKILL)
+        os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
+        assert run(lambda: spawn("true").wait_closed()) == (0, None)  # which reaps it
+
+
 def test_process_exit_ends_them() -> None:
     pids: list[int] = []
 

@@ -7,11 +7,9 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
-
-import pytest
 
 import treadle
 from treadle import fs
@@ -19,7 +17,6 @@ from treadle._native.pool import Pool
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
 
-NOBODY = 65534  # a user who owns nothing
 DEADLINE_S = 20.0  # for what takes ms; two busy cores are slow at times
 
 T = TypeVar("T")
@@ -110,21 +107,6 @@ async def after_one_turn(begin: Callable[[], asyncio.Future[T]], place: Path) ->
         await behind.let_through()
         for opening in opened:
             await (await opening).close()
-
-
-@contextlib.contextmanager
-def not_as_root(place: Path) -> Iterator[None]:
-    """Inside the block this process may do what the modes of files below `place` say, which is in memory."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        if place.parent != Path("/dev/shm"):
-            pytest.skip("what is above tmp_path is root's alone")
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
 
 
 def fds_of(path: Path) -> list[int]:

@@ -110,7 +110,10 @@ def test_times(file: Path, time: Time, ns: int) -> None:
 @pytest.mark.parametrize(
     ("time", "code"),
     [("1", "ERR_INVALID_ARG_TYPE"), (None, "ERR_INVALID_ARG_TYPE"), (True, "ERR_INVALID_ARG_TYPE"),
-     (float("nan"), "ERR_OUT_OF_RANGE"), (float("inf"), "ERR_OUT_OF_RANGE"), (10**11, "ERR_OUT_OF_RANGE")],
+     (float("nan"), "ERR_OUT_OF_RANGE"), (float("inf"), "ERR_OUT_OF_RANGE"), (10**11, "ERR_OUT_OF_RANGE"),
+     pytest.param(-(10**400), "ERR_OUT_OF_RANGE", id="no float is so large"),
+     (datetime.datetime(1, 1, 1), "ERR_OUT_OF_RANGE"),  # noqa: DTZ001  # such a one has no timestamp
+     (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC), "ERR_OUT_OF_RANGE")],
 )  # fmt: skip
 def test_what_is_no_time(file: Path, time: object, code: str) -> None:
     async def main() -> None:
@@ -159,6 +162,36 @@ def test_errors_of_two_paths_name_both(file: Path, tmp_path: Path) -> None:
             assert (error.errno, error.filename, error.filename2) == (errno.ENOENT, str(missing), str(other))
         error = await error_of(fs.symlink("anything", file))
         assert (error.errno, error.filename, error.filename2) == (errno.EEXIST, "anything", str(file))
+
+    run(main)
+
+
+@pytest.mark.parametrize("ns", [10**20 + 7, -(10**20) + 7, 2**63, -(2**63) - 1, -1])
+def test_times_past_what_64_bits_of_ns_hold(memory: Path, ns: int) -> None:
+    (memory / "file").touch()
+    os.utime(memory / "file", ns=(ns, ns))
+    expected = (memory / "file").stat().st_mtime_ns
+    if expected != ns:
+        pytest.skip("this file system keeps no such times")
+
+    async def main() -> None:
+        stats = await fs.stat(memory / "file")
+        assert (stats.mtime_ns, stats.atime_ns, stats.mtime_ms) == (ns, ns, ns / 1e6)
+        assert pickle.loads(pickle.dumps(stats)).mtime_ns == ns
+
+    run(main)
+
+
+def test_paths_of_classes_derived_from_text(file: Path) -> None:
+    class Text(str):
+        pass
+
+    class Bytes(bytes):
+        pass
+
+    async def main() -> None:
+        for path in (Text(file), Bytes(os.fsencode(file))):
+            assert (await fs.stat(path)).size == len(await fs.read_file(path)) == 7
 
     run(main)
 

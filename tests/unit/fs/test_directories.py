@@ -248,6 +248,24 @@ def test_a_wide_tree_in_turns(memory: Path, tmp_path: Path) -> None:
     run(main)
 
 
+def test_no_link_is_followed_that_takes_the_place_of_a_directory_meanwhile(memory: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside" / "b").mkdir(parents=True)
+    (tmp_path / "outside" / "b" / "secret").touch()
+    (memory / "a" / "b").mkdir(parents=True)
+    for number in range(2000):  # so a turn ends before it looks into a/b
+        (memory / "a" / f"{number}").touch()
+
+    async def main() -> None:
+        async with after_one_turn(lambda: fs.readdir(memory, recursive=True), tmp_path) as listing:
+            (memory / "a").rename(memory / "was a")
+            (memory / "a").symlink_to(tmp_path / "outside")
+        found = await listing
+        assert "a/b" in found
+        assert not [name for name in found if "secret" in name]
+
+    run(main)
+
+
 def test_names_that_are_no_text(memory: Path) -> None:
     name = b"\xff\xfe"
     Path(os.fsdecode(os.path.join(os.fsencode(memory), name))).touch()

@@ -18,8 +18,9 @@ import pytest
 
 import treadle
 from tests.unit.fs.support import Door, error_of, fds_of, is_active, is_idle, narrow_pool, run, turns_until
-from treadle import fs
+from treadle import fs, process
 from treadle._base.errors import TreadleError
+from treadle.fs import constants
 from treadle.loop.current import get_loop
 from treadle.pool import pool_of
 
@@ -101,6 +102,24 @@ def test_reads_and_writes_at_once_do_not_mix(tmp_path: Path) -> None:
             counts = await asyncio.gather(*[file.write(block, position=3000 * n) for n, block in enumerate(blocks)])
             assert counts == [3000] * 200
             assert await asyncio.gather(*[file.read(3000, position=3000 * n) for n in range(200)]) == blocks
+
+    run(main)
+
+
+def test_a_file_that_is_not_cached(tmp_path: Path) -> None:
+    async def main() -> None:
+        flags = constants.O_RDWR | constants.O_CREAT | constants.O_DIRECT
+        try:
+            opening = await fs.open(tmp_path / "direct", flags)
+        except OSError as error:
+            assert error.errno == errno.EINVAL  # noqa: PT017
+            pytest.skip("this file system has no O_DIRECT")
+        data = os.urandom(MIB)
+        async with opening as file:
+            assert await file.write(data) == MIB
+            assert await file.read(4096, position=8192) == data[8192 : 8192 + 4096]
+            assert await file.read(MIB, position=0) == data
+            assert (await error_of(file.write(b"no block", position=0))).errno == errno.EINVAL
 
     run(main)
 
@@ -428,6 +447,44 @@ def test_a_program_that_has_ended_does_not_wait_for_callbacks_that_it_drops(door
     with pytest.raises(ValueError, match="the end"):
         treadle.run(main)
     assert log == []
+
+
+def test_callbacks_of_close_are_all_called_though_one_fails(file: Path) -> None:
+    log: list[str] = []
+
+    def fail(error: OSError | None, result: None) -> None:
+        raise ValueError("from the callback")
+
+    async def main() -> None:
+        process.once("uncaught_exception", lambda error, *_: log.append(str(error)))
+        handle = await fs.open(file)
+        handle.close(fail)
+        handle.close(lambda error, result: log.append("second"))
+        await handle.close()
+        log.append("third")
+
+    run(main)
+    assert log == ["from the callback", "second", "third"]
+
+
+def test_a_close_that_was_refused_can_be_called_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles: list[fs.FileHandle] = []
+
+    async def begin() -> None:
+        handles.append(await fs.open(file))
+
+    async def end() -> None:
+        (handle,) = handles
+        with pytest.raises(TreadleError) as raised:
+            await handle.close()
+        assert raised.value.code == "ERR_INVALID_ARG_VALUE"
+        monkeypatch.undo()
+        await handle.close()
+        assert handle.fd == -1
+
+    run(begin)
+    monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", "none")  # so this loop has no pool
+    run(end)
 
 
 def test_callbacks_run_in_the_context_that_they_were_given_in(file: Path) -> None:

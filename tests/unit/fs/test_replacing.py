@@ -3,14 +3,16 @@
 
 import asyncio
 import errno
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import Door, after_one_turn, error_of, is_idle, not_as_root, run, turns_until
+from tests.unit.fs.support import Door, after_one_turn, error_of, is_idle, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 
@@ -88,6 +90,60 @@ def test_a_target_keeps_its_owner(file: Path) -> None:
     run(main)
 
 
+IN_A_NAMESPACE = """
+import os, sys, treadle
+from treadle import fs
+treadle.run(lambda: fs.write_file_atomic(sys.argv[1], b"new"))
+print(os.stat(sys.argv[1]).st_uid)
+"""
+
+
+def test_an_owner_that_has_no_name_in_this_user_namespace(file: Path, tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user"]
+    if os.geteuid() != 0 or subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs root, and user namespaces")
+    os.chown(file, 12345, 12345)
+    done = subprocess.run(
+        [*command, sys.executable, "-c", IN_A_NAMESPACE, file], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert (file.read_bytes(), file.stat().st_uid) == (b"new", 0)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+AS_SOMEBODY_ELSE = """
+import os, sys, treadle
+from treadle import fs
+
+async def main():
+    path, *groups = sys.argv[1:]
+    await fs.write_file_atomic(path, b"mine")   # all is imported that is imported late
+    os.chown(path, 12345, 12346)
+    os.chmod(path, 0o2664)
+    os.setgroups(list(map(int, groups)))
+    os.setgid(65534)
+    os.setuid(65534)
+    await fs.write_file_atomic(path, b"new")
+
+treadle.run(main)
+"""
+
+
+@pytest.mark.parametrize(("groups", "gid", "mode"), [(["12346"], 12346, 0o664), ([], 65534, 0o644)])
+def test_by_somebody_else_the_group_is_kept_or_gets_no_more_than_all(
+    memory: Path, groups: list[str], gid: int, mode: int
+) -> None:
+    if os.geteuid() != 0 or memory.parent != Path("/dev/shm"):
+        pytest.skip("needs root, and a place where others may write")
+    memory.chmod(0o777)
+    command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(memory / "file"), *groups]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    found = (memory / "file").stat()
+    assert (found.st_uid, found.st_gid, mode_of(memory / "file")) == (65534, gid, mode)
+    assert (memory / "file").read_bytes() == b"new"
+
+
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, file: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link, lost = tmp_path / "elsewhere" / "link", tmp_path / "elsewhere" / "lost"
@@ -138,36 +194,50 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path, door: Door
     run(main)
 
 
-@pytest.fixture
-def closed(memory: Path) -> Iterator[Path]:
-    """A directory in which nothing can be made, with a file that can be written, for who this process is for a while."""
-    memory.chmod(0o755)
+IN_A_CLOSED_DIRECTORY = """
+import json, os, sys, treadle
+from treadle import fs
+
+async def refused(path):
+    try:
+        await fs.write_file_atomic(path, b"new")
+    except OSError as error:
+        return [error.errno, error.filename, error.filename2]
+
+async def main():
+    closed = sys.argv[1]
+    await refused(f"{closed}/none/file")   # all is imported that is imported late
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    found = [await refused(f"{closed}/{name}") for name in ("file", "new", "../link")]
+    in_bytes = await refused(os.fsencode(f"{closed}/file"))
+    os.chdir(closed)
+    found += [await refused("new"), [in_bytes[0], os.fsdecode(in_bytes[1]), isinstance(in_bytes[1], bytes)]]
+    await fs.write_file(f"{closed}/file", b"in place")
+    print(json.dumps(found))
+
+treadle.run(main)
+"""
+
+
+def test_a_directory_that_may_not_be_written_is_what_the_error_names(memory: Path) -> None:
+    if os.geteuid() == 0 and memory.parent != Path("/dev/shm"):
+        pytest.skip("what is above is root's alone")
     closed = memory / "closed"
     closed.mkdir()
     (closed / "file").touch()
     (closed / "file").chmod(0o666)
     (memory / "link").symlink_to("closed/file")
+    memory.chmod(0o755)
     closed.chmod(0o555)
-    with not_as_root(memory):
-        yield closed
+    command = [sys.executable, "-c", IN_A_CLOSED_DIRECTORY, str(closed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     closed.chmod(0o755)
-
-
-def test_a_directory_that_may_not_be_written_is_what_the_error_names(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refused(path: Any) -> tuple[Any, ...]:
-        error = await error_of(fs.write_file_atomic(path, b"new"))
-        return error.errno, error.filename, error.filename2
-
-    async def main() -> None:
-        expected = (errno.EACCES, str(closed), None)
-        for path in (closed / "file", closed / "new", closed.parent / "link"):
-            assert await refused(path) == expected
-        assert await refused(os.fsencode(closed / "file")) == (errno.EACCES, os.fsencode(closed), None)
-        monkeypatch.chdir(closed)
-        assert await refused("new") == (errno.EACCES, ".", None)
-        await fs.write_file(closed / "file", b"in place")
-
-    run(main)
+    assert done.stderr == ""
+    named = [errno.EACCES, str(closed), None]
+    assert json.loads(done.stdout) == [named, named, named, [errno.EACCES, ".", None], [errno.EACCES, str(closed), True]]
 
 
 def test_wrong_arguments_are_raised_at_once(tmp_path: Path) -> None:
@@ -202,6 +272,7 @@ def test_cancelled_amid_it_the_target_is_as_it_was(file: Path) -> None:
             assert (file.parent / temporary).stat().st_mode & 0o777 == 0o600
             assert file.read_bytes() == b"content"
             writing.cancel()
+            assert (file.parent / temporary).exists()  # a thread removes it: that may wait for a disk
         await turns_until(is_idle)
         assert file.read_bytes() == b"content"
         assert not [name for name in os.listdir(file.parent) if name.endswith(".tmp")]

@@ -209,6 +209,14 @@ def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
             with pytest.raises(TreadleError) as caught:
                 handle.read_lines(length_max="1")  # type: ignore[call-overload]
             assert caught.value.code == "ERR_INVALID_ARG_TYPE"
+            for call in (
+                lambda: fs.create_read_stream(file, high_water_mark=0),
+                lambda: fs.create_read_stream(file, high_water_mark=2**31),
+                lambda: handle.read_lines(length_max=0),
+            ):
+                with pytest.raises(TreadleError) as refused:
+                    call()
+                assert refused.value.code == "ERR_OUT_OF_RANGE"
             with pytest.raises(TreadleError):
                 handle.create_write_stream(encoding="none")
         assert file.read_bytes() == b"content"
@@ -223,6 +231,27 @@ def test_a_device_that_is_full() -> None:
         assert (await error_of(finished(sink))).errno == errno.ENOSPC
         assert sink.bytes_written == 0
         await turns_until(lambda: sink.fd is None)
+
+    run(main)
+
+
+@pytest.mark.parametrize("when", ["ended", "failed", "fails"])
+def test_closing_destroys_whatever_auto_close_says(memory: Path, when: str) -> None:
+    path, data = ("/dev/full", b"x") if when != "ended" else (str(memory / "new"), bytes(MIB))
+
+    async def main() -> None:
+        errors: list[Any] = []
+        async with await fs.open(path, "w") as handle:
+            sink = handle.create_write_stream(auto_close=False)
+            sink.on("error", errors.append)
+            sink.write(data)
+            if when == "ended":
+                sink.end()
+            elif when == "failed":
+                await turns_until(lambda: bool(errors))
+        assert sink.closed
+        assert [error.errno for error in errors] == [errno.ENOSPC] * (when != "ended")
+        assert sink.bytes_written == (len(data) if when == "ended" else 0)
 
     run(main)
 

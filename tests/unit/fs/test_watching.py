@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import errno
 import gc
-import json
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import DEADLINE_S, error_of, not_as_root, run, turns_until
+from tests.unit.fs.support import DEADLINE_S, Door, error_of, narrow_pool, run, turns_until, works_on
 from treadle import fs, process
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
-from treadle.fs import _notifier
+from treadle.fs import _notifier, _watching
 from treadle.loop.current import get_loop
-
-NODE: dict[str, list[list[str]]] = json.loads(Path(__file__).with_name("unreadable.json").read_text())
 
 
 def notifier() -> Any:
@@ -242,6 +241,84 @@ def test_all_below_is_watched_also_what_comes(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_directory_that_comes_is_watched_without_a_look_at_all_others(tmp_path: Path) -> None:
+    class Counted(dict[bytes, int]):
+        walks = 0
+
+        def __iter__(self) -> Any:
+            self.walks += 1
+            return super().__iter__()
+
+    for number in range(10):
+        (tmp_path / "there" / str(number)).mkdir(parents=True)
+
+    async def main() -> None:
+        seen: list[str] = []
+        async with fs.watch(tmp_path, recursive=True) as watcher:
+            watches = watcher._watches = Counted(watcher._watches)
+            watcher.on("ready", lambda: seen.append("ready"))
+            await turns_until(lambda: bool(seen))
+            assert (len(watches), watches.walks) == (12, 0)
+            (tmp_path / "new").mkdir()
+            await turns_until(lambda: b"new" in watches)
+            assert watches.walks == 0
+            (tmp_path / "there").rename(tmp_path / "here")
+            await turns_until(lambda: b"here/9" in watches)
+            assert (len(watches), watches.walks) == (13, 1)
+
+    run(main)
+
+
+def test_a_directory_that_is_found_before_it_is_told_of_has_two_places(tmp_path: Path) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.seen: list[bytes] = []
+
+        def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
+            self.seen.append(place)
+
+        def _has_overflown(self) -> None:
+            raise AssertionError
+
+        def _abandon(self) -> None:
+            raise AssertionError
+
+    async def main() -> None:
+        owner = Owner()
+        numbers = [notifier().add(owner, os.fsencode(tmp_path), place, is_below=False) for place in (b"old", b"new")]
+        notifier().remove(owner, numbers[0], b"old")
+        (tmp_path / "x").mkdir()
+        assert await told(owner.seen, 1) == [b"new"]
+        notifier().remove(owner, numbers[1], b"new")
+        assert notifier()._fd == -1
+
+    run(main)
+
+
+def test_a_directory_that_was_moved_while_it_was_read_is_not_looked_into(tmp_path: Path) -> None:
+    place, outside = tmp_path / "watched", tmp_path / "outside"
+    (place / "p" / "x").mkdir(parents=True)
+    first, second = Door(tmp_path / "first"), Door(tmp_path / "second")
+
+    async def main() -> None:
+        narrow_pool()
+        opened = [fs.open(first.path)]
+        async with fs.watch(place, recursive=True) as watcher:
+            opened.append(fs.open(second.path))
+            await first.let_through()
+            await turns_until(lambda: b"p" in watcher._watches and works_on("fs.open"))
+            (place / "p").rename(outside)
+            (place / "p").symlink_to(outside)
+            await turns_until(lambda: b"p" not in watcher._watches)
+            await second.let_through()
+            await turns_until(lambda: watcher._is_ready)
+            assert set(watcher._watches) == {b""}
+        for opening in opened:
+            await (await opening).close()
+
+    run(main)
+
+
 def test_a_link_below_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "other").mkdir()
@@ -277,7 +354,8 @@ def test_who_does_not_keep_up_is_told(tmp_path: Path) -> None:
     run(main)
 
 
-def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_proc: bool) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     names = [tmp_path / "a", tmp_path / "b"]
     names[0].touch()
@@ -289,9 +367,12 @@ def test_what_the_kernel_drops_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         for number in range(limit // 2 + 10):  # two records each, of different names: equal ones would be one
             os.rename(names[number % 2], names[1 - number % 2])
         await turns_until(lambda: bool(errors))
-        assert (errors[0].code, errors[0].data["limit"]) == ("ERR_FS_WATCH_QUEUE_OVERFLOW", limit)
+        told = limit if has_proc else _watching.KERNEL_QUEUE_MAX
+        assert (errors[0].code, errors[0].data["limit"]) == ("ERR_FS_WATCH_QUEUE_OVERFLOW", told)
         assert not watcher.has_ref()
 
+    if not has_proc:
+        monkeypatch.setattr(_watching, "KERNEL_QUEUE", str(tmp_path / "none"))
     if limit > 100_000:
         pytest.skip("the kernel keeps too many here")
     run(main)
@@ -464,48 +545,6 @@ def warned() -> Iterator[list[warnings.WarningMessage]]:
         yield found
 
 
-@pytest.fixture
-def nobody(memory: Path) -> Iterator[Path]:
-    """A directory where a, m and z are, of which m may not be read, by who this process is for a while."""
-    is_root = os.geteuid() == 0
-    memory.chmod(0o777)
-    for name, mode in (("a", 0o777), ("m", 0o700 if is_root else 0), ("z", 0o777)):
-        (memory / name).mkdir()
-        (memory / name).chmod(mode)
-    with not_as_root(memory):
-        yield memory
-    (memory / "m").chmod(0o700)
-
-
-def test_what_may_not_be_read_is_left_out_and_nothing_else(nobody: Path) -> None:
-    # As recorded (record_unreadable.js) Node gives up the walk there without a word, so that z is found only when a change makes
-    # it look again; of what comes later 'error' tells, and it watches on. The directory itself it watches in vain.
-    for how in ("listens", "deaf"):
-        assert NODE[how].index(["rename", "z"]) < NODE[how].index(["rename", "z/first"])
-        assert ["error" if how == "listens" else "uncaught", "EACCES"] in NODE[how]
-    assert NODE["itself"] == []
-
-    async def main() -> None:
-        seen: list[Any] = []
-        with fs_watch(nobody, recursive=True) as watcher:
-            watcher.on("change", lambda *change: seen.append(change))
-            watcher.on("error", seen.append)
-            await ready(watcher)
-            for name in ("a/first", "z/first", "first"):
-                (nobody / name).mkdir()
-            assert sorted(await told(seen, 3)) == [("rename", "a/first"), ("rename", "first"), ("rename", "z/first")]
-            (nobody / "a/closed").mkdir(mode=0)
-            assert await told(seen, 1) == [("rename", "a/closed")]
-            (nobody / "last").mkdir()
-            assert await told(seen, 1) == [("rename", "last")]
-        with pytest.raises(PermissionError) as caught:
-            fs.watch(nobody / "m", recursive=True)
-        assert caught.value.filename == str(nobody / "m")
-
-    run(main)
-    (nobody / "a/closed").rmdir()
-
-
 @contextlib.contextmanager
 def fs_watch(path: Path, **options: Any) -> Iterator[fs.FSWatcher]:
     watcher = fs.watch(path, **options)
@@ -594,11 +633,55 @@ def test_aborted(tmp_path: Path) -> None:
                 async with asyncio.timeout(DEADLINE_S):
                     await waiting
             assert caught.value.code == "ABORT_ERR"
+        watcher = fs.watch(tmp_path, signal=controller.signal)
+        closed: list[str] = []
+        watcher.on("close", lambda: closed.append("close"))
         with pytest.raises(TreadleError):
-            await anext(aiter(fs.watch(tmp_path, signal=controller.signal)))
+            await anext(aiter(watcher))
+        await turns_until(lambda: bool(closed))
         assert notifier()._fd == -1
 
     run(main)
+
+
+FEW_WATCHES = """
+import asyncio, errno, os, sys, treadle
+from treadle import fs
+
+async def main():
+    with open("/proc/sys/user/max_inotify_watches", "w") as limit:
+        limit.write("5")
+    told = []
+    closed = asyncio.get_running_loop().create_future()
+    watcher = fs.watch(sys.argv[1], recursive=True)
+    watcher.on("error", told.append)
+    watcher.on("close", lambda: closed.set_result(None))
+    await closed
+    assert [error.errno for error in told] == [errno.ENOSPC], told
+    assert os.path.dirname(told[0].filename) == sys.argv[1], told[0].filename
+    async with fs.watch(sys.argv[1], recursive=True) as changes:    # what the other had is free again
+        try:
+            await anext(aiter(changes))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+        else:
+            raise AssertionError("there were watches enough")
+    print("well")
+
+treadle.run(main)
+"""
+
+
+def test_watches_that_are_used_up(tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user"]
+    if os.geteuid() != 0 or subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs root, and user namespaces")
+    for number in range(10):
+        (tmp_path / str(number)).mkdir()
+    done = subprocess.run(
+        [*command, sys.executable, "-c", FEW_WATCHES, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("well\n", "")
 
 
 def test_what_cannot_be_watched_is_raised_at_once(tmp_path: Path) -> None:
@@ -614,6 +697,8 @@ def test_what_cannot_be_watched_is_raised_at_once(tmp_path: Path) -> None:
             fs.watch(tmp_path, max_queue=0)
         with pytest.raises(TreadleError):
             fs.watch(tmp_path, signal=1)  # type: ignore[arg-type]
+        with pytest.raises(TreadleError):
+            fs.watch(tmp_path, 1)  # type: ignore[arg-type]
         assert notifier()._fd == -1
 
     run(main)

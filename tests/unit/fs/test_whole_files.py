@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, narrow_pool, run, turns_until
+from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.fs import constants
+from treadle.pool import statistics
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -86,6 +87,39 @@ def test_any_size_is_read_in_other_ways(memory: Path, size: int, how: dict[str, 
         async with await fs.open(path) as file:
             await file.read(10)
             assert await file.read_file() == data[10:]
+
+    run(main)
+
+
+def test_more_than_one_object_may_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with open(tmp_path / "sparse", "wb") as sparse:
+        sparse.truncate(2**31)
+
+    async def main() -> None:
+        async with await fs.open(tmp_path / "sparse") as file:
+            error = await error_of(file.read_file())
+            assert (error.errno, error.filename) == (errno.EFBIG, str(tmp_path / "sparse"))
+            assert os.lseek(file.fd, 0, os.SEEK_CUR) == 0
+            os.lseek(file.fd, 2**31 - 5, os.SEEK_SET)
+            assert await file.read_file() == bytes(5)
+
+    run(main)
+
+
+def test_text_is_read_as_bytes_are(file: Path) -> None:
+    def reads() -> int:
+        figures = statistics()
+        return figures.at_once + figures.kinds["fs.read_file"].run.count
+
+    async def main() -> None:
+        assert await fs.read_file(file) == b"content"
+        before = reads()
+        assert await asyncio.gather(*[fs.read_file(file, encoding=name) for name in ("utf8", "hex")]) == [
+            "content", b"content".hex(),
+        ]  # fmt: skip
+        assert reads() == before + 2  # of one job each
+        assert await fs.read_file(file, encoding="utf8", flag="r+") == "content"
+        assert reads() == before + 3
 
     run(main)
 
@@ -284,6 +318,8 @@ def test_a_cancelled_copy_leaves_nothing(memory: Path, tmp_path: Path) -> None:
         async with after_one_turn(lambda: fs.copy_file(memory / "from", memory / "to"), tmp_path) as copying:
             assert (memory / "to").stat().st_size == 4 * MIB
             copying.cancel()
+            assert (memory / "to").exists()  # to remove it is a thread's work, too, and the only one is busy
+        await turns_until(is_idle)
         assert not (memory / "to").exists()
 
     run(main)

@@ -48,6 +48,16 @@ def test_what_make_makes_is_the_result(room: Room, tmp_path: Path) -> None:
     assert isinstance(room.run()[1], AttributeError)
 
 
+def test_ctrl_c_amid_what_makes_the_result_leaves_nothing_under_way(room: Room, tmp_path: Path) -> None:
+    def interrupt(_answer: object) -> None:
+        raise KeyboardInterrupt
+
+    ask(room, "stat", path=str(tmp_path), make=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        room.run()
+    assert (room.loop.request_refs, room.pool.statistics()["requests"], room.log) == (0, 0, [])
+
+
 @pytest.mark.parametrize("path", ["a\0b", b"a\0b", "\ud800", None, 5])
 def test_what_is_no_path(room: Room, path: Any) -> None:
     for arguments in ({"path": path}, {"path": "a", "path2": path if path is not None else 5}):

@@ -211,6 +211,52 @@ def test_a_request_that_is_not_taken_leaves_nothing(make_room: MakeRoom, door: D
     room.run()
 
 
+STARVED = """
+import os, sys, time
+from multiprocessing import get_context
+from tests.unit.native.support import DEADLINE_S, Room, pool_threads
+
+def burn():
+    while True:
+        pass
+
+one = {min(os.sched_getaffinity(0))}
+room = Room()
+room.read("/proc/self/status")
+room.run()
+for thread in map(int, pool_threads()):
+    os.sched_setaffinity(thread, one)
+    os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+burning = get_context("fork").Process(target=burn)
+burning.start()
+os.sched_setaffinity(burning.pid, one)
+end_s, has_waited = time.monotonic() + DEADLINE_S, False
+while not has_waited and time.monotonic() < end_s:
+    room.read("/proc/self/status")
+    while (now := room.pool.statistics())["queued"] and now["oldest_queued_ns"] < 110_000_000:
+        pass
+    has_waited = bool(now["queued"])
+    room.pool.look_for_saturation()
+    room.run()
+print(has_waited, room.pool.statistics()["saturations"])
+burning.kill()
+burning.join()
+room.close()
+"""
+
+
+@pytest.mark.slow
+def test_a_pool_whose_idle_threads_are_not_let_run_is_not_saturated(repository: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "src")])}
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    if done.stdout == "False 0\n":
+        pytest.skip("they were let run all the time")
+    assert done.stdout == "True 0\n"
+
+
 NO_THREAD = """
 import resource
 from pathlib import Path

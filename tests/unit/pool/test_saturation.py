@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,38 @@ def test_the_users_lane_has_statistics_too() -> None:
         assert now.oldest is None
 
     treadle.run(main)
+
+
+def test_the_users_lane_says_so_too(caplog: pytest.LogCaptureFixture) -> None:
+    gates = [threading.Event(), threading.Event()]
+
+    def held_up(gate: threading.Event) -> None:
+        assert gate.wait(DEADLINE_S)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(2))
+        for episode, gate in enumerate(gates):
+            calls = [asyncio.to_thread(held_up, gate) for _ in range(2)]
+            held = asyncio.gather(*calls, asyncio.to_thread(str), asyncio.to_thread(held_up, gate))
+            while pool.statistics().user.saturations == episode:
+                await asyncio.sleep(0.01)
+            assert (pool.statistics().user.active, pool.statistics().user.queued) == (2, 2)
+            gate.set()
+            await held
+            while loop._executor_calls._is_looking:  # type: ignore[attr-defined]  # until it sees that none waits
+                await asyncio.sleep(0.01)
+        assert pool.statistics().user.saturations == 2
+        assert pool.statistics().saturations == 0
+
+    with caplog.at_level(logging.WARNING, "treadle.pool"):
+        treadle.run(main)
+    [record] = caplog.records
+    assert re.search(
+        r"a call \(str\) has waited for \d+ ms\. All of its 2 threads are busy: \S+held_up \(\S+:\d+\) 2\. "
+        r"Waiting: str 1, \S+held_up \(\S+:\d+\) 1\. More threads: loop\.set_default_executor",
+        record.getMessage(),
+    )
 
 
 def test_a_call_that_was_cancelled_has_its_thread_until_it_is_through() -> None:
