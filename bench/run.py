@@ -7,6 +7,7 @@
     python3 bench/run.py memory [options of streams/memory.py]
     python3 bench/run.py pool [options of pool/command.py]
     python3 bench/run.py compression [options of compression/command.py]
+    python3 bench/run.py files [options of files/command.py]
     python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
@@ -21,6 +22,7 @@ import http_hello
 import stages
 import starvation
 from compression import command as compression
+from files import command as files
 from loop import command as loop
 from pool import command as pool
 from streams import command as streams
@@ -39,6 +41,8 @@ def main() -> int:
         return pool.run(pool.options(sys.argv[2:]))
     if sys.argv[1:2] == ["compression"]:
         return compression.run(compression.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["files"]:
+        return files.run(files.options(sys.argv[2:]))
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))

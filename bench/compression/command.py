@@ -15,16 +15,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import signal
 import statistics
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import environment, paths, pinned
+from harness import cases, environment, paths, pinned
 from harness.environment import Environment, say
 from harness.figures import GOAL_COLUMNS, Figures, Goal
-from harness.interpreter import NoInterpreterError
 from harness.rounds import chosen_of, taking_turns
 from harness.table import number, table
 
@@ -57,15 +54,7 @@ GOALS = (
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="run.py compression", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}")
-    parser.add_argument("--quick", action="store_true", help="one round: whether it works, not a figure to quote")
-    parser.add_argument("--only", help=f"by commas, of {', '.join(FIGURES)}")
-    parser.add_argument("--peers", help=f"by commas, of {', '.join(PEERS)}")
-    parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
-    return parser.parse_args(argv)
+    return cases.parser("compression", __doc__, ROUNDS, FIGURES, PEERS).parse_args(argv)
 
 
 def program(env: Environment, peer: str, name: str) -> list[str]:
@@ -157,20 +146,13 @@ def report(found: Figures, peers: Sequence[str], rounds: int, rows: Sequence[tup
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
     chosen = chosen_of(args.only, FIGURES, "figure")
     wanted = chosen_of(args.peers, PEERS, "peer")
-    try:
-        env = environment.prepare()
-    except NoInterpreterError as error:
-        raise SystemExit(str(error)) from None
+    env = cases.prepare()
     reasons = {peer: environment.why_not_importable(env, ["treadle.zlib"]) for peer in ("treadle", "bare")}
     reasons["node24"] = env.missing.get("node24", "")
-    for peer in wanted:
-        if reasons[peer]:
-            say(f"SKIPPED {peer}: {reasons[peer]}")
-    peers = [peer for peer in wanted if not reasons[peer]]
-    rounds = args.rounds or (1 if args.quick else ROUNDS)
+    peers = cases.available(wanted, reasons.__getitem__)
+    rounds = cases.rounds_of(args, ROUNDS)
     found = Figures()
     runs = [(figure, peer) for figure in chosen if figure != "levels" for peer in OF_FIGURE[figure] if peer in peers]
     for index in range(rounds if runs else 0):

@@ -43,7 +43,10 @@ class Figures:
     def spread_pct(self, figure: str, peer: str) -> float:
         """Highest minus lowest, relative to the median; nan without a value."""
         values = self.of(figure, peer)
-        return 100 * (max(values) - min(values)) / statistics.median(values) if values else math.nan
+        if not values:
+            return math.nan
+        spread, median = max(values) - min(values), statistics.median(values)
+        return 100 * spread / median if median else math.inf if spread else 0.0
 
     def cell(self, figure: str, peer: str) -> str:
         """Median and spread as a table shows them; empty without a value."""

@@ -14,16 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import environment, peers
+from harness import cases, environment, peers
 from harness.environment import Environment, say
 from harness.figures import GOAL_COLUMNS, Figures, Goal
-from harness.interpreter import NoInterpreterError
 from harness.load import LoadError, hidden_steal_pct
 from harness.measure import Plan, Sample
 from harness.results import COLUMNS, Results, doubts, row
@@ -46,29 +43,20 @@ GOALS = (*micro.GOALS, *echo.GOALS)
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="run.py loop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}")
-    parser.add_argument("--quick", action="store_true", help="one round: whether it works, not a figure to quote")
+    parser = cases.parser("loop", __doc__, ROUNDS, (*GROUPS, *FIGURES), tuple(micro.PEERS))
     parser.add_argument(
         "--seconds", type=int, default=echo.PLAN.seconds, help="of load per echo server and round, default %(default)s"
     )
-    parser.add_argument("--only", help=f"by commas, of {', '.join((*GROUPS, *FIGURES))}")
-    parser.add_argument("--peers", help=f"by commas, of {', '.join(micro.PEERS)}")
     parser.add_argument("--instructions", action="store_true", help="count instructions under callgrind instead of time")
     parser.add_argument("--functions", type=int, default=0, help="with --instructions: show treadle's dearest ones")
     parser.add_argument("--json", type=Path, help="write every value there")
-    parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
     return parser.parse_args(argv)
 
 
-def available(env: Environment, wanted: Sequence[str]) -> list[str]:
-    """The peers that can run, and a line for each that cannot."""
-    for peer in wanted:
-        if not env.has(micro.tool_of(peer)):
-            say(f"SKIPPED {peer}: {env.missing.get(micro.tool_of(peer), 'unknown')}")
-    return [peer for peer in wanted if env.has(micro.tool_of(peer))]
+def why_not(env: Environment, peer: str) -> str:
+    """Why the peer cannot be measured here; '' when it can."""
+    tool = micro.tool_of(peer)
+    return "" if env.has(tool) else env.missing.get(tool, "unknown")
 
 
 def servers_of(env: Environment, chosen: Sequence[str], wanted: Sequence[str]) -> list[peers.Peer]:
@@ -131,23 +119,19 @@ def print_report(
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
     chosen = chosen_of(args.only, FIGURES, "figure", GROUPS)
     wanted = chosen_of(args.peers, tuple(micro.PEERS), "peer")
     plan = plan_from(args)
-    try:
-        env = environment.prepare()
-    except NoInterpreterError as error:
-        raise SystemExit(str(error)) from None
+    env = cases.prepare()
     environment.need_system_tool(env, "openssl", "openssl")
-    runners = available(env, wanted)
+    runners = cases.available(wanted, lambda peer: why_not(env, peer))
     say(", ".join(f"{name} {version}" for name, version in peers.versions(env).items()))
     if args.instructions:
         chosen = chosen if args.only else instructions.DEFAULT
         return instructions.run(env, chosen, runners, plan, args.functions)
 
     servers = servers_of(env, chosen, runners)
-    rounds = args.rounds or (1 if args.quick else ROUNDS)
+    rounds = cases.rounds_of(args, ROUNDS)
     found = Figures()
     samples: list[Sample] = []
     steals = []

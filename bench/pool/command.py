@@ -14,18 +14,15 @@ read it: bench/README.md. Exit status: 0 measured; 1 a figure of treadle's is mi
 from __future__ import annotations
 
 import argparse
-import signal
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment, paths, pinned
+from harness import cases, environment, paths, pinned
 from harness.environment import Environment, say
 from harness.figures import GOAL_COLUMNS, Figures, Goal
-from harness.interpreter import NoInterpreterError
 from harness.rounds import chosen_of, taking_turns
 from harness.table import number, table
 
@@ -77,15 +74,7 @@ BOUNDS = (Bound(f"hashes {LAG}", 5_000_000), Bound("busy in the pool", 2_000_000
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="run.py pool", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}")
-    parser.add_argument("--quick", action="store_true", help="one round: whether it works, not a figure to quote")
-    parser.add_argument("--only", help=f"by commas, of {', '.join(FIGURES)}")
-    parser.add_argument("--peers", help=f"by commas, of {', '.join(PEERS)}")
-    parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
-    return parser.parse_args(argv)
+    return cases.parser("pool", __doc__, ROUNDS, FIGURES, PEERS).parse_args(argv)
 
 
 def why_not(env: Environment, peer: str) -> str:
@@ -167,21 +156,12 @@ def goals_of(chosen: Sequence[str]) -> list[Goal | Bound]:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
     chosen = chosen_of(args.only, FIGURES, "figure")
     wanted = chosen_of(args.peers, PEERS, "peer")
-    try:
-        env = environment.prepare()
-    except NoInterpreterError as error:
-        raise SystemExit(str(error)) from None
-    peers = []
-    for peer in wanted:
-        if reason := why_not(env, peer):
-            say(f"SKIPPED {peer}: {reason}")
-        else:
-            peers.append(peer)
+    env = cases.prepare()
+    peers = cases.available(wanted, lambda peer: why_not(env, peer))
     folder = make_files()
-    rounds = args.rounds or (1 if args.quick else ROUNDS)
+    rounds = cases.rounds_of(args, ROUNDS)
     found = Figures()
     runs = [(figure, peer) for figure in chosen for peer in OF_FIGURE[figure] if peer in peers]
     for index in range(rounds):

@@ -14,15 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import environment, peers
+from harness import cases, peers
 from harness.environment import Environment, say
 from harness.figures import GOAL_COLUMNS, Figures, Goal
-from harness.interpreter import NoInterpreterError
 from harness.load import LoadError, hidden_steal_pct
 from harness.measure import Plan, Sample
 from harness.results import Results, doubts
@@ -47,36 +44,12 @@ GOALS = (*in_process.GOALS, *bulk.GOALS)
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="run.py streams", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}")
-    parser.add_argument("--quick", action="store_true", help="one round: whether it works, not a figure to quote")
-    parser.add_argument("--only", help=f"by commas, of {', '.join((*GROUPS, *FIGURES))}")
-    parser.add_argument("--peers", help=f"by commas, of {', '.join(PEERS)}")
+    parser = cases.parser("streams", __doc__, ROUNDS, (*GROUPS, *FIGURES), PEERS)
     parser.add_argument("--total-mib", type=int, help=f"over sockets, per server and round, default {bulk.TOTAL_MIB}")
     parser.add_argument("--instructions", action="store_true", help="count instructions under callgrind instead of time")
     parser.add_argument("--functions", type=int, default=0, help="with --instructions: show treadle's dearest ones")
     parser.add_argument("--json", type=Path, help="write every value there")
-    parser.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
     return parser.parse_args(argv)
-
-
-def prepare() -> Environment:
-    """Everything that is measured."""
-    try:
-        return environment.prepare()
-    except NoInterpreterError as error:
-        raise SystemExit(str(error)) from None
-
-
-def available(env: Environment, wanted: Sequence[str]) -> list[str]:
-    """The peers that can run inside a process, and a line for each that cannot."""
-    reasons = {peer: in_process.why_not(env, peer) for peer in in_process.PEERS if peer in wanted}
-    for peer, reason in reasons.items():
-        if reason:
-            say(f"SKIPPED {peer}: {reason}")
-    return [peer for peer, reason in reasons.items() if not reason]
 
 
 def measure_sockets(
@@ -128,20 +101,19 @@ def floor_of(goal: Goal, found: Figures) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report: the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwind, so that what runs is stopped
     chosen = chosen_of(args.only, FIGURES, "figure", GROUPS)
     wanted = chosen_of(args.peers, PEERS, "peer")
     cpus = two_cpus()
     plan = Plan(connections=bulk.CONNECTIONS, server_cpu=cpus[0], client_cpu=cpus[1])
-    env = prepare()
-    runners = available(env, wanted)
+    env = cases.prepare()
+    runners = cases.available([peer for peer in in_process.PEERS if peer in wanted], lambda peer: in_process.why_not(env, peer))
     say(", ".join(f"{name} {version}" for name, version in peers.versions(env).items()))
     if args.instructions:
         return instructions.run(env, chosen, runners, plan.server_cpu, args.functions)
 
     runs = in_process.runs_of(chosen, runners)
     servers = bulk.servers_of(env, chosen, wanted)
-    rounds = args.rounds or (1 if args.quick else ROUNDS)
+    rounds = cases.rounds_of(args, ROUNDS)
     total_mib = args.total_mib or (QUICK_MIB if args.quick else bulk.TOTAL_MIB)
     found = Figures()
     samples: list[Sample] = []

@@ -53,10 +53,10 @@ cdef extern from *:
         struct { uint64_t flags, mode, resolve; } how = {flags | O_CLOEXEC, 0, 0x20 /* RESOLVE_CACHED, Linux 5.12 */};
         return (int)syscall(437 /* openat2 */, AT_FDCWD, path, &how, sizeof how);
     }
-    /* read(2) of what is in the page cache; EAGAIN where it is not. */
-    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room) {
+    /* read(2) or pread(2) of what is in the page cache; EAGAIN where it is not. */
+    static inline ssize_t treadle_read_cached(int fd, char *to, size_t room, off_t position) {
         struct iovec into = {to, room};
-        return preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+        return preadv2(fd, &into, 1, position, RWF_NOWAIT);
     }
     #ifndef MADV_POPULATE_WRITE
     #define MADV_POPULATE_WRITE 23      /* Linux 5.14; before, it is refused, which does no harm */
@@ -101,7 +101,7 @@ cdef extern from *:
     """
     int O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
     int open_cached "treadle_open_cached"(const char *path, int flags) nogil
-    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room) nogil
+    Py_ssize_t read_cached "treadle_read_cached"(int fd, char *to, size_t room, int64_t position) nogil
     bint is_local "treadle_is_local"(int fd) nogil
     void expect_on_heap "treadle_expect_on_heap"(size_t wanted) nogil
 
@@ -125,7 +125,6 @@ cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
 
 cdef enum:
-    AT_ONCE_BYTES = 64 * 1024               # a file that the loop's thread may read itself: some 15 us
     DIRECTORIES_MAX = 1024                  # of which it is known whether they are local; then they are forgotten
     HEAD_BYTES_MAX = 256 * 1024             # a file read as one job, and copied on the loop's thread: some 20 us
     UNSIZED_BYTES = 16 * 1024               # the first read of a file that does not tell its size
@@ -332,6 +331,10 @@ cdef bint is_of_this_machine(int fd) noexcept nogil:
     return is_local(fd)
 
 
+cdef Py_ssize_t read_if_cached(int fd, char *to, size_t room, int64_t position) noexcept nogil:
+    return read_cached(fd, to, room, position)
+
+
 # ---- on the loop's thread
 
 
@@ -358,22 +361,22 @@ cdef int note_directory(Pool pool, bytes directory, int64_t device) except -1:
     return 0
 
 
-cdef int64_t begin_at_once(Pool pool) noexcept:
+cdef int64_t waits_so_far(Pool pool) noexcept:
     cdef rusage used
     if not pool.counts_waits or getrusage(RUSAGE_THREAD, &used) < 0:
         return 0
     return used.ru_nvcsw
 
 
-cdef int end_at_once(Pool pool, bytes directory, int64_t begun_ns, int64_t waits) except -1:
+cdef bint has_waited(Pool pool, int64_t begun_ns, int64_t waits) noexcept:
     # Who took too long may have waited for somebody: a scanner that looks at what is opened, a file server mounted since. Or it was
-    # not let run, by other programs or the limit of a container, which says nothing of the directory. The first time nobody knows.
-    if clock_ns() - begun_ns > AT_ONCE_NS_MAX:
-        if not pool.counts_waits:
-            pool.counts_waits = True
-        elif begin_at_once(pool) != waits:
-            note_directory(pool, directory, ELSEWHERE)
-    return 0
+    # not let run, by other programs or the limit of a container, which says nothing of the file. The first time nobody knows.
+    if clock_ns() - begun_ns <= AT_ONCE_NS_MAX:
+        return False
+    if not pool.counts_waits:
+        pool.counts_waits = True
+        return False
+    return waits_so_far(pool) != waits
 
 
 cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
@@ -405,7 +408,7 @@ cdef bint read_at_once(FileJob *job, FileRead request, Pool pool) except -1:
         return end_file(job, 0)
     job.told = job.wanted = status.st_size
     request.make_room(job)
-    count = read_cached(job.fd, job.target, job.told)
+    count = read_cached(job.fd, job.target, job.told, -1)
     if count > 0:
         job.filled = count
     job.is_at_end = count == job.told   # COMPAT(node): what is written meanwhile may be missing
@@ -437,9 +440,10 @@ def read_file(Pool pool not None, filename, callback, *, bint is_awaited=False, 
         job.job.kind = pool.kind("fs.read_file")
         if pool.at_once_left > 0:
             begun_ns = clock_ns()
-            waits = begin_at_once(pool)
+            waits = waits_so_far(pool)
             is_read = read_at_once(job, request, pool)
-            end_at_once(pool, request.directory, begun_ns, waits)
+            if has_waited(pool, begun_ns, waits):
+                note_directory(pool, request.directory, ELSEWHERE)
     except BaseException:
         job.job.discard(&job.job)
         raise

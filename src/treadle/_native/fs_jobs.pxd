@@ -36,6 +36,7 @@ cdef class FsRequest(Request):
     cdef Py_ssize_t buffer_count
     cdef bytes directory        # of the file that a stat is about, as it was written; None where that was not looked at
 
+    cdef bint do_at_once(self, FsJob *job, Pool pool) except -1
     cdef bint stat_at_once(self, FsJob *job, Pool pool) except -1
     cdef int hold(self, FsJob *job, list data, bint is_written) except -1
     cdef int make_room(self, FsJob *job) except -1

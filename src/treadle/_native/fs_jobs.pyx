@@ -4,9 +4,9 @@
 
 Invariants: the memory that a job reads or writes is held by its request, and let go of on the loop's thread only, at once when
 it is cancelled; what a job has opened is closed unless its callback got it. A stat in a directory that is known to be of this
-machine (file_jobs) is answered by the loop's thread, if the kernel can do so without waiting. Not here: what the operations do
-(fs_calls, fs_transfers, fs_trees, fs_copies, fs_replacements), flags and encodings, and other things that users may write
-(treadle.fs).
+machine (file_jobs), and a read of an open file that is, is answered by the loop's thread, if the kernel can do so without
+waiting. Not here: what the operations do (fs_calls, fs_transfers, fs_trees, fs_copies, fs_replacements), flags and encodings, and
+other things that users may write (treadle.fs).
 """
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
@@ -22,7 +22,8 @@ from posix.stat cimport S_ISLNK, S_ISREG
 
 from treadle._native.file_facts cimport ask_status, device_of, new_dirent, new_stats
 from treadle._native.file_jobs cimport (
-    ELSEWHERE, begin_at_once, directory_of, encoded, end_at_once, is_of_this_machine, note_directory, open_if_cached,
+    AT_ONCE_BYTES, ELSEWHERE, directory_of, encoded, has_waited, is_of_this_machine, note_directory, open_if_cached,
+    read_if_cached, waits_so_far,
 )
 from treadle._native.fs_calls cimport (
     perform_access, perform_chmod, perform_chown, perform_close, perform_fdatasync, perform_fsync, perform_link,
@@ -34,16 +35,21 @@ from treadle._native.fs_job cimport (
     FsJob, Perform, View, close_once, free_fs_job, has_begun, is_abandoned, let_go, new_fs_job, open_file,
 )
 from treadle._native.fs_replacements cimport perform_write_file_atomic
-from treadle._native.fs_transfers cimport perform_read, perform_read_file, perform_write, perform_write_file
+from treadle._native.fs_transfers cimport (
+    go_on, is_regular, perform_read, perform_read_file, perform_write, perform_write_file,
+)
 from treadle._native.fs_trees cimport perform_mkdir, perform_readdir, perform_rm
-from treadle._native.open_files cimport Descriptor, OpenFile, keep_file, new_descriptor, new_open_file
+from treadle._native.open_files cimport (
+    MAY_READ, MUST_NOT_READ, NOT_KNOWN, Descriptor, OpenFile, keep_file, new_descriptor, new_open_file,
+)
 from treadle._native.pool cimport TURNS_OF_ONE_CALL, Pool, Request, os_error
 from treadle._native.pool_threads cimport DONE, MORE, Job, Outcome, pthread_mutex_lock, pthread_mutex_unlock
 from treadle._native.queues cimport COMPLETION, SOON, Handle, disown
 from treadle._native.timers cimport clock_ns
 
 cdef extern from "<fcntl.h>" nogil:
-    int O_NOFOLLOW, O_PATH, AT_EMPTY_PATH, AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
+    int fcntl(int fd, int command)
+    int F_GETFL, O_DIRECT, O_NOFOLLOW, O_PATH, AT_EMPTY_PATH, AT_STATX_DONT_SYNC, AT_SYMLINK_NOFOLLOW
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) except NULL
@@ -127,8 +133,13 @@ cdef Outcome run_fs_job(Job *base) noexcept nogil:
 
 
 cdef void find_where(FsJob *job) noexcept nogil:
-    # Of a regular file: so what is in the same directory may be asked for by the loop's thread.
+    # Of a regular file: so the loop's thread may ask for what is in the same directory, or go on reading one that is open.
     cdef int fd
+    if job.file is not NULL:
+        fd = job.file.fd
+        job.asks_where = job.error == 0
+        job.device = 0 if is_regular(fd) and not fcntl(fd, F_GETFL) & O_DIRECT and is_of_this_machine(fd) else ELSEWHERE
+        return
     job.asks_where = job.error == 0 and S_ISREG(job.status.stx_mode)
     if job.asks_where:
         fd = open_file(job.path, O_PATH | O_NOFOLLOW, 0)
@@ -188,7 +199,6 @@ def start(
     cdef FsRequest request = FsRequest.__new__(FsRequest)
     cdef bint is_close = operation.perform is perform_close
     cdef bint is_done = False
-    cdef int64_t begun_ns, waits
     cdef FsJob *job
     if descriptor is not None and descriptor.file is NULL:
         raise ValueError("the descriptor was closed")
@@ -223,11 +233,8 @@ def start(
                 keep_file(job.file)
                 request.descriptor = descriptor
                 descriptor.enter()
-        elif operation.perform is perform_stat and pool.at_once_left > 0:
-            begun_ns = clock_ns()
-            waits = begin_at_once(pool)
-            is_done = request.stat_at_once(job, pool)
-            end_at_once(pool, request.directory, begun_ns, waits)
+        if pool.at_once_left > 0:
+            is_done = request.do_at_once(job, pool)
     except BaseException:
         free_fs_job(job)
         request.release_memory()
@@ -241,6 +248,21 @@ def start(
         request.release()
         raise
     return request
+
+
+cdef bint read_at_once(FsJob *job) noexcept nogil:
+    # True: it is done, by what the kernel has in memory, straight to where it belongs. Else a thread goes on from there.
+    cdef View *view
+    cdef Py_ssize_t count
+    go_on(job, 0)       # past memory of no size, of which a read would look like the end of the file
+    while job.result < job.size:
+        view = &job.views[job.view]
+        count = read_if_cached(job.file.fd, view.memory + job.view_done, view.size - job.view_done,
+                               -1 if job.position < 0 else job.position + job.result)
+        if count <= 0:
+            return count == 0
+        go_on(job, count)
+    return True
 
 
 cdef FsJob *new_job(bytes path, bytes path2, Py_ssize_t spare) except NULL:
@@ -276,6 +298,33 @@ cdef class FsRequest(Request):
     def kind_of_job(self):
         """What it does: "fs.stat"."""
         return self.operation.kind
+
+    cdef bint do_at_once(self, FsJob *job, Pool pool) except -1:
+        # True: it is done. Else it is a thread's, which goes on with what is done.
+        cdef Descriptor descriptor = self.descriptor
+        cdef bint is_done
+        cdef int64_t begun_ns, waits
+        if descriptor is None:
+            if job.perform is not perform_stat:
+                return False
+            begun_ns = clock_ns()
+            waits = waits_so_far(pool)
+            is_done = self.stat_at_once(job, pool)
+            if has_waited(pool, begun_ns, waits):
+                note_directory(pool, self.directory, ELSEWHERE)
+            return is_done
+        if job.perform is not perform_read or not 0 < job.size <= AT_ONCE_BYTES:
+            return False
+        job.asks_where = descriptor.reads_at_once == NOT_KNOWN
+        # Where a file stands, the kernel lets one at a time read: beside the handle and this job nobody may have it.
+        if descriptor.reads_at_once != MAY_READ or (job.position < 0 and job.file.users > 2):
+            return False
+        begun_ns = clock_ns()
+        waits = waits_so_far(pool)
+        is_done = read_at_once(job)
+        if has_waited(pool, begun_ns, waits):
+            descriptor.reads_at_once = MUST_NOT_READ
+        return is_done
 
     def stop(self):
         """End one that writes a whole file, in order. True: no thread had it, and it is gone as if cancelled. False: its callback
@@ -346,7 +395,9 @@ cdef class FsRequest(Request):
 
     cdef bint settle(self, Job *base) except -1:
         cdef FsJob *job = <FsJob *>base
-        if job.asks_where:
+        if job.asks_where and self.descriptor is not None:
+            self.descriptor.reads_at_once = MUST_NOT_READ if job.device == ELSEWHERE else MAY_READ
+        elif job.asks_where:
             note_directory(<Pool>self.pool, self.directory, job.device)
         if job.error:
             self.args = (self.error_of(job), None)

@@ -6,7 +6,7 @@ Between file and memory stands a step, so that no system call is made on memory 
 that is cancelled can be used again at once, though the thread may hang for ever. It costs a copy of what is in a core's cache, on
 the thread. Invariants: `result` counts bytes that the kernel has taken or given, never more; an error behind some bytes is not
 lost: the next call meets it. What fits a step is one system call. Source: Node, filehandle.write and writeFile.
-Not here: read_file by a path, the quick way (file_jobs).
+Not here: read_file by a path, the quick way (file_jobs), and reads that need no thread (fs_jobs).
 """
 from libc.errno cimport EFBIG, EINTR, EINVAL, errno
 from libc.stdint cimport int64_t

@@ -239,7 +239,10 @@ cdef class Pool(PollHandle):
 
     cdef bint is_to_ask(self, bytes directory) except -1:
         # Whether a job is to find out where the directory is. One a turn: no answer comes before the next.
-        cdef uint64_t turn = (<LoopCore>self.loop).counters.turns
+        cdef uint64_t turn
+        if not self.interest:
+            return False        # the loop is gone, closed or not; begin() says so
+        turn = (<LoopCore>self.loop).counters.turns
         if self.asked_turn == turn and self.asked == directory:
             return False
         self.asked, self.asked_turn = directory, turn

@@ -267,7 +267,7 @@ cdef bint is_mark_taken_off() noexcept nogil:
 
 
 cdef pid_t lend_and_start(Plan *plan) noexcept nogil:
-    # ORDER: the mark is back before another one may borrow the memory. Not where this process has changed its own rights meanwhile.
+    # ORDER: the mark is back before another one may borrow the memory. It stays off where this process has changed its rights.
     cdef int mark = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
     cdef uid_t uid = geteuid()
     cdef gid_t gid = getegid()

@@ -68,8 +68,9 @@ cdef class Teardown(Once):
 
 cdef class StreamCore(EmitterCore):
     """What all streams have in common. A subclass (treadle.streams.Stream) has _faces, errors (_make_error(code, **data),
-    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _unconstructed(), _require_own_loop(is_running)), and what is said of text:
-    _encode(text, encoding), _decode(data, encoding), _known_encoding(encoding), _flat(data)."""
+    _wrong_chunk(chunk, reads), _stray_coroutine(hook), _require_own_loop(is_running), and _unconstructed(), which returns None
+    where it has made the sides instead), and what is said of text: _encode(text, encoding), _decode(data, encoding),
+    _known_encoding(encoding), _flat(data)."""
 
     def __cinit__(self):
         self.life = ALIVE

@@ -14,7 +14,7 @@ from treadle._base.errors import TreadleError
 from treadle._native import spawn as native
 from treadle.child_process._order import Order, Text, order_of
 from treadle.child_process._process import ChildProcess, Limits
-from treadle.child_process._stdio import Descriptors, checked
+from treadle.child_process._stdio import Descriptors, checked, listed
 from treadle.child_process._watched import sendable
 from treadle.events import AbortSignal
 from treadle.events.abort import require_signal
@@ -74,7 +74,8 @@ def spawn(
     limits = limits_of(timeout, kill_signal, force_kill_after)
     if signal is not None:
         require_signal(signal, "signal")
-    items = checked(stdio)
+    given = listed(stdio)
+    items = checked(given)
     child = ChildProcess(loop, order, limits)
     try:
         descriptors = Descriptors(items)

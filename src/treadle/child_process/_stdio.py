@@ -24,7 +24,7 @@ from treadle._native.pipe_stream import PipeStream
 from treadle._native.socket_stream import SocketStream
 from treadle.net import Socket
 
-__all__ = ["Descriptors", "checked"]
+__all__ = ["Descriptors", "checked", "listed"]
 
 STANDARD: Final = 3  # stdin, stdout, stderr
 COUNT_MAX: Final = 256  # of one child; far more than anybody uses
@@ -37,11 +37,9 @@ INHERIT: Final = "inherit"
 _WORDS: Final = {PIPE: PIPE, "overlapped": PIPE, IGNORE: IGNORE, INHERIT: INHERIT}  # the second: Windows knows a difference
 
 
-def checked(stdio: Any) -> list[str | int]:
-    """What each of the child's descriptors is to be: "pipe", "ignore", or the number of one of ours.
-
-    Raises TreadleError: ERR_INVALID_ARG_VALUE; OSError (EBADF) for a descriptor that is not open.
-    """
+def listed(stdio: Any) -> list[Any]:
+    """What was given for each of the child's descriptors. OWNER: the caller, until it has its copies: it may be all that holds a
+    file. Raises TreadleError: ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE."""
     if isinstance(stdio, str):
         stdio = [stdio] * STANDARD
     if not isinstance(stdio, Iterable) or isinstance(stdio, bytes):
@@ -49,7 +47,14 @@ def checked(stdio: Any) -> list[str | int]:
     items = list(stdio)
     if len(items) > COUNT_MAX:
         raise TreadleError("ERR_OUT_OF_RANGE", name="stdio", expected=f"at most {COUNT_MAX} long", received=len(items))
-    items += [None] * (STANDARD - len(items))
+    return items + [None] * (STANDARD - len(items))
+
+
+def checked(items: list[Any]) -> list[str | int]:
+    """What each of them is to be: "pipe", "ignore", or the number of one of ours.
+
+    Raises TreadleError: ERR_INVALID_ARG_VALUE; OSError (EBADF) for a descriptor that is not open.
+    """
     return [_one(item, n) for n, item in enumerate(items)]
 
 

@@ -19,8 +19,7 @@ __all__ = ["Watched", "sendable"]
 
 def sendable(name: object) -> int:
     """The number of a signal by its name or number, or 0, which only asks. Raises TreadleError: ERR_UNKNOWN_SIGNAL."""
-    number = number_of(name)
-    if not 0 <= number < signal.NSIG:
+    if not isinstance(name, str | int) or not 0 <= (number := number_of(name)) < signal.NSIG:
         raise TreadleError("ERR_UNKNOWN_SIGNAL", signal=name)
     return number
 

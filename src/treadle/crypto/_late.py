@@ -18,39 +18,40 @@ class LateTransform(Transform):
 
     def __init__(self, **options: Any) -> None:
         if options:
-            self._have_sides(options)
-
-    def _have_sides(self, options: dict[str, Any]) -> None:
-        if not self._has_sides:
             self._has_sides = True
             super().__init__(**options)
+
+    def _have_sides(self) -> None:
+        if not self._has_sides:
+            self._has_sides = True
+            super().__init__(allow_half_open=self.allow_half_open)  # which may have been set
 
     def _unconstructed(self) -> Any:
         if self._has_sides:
             return super()._unconstructed()
-        self._have_sides({})
+        self._have_sides()
         return None
 
     def destroy(self, error: Any = None) -> Self:
-        self._have_sides({})
+        self._have_sides()
         return super().destroy(error)
 
     def _reads(self) -> bool:
-        self._have_sides({})
+        self._have_sides()
         return super()._reads()
 
     def _writes(self) -> bool:
-        self._have_sides({})
+        self._have_sides()
         return super()._writes()
 
     def _is_through(self) -> bool:
-        self._have_sides({})
+        self._have_sides()
         return super()._is_through()
 
     def _is_read(self) -> bool:
-        self._have_sides({})
+        self._have_sides()
         return super()._is_read()
 
     def _is_written(self) -> bool:
-        self._have_sides({})
+        self._have_sides()
         return super()._is_written()

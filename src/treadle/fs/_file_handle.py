@@ -423,7 +423,10 @@ class FileHandle:
 
     def _require_open(self) -> None:
         if self._waiting is not None or self.fd < 0:
-            raise OSError(errno.EBADF, "The file was closed", self._path)
+            raise self._was_closed()
+
+    def _was_closed(self) -> OSError:
+        return OSError(errno.EBADF, "The file was closed", self._path)
 
     def _start(self, operation: str, callback: Callback[Any] | None, signal: AbortSignal | None = None, **arguments: Any) -> Any:
         self._require_open()
@@ -442,12 +445,6 @@ class FileHandle:
             self._streams.discard(stream)
             if self._waiting is not None and not self._streams:
                 self._close_when_idle()
-
-    def _start_of_stream(self, operation: str, callback: Callback[Any], **arguments: Any) -> None:
-        # Also while close() waits for the stream.
-        if self.fd < 0:
-            raise OSError(errno.EBADF, "The file was closed", self._path)
-        start(operation, callback, descriptor=self._descriptor, path=self._path, **arguments)
 
 
 class _InContext(partial[object]):

@@ -20,7 +20,7 @@ from treadle.events.abort import require_signal
 from treadle.fs._arguments import flags_of, mode_of
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._opening import open as open_file
-from treadle.fs._starting import Path, text_of
+from treadle.fs._starting import Path, start_transfer, text_of
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
 from treadle.streams._abort import heed
@@ -141,12 +141,24 @@ class FileStream:
         except TreadleError as error:  # ERR_POOL_SATURATED
             callback(error)
 
-    def _work(self, operation: str, callback: Callable[[Any, Any], object], **arguments: Any) -> None:
-        # A job of the handle's. It is called back in any case, be it at once: the pool is full, or the file was closed.
-        assert self._handle is not None
+    def _work(
+        self,
+        operation: str,
+        callback: Callable[[Any, Any], object],
+        position: int = -1,
+        *,
+        size: int = -1,
+        data: list[Any] | None = None,
+    ) -> None:
+        # A job of the handle's, also while its close() waits for this stream. It is called back in any case, be it at once: the
+        # pool is full, or the file was closed.
+        handle = self._handle
+        assert handle is not None
         self._is_working = True
         try:
-            self._handle._start_of_stream(operation, callback, **arguments)
+            start_transfer(operation, callback, handle._descriptor, handle._path, position, size, data)
+        except ValueError:
+            callback(handle._was_closed(), None)
         except (OSError, TreadleError) as error:
             callback(error, None)
 

@@ -10,11 +10,11 @@ Not here: what becomes of a change (_watching.py), the system calls (_native.ino
 from __future__ import annotations
 
 import os
-import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-from treadle._native.inotify import add_watch, open_inotify, remove_watch
+from treadle._native.inotify import add_watch, open_inotify, read_changes, remove_watch
 from treadle.loop.event_loop import EventLoop
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 PACKAGE: Final = "fs.watch"
-READ_BYTES: Final = 64 * 1024  # of one read: some 1,000 changes, then others have their turn
 
 IN_MODIFY: Final = 0x2
 IN_ATTRIB: Final = 0x4
@@ -47,8 +46,6 @@ IN_DONT_FOLLOW: Final = 0x2000000
 IN_ISDIR: Final = 0x40000000
 # INVARIANT: the same for all, since watches of one inode are one.
 WATCHED: Final = IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
-
-_RECORD: Final = struct.Struct("iIII")  # struct inotify_event: watch, mask, cookie, bytes of the name
 
 
 class Owner(Protocol):
@@ -67,6 +64,9 @@ class Watch(NamedTuple):
     place: bytes
 
 
+NOTHING: Final[tuple[int, int, bytes, Iterator[Watch]]] = (0, 0, b"", iter(()))
+
+
 class Notifier:
     """A Companion of the loop."""
 
@@ -76,7 +76,7 @@ class Notifier:
         self._watches: dict[int, list[Watch]] = {}
         self._owners: dict[Owner, bool] = {}  # who watches; whether that keeps the program from ending
         self._records: deque[tuple[int, int, bytes]] = deque()  # read, and not told yet
-        self._hearers: deque[tuple[Watch, int, int, bytes]] = deque()  # who is still to be told of the one that was last taken
+        self._rest = NOTHING  # of the one at which a listener has failed, and who is still to hear of it
 
     def add(self, owner: Owner, path: bytes, place: bytes, *, is_below: bool) -> int:
         """Watch a path; the number of the watch. is_below: only if it is a directory, and no link. Raises OSError."""
@@ -125,53 +125,51 @@ class Notifier:
             self._loop.set_fd_ref(self._fd, any(self._owners.values()))
 
     def _close_if_idle(self) -> None:
-        if self._fd >= 0 and not self._owners:
+        if self._fd >= 0 and not self._watches and not self._owners:
             self._close()
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         self._records.clear()
-        self._hearers.clear()
+        self._rest = NOTHING
         self._loop._remove_reader(fd)
         os.close(fd)
 
     # ---- reading
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._fd, READ_BYTES)
-        except BlockingIOError:
-            return
-        start = 0
-        while start < len(data):
-            number, mask, _, size = _RECORD.unpack_from(data, start)
-            start += _RECORD.size + size
-            self._records.append((number, mask, data[start - size : start].rstrip(b"\0")))
+        self._records.extend(read_changes(self._fd))
         self._tell()
 
     def _tell(self) -> None:
+        number, mask, name, hearers = self._rest
+        self._rest = NOTHING
+        records = self._records
         try:
-            while self._hearers or self._records:
-                if self._hearers:
-                    watch, number, mask, name = self._hearers.popleft()
-                    watch.owner._changed(watch.place, number, mask, name)
-                else:
-                    self._take(*self._records.popleft())
+            while True:
+                for owner, place in hearers:
+                    owner._changed(place, number, mask, name)
+                if not records:
+                    return
+                number, mask, name = records.popleft()
+                hearers = iter(self._hearers_of(number, mask))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # a listener's
             # ORDER: it is uncaught before another listener is called. The others hear the rest.
+            self._rest = (number, mask, name, hearers)
             self._loop.next_tick(_raise, error)
             self._loop.set_immediate(self._tell)
 
-    def _take(self, number: int, mask: int, name: bytes) -> None:
+    def _hearers_of(self, number: int, mask: int) -> tuple[Watch, ...]:
         if mask & IN_Q_OVERFLOW:
             for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
                 owner._has_overflown()
-            return
-        self._hearers.extend((watch, number, mask, name) for watch in self._watches.get(number, ()))
+            return ()
+        hearers = tuple(self._watches.get(number, ()))
         if mask & IN_IGNORED:
             self._watches.pop(number, None)  # what was watched is gone
+        return hearers
 
     # ---- a Companion
 

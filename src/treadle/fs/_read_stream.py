@@ -79,7 +79,7 @@ class ReadStream(FileStream, Readable):  # type: ignore[misc]  # a hook that is 
         if size <= 0 or self._handle is None:
             self.push(None)
             return
-        self._work("read", self._on_read, size=size, position=-1 if self._position is None else self._position)
+        self._work("read", self._on_read, -1 if self._position is None else self._position, size=size)
 
     def _on_read(self, error: OSError | None, data: bytes | None) -> None:
         self._has_worked()

@@ -10,6 +10,7 @@ from typing import Any, AnyStr, Final, TypeAlias, TypeVar
 
 from treadle._base.errors import TreadleError
 from treadle._native import fs_jobs
+from treadle._native.open_files import Descriptor
 from treadle._native.pool import PoolSaturated, Request
 from treadle.events import AbortSignal
 from treadle.fs._aborting import begin_abortable, cancel
@@ -17,7 +18,7 @@ from treadle.fs._arguments import require_callback
 from treadle.loop.current import get_loop
 from treadle.pool import RequestFuture, pool_of
 
-__all__ = ["AbortableCallback", "Callback", "Path", "PathOf", "pool_saturated", "start", "text_of"]
+__all__ = ["AbortableCallback", "Callback", "Path", "PathOf", "pool_saturated", "start", "start_transfer", "text_of"]
 
 T = TypeVar("T")
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -61,6 +62,31 @@ def start(
     if loop.tracer is not None and request is not None:
         loop.tracer.scheduled(request, operation.kind.removeprefix("fs."))
     return future
+
+
+def start_transfer(
+    name: str,
+    callback: Callback[Any],
+    descriptor: Descriptor,
+    path: str | bytes,
+    position: int,
+    size: int,
+    data: list[Any] | None,
+) -> None:
+    """As start(), of a stream's: for each chunk, without a dict of arguments. Raises ValueError if the descriptor was closed."""
+    loop = get_loop()
+    pool = loop.pool
+    if pool is None:
+        pool = pool_of(loop)
+    operation = OPERATIONS[name]
+    try:
+        request = fs_jobs.start(
+            pool, operation, callback, descriptor=descriptor, path=path, position=position, size=size, data=data
+        )
+    except PoolSaturated as saturated:
+        raise pool_saturated(saturated) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(request, operation.kind.removeprefix("fs."))
 
 
 def pool_saturated(saturated: PoolSaturated) -> TreadleError:

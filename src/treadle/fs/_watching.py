@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -34,6 +35,8 @@ from treadle.loop.current import get_loop
 __all__ = ["FSWatcher", "WatchEvent", "watch"]
 
 QUEUE_MAX: Final = 2048  # changes that wait to be iterated over; Node, maxQueue
+ENCODING: Final = sys.getfilesystemencoding()  # as os.fsdecode, which is a call for each change
+CONTENT_OR_ATTRIBUTES: Final = IN_MODIFY | IN_ATTRIB
 KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
 KERNEL_QUEUE_MAX: Final = 16_384  # changes; what Linux says there, unless somebody has written another number
 
@@ -58,6 +61,7 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
         self._is_closed = True  # there is nothing to close yet
         self._path = text_of(path)
         self._at = os.fsencode(self._path)
+        self._is_bytes = isinstance(self._path, bytes)
         self._loop = get_loop()
         self._notifier = notifier_of(self._loop)
         self._seat = Seat(self)
@@ -240,14 +244,13 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
                 return
         if self._is_closed or (place and not name):
             return  # what becomes of a directory below is told by the one above
-        whole = place + b"/" + name if place else name
+        whole = place + b"/" + name if place else name or self._own_name()
         if self._is_recursive and mask & IN_ISDIR and name:
             if mask & IN_MOVED_FROM:
                 self._forget(whole)
             elif mask & (IN_CREATE | IN_MOVED_TO):
                 self._look_into(whole, True)
-        is_change = mask & (IN_ATTRIB | IN_MODIFY)
-        self._tell("change" if is_change else "rename", whole or self._own_name())
+        self._tell("change" if mask & CONTENT_OR_ATTRIBUTES else "rename", whole)
 
     def _find_again(self) -> None:
         # What was watched is gone. What has its path now is watched instead; if nothing has, there is nothing to tell any more.
@@ -275,15 +278,14 @@ class FSWatcher(EventEmitter, Generic[AnyStr]):
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
             return
-        filename: Any = name if isinstance(self._path, bytes) else os.fsdecode(name)
-        event: WatchEvent[AnyStr] = WatchEvent(event_type, filename)
+        filename: Any = name if self._is_bytes else name.decode(ENCODING, "surrogateescape")
         if self._queue is not None:
             if len(self._queue) >= self._queue_max:
                 self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=self._queue_max))
                 return
-            self._queue.append(event)
+            self._queue.append(WatchEvent(event_type, filename))
             self._wake()
-        self.emit("change", *event)
+        self.emit("change", event_type, filename)
 
     def _has_overflown(self) -> None:
         try:

@@ -24,6 +24,7 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
     """Made by create_write_stream(). Events: 'open' (the descriptor), 'ready', and a Writable's."""
 
     bytes_written: int = 0
+    _under_way: tuple[list[Any], Callable[..., None]] | None = None  # what is being written, and who hears when all of it is
 
     def __init__(
         self,
@@ -71,33 +72,36 @@ class WriteStream(FileStream, Writable):  # type: ignore[misc]  # a hook that is
         if self._handle is None:
             callback(TreadleError("ERR_STREAM_DESTROYED", operation="write"))
             return
-        chunks = [chunk for chunk in chunks if len(chunk)]
+        chunks = list(filter(len, chunks))
         if not chunks:
             callback()
             return
+        self._under_way = chunks, callback
+        self._work("write", self._on_written, -1 if self._position is None else self._position, data=chunks[:VIEWS_MAX])
 
-        def written(error: OSError | None, count: int | None) -> None:
-            rest: list[Any] = []
-            if error is None:
-                rest = self._has_written(chunks, count or 0)
-            self._has_worked()
-            if error is not None:
-                callback(error)
-            elif not rest:
-                callback()
-            elif self.destroyed:
-                callback(TreadleError("ERR_STREAM_DESTROYED", operation="write"))
-            else:
-                self._write_all(rest, callback)
-
-        position = -1 if self._position is None else self._position
-        self._work("write", written, data=chunks[:VIEWS_MAX], position=position)
+    def _on_written(self, error: OSError | None, count: int | None) -> None:
+        assert self._under_way is not None
+        (chunks, callback), self._under_way = self._under_way, None
+        rest: list[Any] = []
+        if error is None:
+            rest = self._has_written(chunks, count or 0)
+        self._has_worked()
+        if error is not None:
+            callback(error)
+        elif not rest:
+            callback()
+        elif self.destroyed:
+            callback(TreadleError("ERR_STREAM_DESTROYED", operation="write"))
+        else:
+            self._write_all(rest, callback)
 
     def _has_written(self, chunks: list[Any], count: int) -> list[Any]:
         # What is left of them.
         self.bytes_written += count
         if self._position is not None:
             self._position += count
+        if count == sum(map(len, chunks)):
+            return []
         for index, chunk in enumerate(chunks):
             if count < len(chunk):
                 return [memoryview(chunk)[count:], *chunks[index + 1 :]] if count else chunks[index:]

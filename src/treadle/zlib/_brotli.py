@@ -41,11 +41,11 @@ def _library() -> Any:
     return brotli
 
 
-def brotli_parameters(params: Mapping[int, Any] | None, *, compresses: bool) -> dict[str, int]:
+def brotli_parameters(params: Mapping[int, Any], *, compresses: bool) -> dict[str, int]:
     """Node's params as the package's arguments. Raises TreadleError: ERR_BROTLI_INVALID_PARAM, ERR_EXTRA_NOT_INSTALLED."""
     _library()
     arguments: dict[str, int] = {}
-    for key, value in (params or {}).items():
+    for key, value in params.items():
         if key == constants.BROTLI_PARAM_SIZE_HINT and compresses:
             continue  # a hint, for which the package has no place
         name, least, most = PARAMETERS.get(key, ("", 0, 0)) if compresses else ("", 0, 0)

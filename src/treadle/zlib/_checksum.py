@@ -1,6 +1,7 @@
 """crc32, which is computed at once. Source: https://nodejs.org/api/zlib.html#zlibcrc32data-value"""
 
 from treadle._base.errors import TreadleError
+from treadle.streams._text import encode
 from treadle.zlib._engines import checksum_engine
 from treadle.zlib._settings import require_integer
 
@@ -17,7 +18,7 @@ def crc32(data: str | bytes | bytearray | memoryview, value: int = 0) -> int:
     """
     require_integer(value, "value", 0, UINT32_MAX)
     try:
-        checksum: int = checksum_engine().crc32(data.encode() if isinstance(data, str) else data, value)
+        checksum: int = checksum_engine().crc32(encode(data, "utf8") if isinstance(data, str) else data, value)
     except TypeError:
         received = type(data).__name__
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="data", expected="bytes or str", received=received) from None

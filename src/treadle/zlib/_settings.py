@@ -119,7 +119,7 @@ def inflate_settings(
 
 def brotli_settings(compresses: bool, *, params: Mapping[int, int] | None = None, **common: Any) -> Settings:
     """BrotliOptions."""
-    arguments = brotli_parameters(params, compresses=compresses)
+    arguments = brotli_parameters(_mapping(params), compresses=compresses)
     make = partial(BrotliCompressing, arguments) if compresses else BrotliDecompressing
     return _settings(make, BROTLI_FLUSHES, **common)
 
@@ -133,7 +133,7 @@ def zstd_settings(
     **common: Any,
 ) -> Settings:
     """ZstdOptions."""
-    arguments = zstd_options(params, _bytes_of(dictionary), compresses=compresses)
+    arguments = zstd_options(_mapping(params), _bytes_of(dictionary), compresses=compresses)
     if pledged_src_size is not None:
         require_integer(pledged_src_size, "pledged_src_size", 0, 2**63 - 1)
     make = partial(ZstdCompressing, arguments, pledged_src_size) if compresses else partial(ZstdDecompressing, arguments)
@@ -165,6 +165,14 @@ def require_integer(value: object, name: str, least: int, most: int) -> None:
         raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="an int", received=type(value).__name__)
     if not least <= value <= most:
         raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"from {least} to {most}", received=value)
+
+
+def _mapping(params: object) -> Mapping[int, Any]:
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="params", expected="a mapping", received=type(params).__name__)
+    return params
 
 
 def _bytes_of(dictionary: object) -> bytes | None:

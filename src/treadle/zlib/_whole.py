@@ -14,6 +14,7 @@ from treadle import pool
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle.loop.current import get_loop
+from treadle.streams._text import encode
 from treadle.zlib._classes import (
     BrotliCompress,
     BrotliDecompress,
@@ -68,7 +69,7 @@ def _run(stream: type[ZlibStream], data: Any, callback: Any, options: Any) -> An
 
 def _view_of(data: Any) -> memoryview:
     if isinstance(data, str):
-        data = data.encode()
+        data = encode(data, "utf8")
     try:
         view = memoryview(data)
     except TypeError:

@@ -32,15 +32,20 @@ def _library() -> Any:
         return extra_module("backports.zstd", extra="zstd")
 
 
-def zstd_options(params: Mapping[int, Any] | None, dictionary: bytes | None, *, compresses: bool) -> dict[str, Any]:
-    """Node's params and dictionary as the module's arguments. Raises TreadleError: ERR_ZSTD_INVALID_PARAM,
+def zstd_options(params: Mapping[int, Any], dictionary: bytes | None, *, compresses: bool) -> dict[str, Any]:
+    """Node's params and dictionary as the module's arguments. Raises TreadleError: ERR_ZSTD_INVALID_PARAM, ERR_INVALID_ARG_VALUE,
     ERR_EXTRA_NOT_INSTALLED."""
     library = _library()
-    arguments: dict[str, Any] = {"options": dict(params or {})}
+    arguments: dict[str, Any] = {"options": dict(params)}
     if dictionary:
-        arguments["zstd_dict"] = library.ZstdDict(dictionary, is_raw=not dictionary.startswith(TRAINED))
+        try:
+            made = arguments["zstd_dict"] = library.ZstdDict(dictionary, is_raw=not dictionary.startswith(TRAINED))
+            library.ZstdDecompressor(zstd_dict=made)  # looks at it now; who compresses does with the first byte
+        except (ValueError, library.ZstdError):
+            expected = "of 8 bytes at least, and whole where it was trained"
+            raise TreadleError("ERR_INVALID_ARG_VALUE", name="dictionary", expected=expected, received=dictionary) from None
     maker = library.ZstdCompressor if compresses else library.ZstdDecompressor
-    for key, value in (params or {}).items():
+    for key, value in params.items():
         try:
             maker(options={key: value})
         except (ValueError, TypeError, OverflowError, library.ZstdError) as error:

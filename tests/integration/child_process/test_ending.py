@@ -451,6 +451,7 @@ def test_output_that_cannot_be_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"kill_signal": signal.NSIG}, "ERR_UNKNOWN_SIGNAL"),
         ({"kill_signal": -1}, "ERR_UNKNOWN_SIGNAL"),
         ({"kill_signal": 2**40}, "ERR_UNKNOWN_SIGNAL"),
+        ({"kill_signal": ["SIGTERM"]}, "ERR_UNKNOWN_SIGNAL"),
     ],
 )
 def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], code: str) -> None:

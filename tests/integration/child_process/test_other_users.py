@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import subprocess
 import sys
@@ -23,7 +24,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.getuid() != 0, reason="onl
 NOBODY, NO_GROUP = 65534, 65533
 PR_GET_DUMPABLE = 3  # prctl(2)
 ITS_OWN = 1  # who has the same rights may look
+SYSTEM = Path("/proc/sys/fs/suid_dumpable")
 LONG = 100_000  # programs that are not there: the child is some 0.1 s between its new rights and the program
+
+
+lends = pytest.mark.skipif(
+    not SYSTEM.exists() or SYSTEM.read_text().strip() == "1", reason="the system leaves the mark on, and such children are forked"
+)
 
 
 def mark() -> int:
@@ -124,6 +131,29 @@ def test_its_rights_and_ours() -> None:
     assert mark() == ITS_OWN, "and who has our rights may look at our memory again"
 
 
+def test_what_fails_is_told() -> None:
+    """The program, which that user may not execute; the ids, which another than root may not have."""
+
+    async def main() -> None:
+        with pytest.raises(FileNotFoundError) as caught:
+            await spawn("/treadle/has/none", uid=NOBODY, gid=NO_GROUP).wait_exit()
+        assert caught.value.filename == "/treadle/has/none"
+
+    run(main)
+    assert mark() == ITS_OWN
+    other = os.fork()
+    if other == 0:
+        os.setgroups([])
+        os.setgid(NO_GROUP)
+        os.setuid(NOBODY)
+        pid, error, _ = native.spawn(
+            [b"/bin/true"], [b"true"], [], None, [], has_own_session=False, has_own_group=False, uid=0, gid=None
+        )
+        os._exit(error if pid == 0 else 99)
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == errno.EPERM
+
+
+@lends
 def test_its_user_gets_nothing_of_our_memory() -> None:
     with process_of_that_user() as look:
         before = children_of_ours()
@@ -134,6 +164,7 @@ def test_its_user_gets_nothing_of_our_memory() -> None:
     assert mark() == ITS_OWN
 
 
+@lends
 def test_one_that_starts_meanwhile_leaves_the_memory_out_of_reach() -> None:
     """It does not put the mark back that the other one's safety hangs by."""
     with lent():
@@ -164,6 +195,7 @@ def test_many_at_once() -> None:
     assert os.getresuid() == (0, 0, 0)
 
 
+@lends
 def test_it_is_not_forked() -> None:
     """What fork(2) costs grows with this process."""
     code = """

@@ -7,6 +7,8 @@ import os
 import random
 import socket
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,23 @@ def test_it_has_the_descriptors_it_was_given_and_no_other() -> None:
         assert len(listed) <= 5, "one more: the directory that is listed"
 
     run(main)
+
+
+def test_files_that_nobody_else_holds(tmp_path: Path) -> None:
+    """Of an iterator: they are open until the child has its copies."""
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+
+    def given() -> Iterator[Any]:
+        yield open(tmp_path / "a", "rb")  # noqa: SIM115  # whoever lets go of it closes it
+        yield from ("pipe", "inherit")
+        yield open(tmp_path / "b", "rb")  # noqa: SIM115  # likewise
+
+    async def main() -> bytes:
+        return await all_of(spawn("sh", ["-c", "cat; cat <&3"], stdio=given()).stdout)  # type: ignore[arg-type]
+
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        assert run(main) == b"ab"
 
 
 def test_numbers_that_stand_in_each_others_place() -> None:

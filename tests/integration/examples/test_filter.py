@@ -31,7 +31,7 @@ def test_it_is_sorted(program: Program) -> None:
     shuffled = random.Random(1).sample(lines, len(lines))
     answer = program.get("/", method="PUT", body=b"".join(shuffled))
     assert (answer.status, answer.body) == (200, b"".join(lines))
-    assert children_of(program.pid) == []
+    eventually(lambda: not children_of(program.pid), "sort is reaped")
 
 
 def test_a_client_that_leaves_leaves_nothing(program: Program) -> None:

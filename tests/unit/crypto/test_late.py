@@ -171,6 +171,13 @@ def test_options_are_looked_at_at_once() -> None:
     assert raised.value.code == "ERR_INVALID_ARG_VALUE"
 
 
+def test_what_was_set_before_stays() -> None:
+    one = crypto.create_hash("sha256")
+    one.allow_half_open = False
+    assert one.readable
+    assert one.allow_half_open is False
+
+
 def test_it_is_constructed_once() -> None:
     one = crypto.create_hash("sha256")
     assert one.readable

@@ -218,3 +218,162 @@ def test_a_pool_that_is_closed_closes_what_was_opened_meanwhile(make_room: MakeR
             ask(room, "copy_file", path="/proc/self/status", path2=str(tmp_path / "copy"))
             ask(room, "readdir", path=str(tmp_path), is_recursive=True)
         room.pool.close()
+
+
+# ---- what the kernel has in memory is read without a thread
+
+
+KIB = 1024
+
+
+def at_once(room: Room) -> int:
+    return int(room.pool.statistics()["at_once"])
+
+
+def warm(room: Room, path: Path, data: bytes, flags: int = os.O_RDWR) -> Descriptor:
+    """A file whose content is cached, open, and read by a thread once: so it is known that it may be read at once."""
+    path.write_bytes(data)
+    descriptor = opened(room, path, flags)
+    before = at_once(room)
+    ask(room, "read", descriptor=descriptor, size=1, position=0)
+    assert room.run() == [data[:1]]
+    assert at_once(room) == before
+    room.log.clear()
+    ask(room, "read", descriptor=descriptor, size=1, position=0)
+    if at_once(room) == before:
+        pytest.skip("a file system that may wait for somebody, or an old kernel")
+    room.run()
+    room.log.clear()
+    return descriptor
+
+
+def test_an_open_file_is_read_without_a_thread(room: Room, tmp_path: Path) -> None:
+    data = os.urandom(70 * KIB)
+    descriptor = warm(room, tmp_path / "file", data)
+    before = at_once(room)
+    for position in (5, -1, -1, 70 * KIB):  # -1: where it stands
+        ask(room, "read", descriptor=descriptor, size=64 * KIB, position=position)
+        assert room.is_idle()
+        room.run()
+    assert room.log == [data[5:][: 64 * KIB], data[: 64 * KIB], data[64 * KIB :], b""]
+    assert at_once(room) == before + 4
+
+
+def test_it_is_read_into_several_buffers_of_which_some_are_empty(room: Room, tmp_path: Path) -> None:
+    descriptor = warm(room, tmp_path / "file", b"0123456789")
+    before = at_once(room)
+    parts = [bytearray(0), bytearray(3), bytearray(0), bytearray(4), bytearray(5)]
+    ask(room, "read_into", descriptor=descriptor, data=parts, position=0)
+    assert room.run() == [10]
+    assert at_once(room) == before + 1
+    assert [bytes(part) for part in parts] == [b"", b"012", b"", b"3456", b"789\0\0"]
+    parts[1].append(0)  # nobody holds it any more
+
+
+def test_a_thread_goes_on_where_the_rest_is_not_in_memory(room: Room, tmp_path: Path) -> None:
+    data = os.urandom(256 * KIB)
+    descriptor = warm(room, tmp_path / "file", data)
+    os.fsync(descriptor.fd)
+    for position in range(0, 256 * KIB, 64 * KIB):
+        os.posix_fadvise(descriptor.fd, position + 32 * KIB, 224 * KIB - position, os.POSIX_FADV_DONTNEED)
+        ask(room, "read", descriptor=descriptor, size=64 * KIB)
+        room.run()
+    assert b"".join(room.log) == data  # type: ignore[arg-type]
+
+
+def test_what_is_not_in_memory_is_left_to_a_thread(room: Room, tmp_path: Path) -> None:
+    data = os.urandom(64 * KIB)
+    descriptor = warm(room, tmp_path / "file", data)
+    before = at_once(room)
+    os.fsync(descriptor.fd)
+    os.posix_fadvise(descriptor.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    ask(room, "read", descriptor=descriptor, size=64 * KIB)
+    assert room.run() == [data]
+    assert at_once(room) == before
+
+
+@pytest.mark.parametrize("kind", ["large", "busy", "fifo", "proc", "direct"])
+def test_what_may_wait_is_read_by_a_thread(room: Room, tmp_path: Path, door: Door, kind: str) -> None:
+    size = 100
+    match kind:
+        case "large":
+            size = 64 * KIB + 1
+            descriptor = warm(room, tmp_path / "file", bytes(size))
+        case "busy":  # the kernel lets only one at a time read where a file stands
+            descriptor = warm(room, tmp_path / "file", bytes(size))
+            ask(room, "fsync", descriptor=descriptor)
+        case "fifo":
+            descriptor = opened(room, door.path, os.O_RDWR)
+            os.write(descriptor.fd, bytes(3 * size))
+        case "proc":
+            descriptor = opened(room, Path("/proc/self/status"))
+        case "direct":  # is read from the disk, whatever flags a read has
+            (tmp_path / "file").write_bytes(bytes(3 * size))
+            descriptor = opened(room, tmp_path / "file", os.O_RDWR | os.O_DIRECT)
+    before = at_once(room)
+    for _ in range(3):
+        ask(room, "read", descriptor=descriptor, size=size)
+        if kind == "busy":
+            break
+        room.run()
+    assert at_once(room) == before
+    room.run()
+
+
+def test_its_callback_comes_behind_immediates_that_were_made_at_the_same_time_and_before_whole_files(
+    room: Room, tmp_path: Path
+) -> None:
+    """COMPAT(node): a read is one job there, and reading a file four."""
+    descriptor = warm(room, tmp_path / "file", b"content")
+    room.read(tmp_path / "file")
+    room.run()
+    room.log.clear()
+
+    def begin() -> None:
+        room.read(tmp_path / "file")
+        ask(room, "read", descriptor=descriptor, size=3, position=0)
+        ask(room, "read", descriptor=descriptor, size=4, position=0)
+        assert room.log == []
+        room.loop.set_immediate(room.log.append, "immediate")
+
+    before = at_once(room)
+    room.loop.set_immediate(begin)
+    assert room.run() == ["immediate", b"con", b"cont", b"content"]
+    assert at_once(room) == before + 3
+
+
+def test_no_more_than_64_reads_in_a_turn(room: Room, tmp_path: Path) -> None:
+    descriptor = warm(room, tmp_path / "file", b"content")
+    others = [opened(room, tmp_path / "file") for _ in range(70)]
+    for other in others:
+        ask(room, "read", descriptor=other, size=1)
+    room.run()
+    room.log.clear()
+    before = at_once(room)
+    for other in others:
+        ask(room, "read", descriptor=other, size=7, position=0)
+    assert at_once(room) == before + 64
+    assert room.run() == [b"content"] * 70
+    assert descriptor.under_way == 0
+
+
+def test_what_was_read_at_once_can_be_cancelled_and_its_descriptor_closed(room: Room, tmp_path: Path) -> None:
+    descriptor = warm(room, tmp_path / "file", b"content")
+    first = ask(room, "read", descriptor=descriptor, size=7)
+    ask(room, "read", descriptor=descriptor, size=7, position=0)
+    assert descriptor.under_way == 2
+    first.cancel()
+    ask(room, "close", descriptor=descriptor)
+    assert room.run() in ([b"content", None], [None, b"content"])
+    assert (room.loop.request_refs, descriptor.under_way) == (0, 0)
+
+
+def test_a_pool_that_is_closed_with_what_was_read_at_once(make_room: MakeRoom, tmp_path: Path) -> None:
+    """make_room looks for descriptors behind the test."""
+    room = make_room(1)
+    descriptor = warm(room, tmp_path / "file", b"content")
+    memory = bytearray(7)
+    ask(room, "read_into", descriptor=descriptor, data=[memory], position=0)
+    room.close()
+    memory.append(0)
+    assert room.log == []

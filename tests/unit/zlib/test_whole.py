@@ -14,7 +14,7 @@ from tests.unit.zlib.support import MIB, gunzipped, gzipped, noise, text
 from treadle import TreadleError, pool, zlib
 from treadle._native.pool import Pool
 from treadle.loop import get_loop
-from treadle.zlib import _codec, _whole
+from treadle.zlib import _codec, _deflate, _whole
 
 
 async def test_a_callback_is_told_in_the_poll_phase() -> None:
@@ -143,6 +143,55 @@ async def test_the_output_is_bounded_whatever_is_asked_for() -> None:
     assert info.value.code == "ERR_BUFFER_TOO_LARGE"
     assert info.value.data["limit"] == MIB
     assert pool.statistics().kinds["zlib.gunzip"].run.count <= 2  # of 8 that it would take
+
+
+async def test_the_window_of_zstd_is_bounded_where_that_is_asked_for() -> None:
+    """The input's header chooses it: 16 MiB here."""
+    header, block, end = b"\x28\xb5\x2f\xfd\x00\x70", b"\x02\x00\x10a", b"\x01\x00\x00"
+    assert await zlib.zstd_decompress(header + block + end) == b"a" * 128 * 1024
+    with pytest.raises(TreadleError) as info:
+        await zlib.zstd_decompress(header + block + end, params={zlib.constants.ZSTD_d_windowLogMax: 23})
+    assert info.value.code == "Z_DATA_ERROR"
+
+
+@pytest.mark.parametrize("make", [zlib.create_brotli_compress, zlib.create_brotli_decompress, zlib.create_zstd_compress])
+@pytest.mark.parametrize("params", [5, "x", b"x", [1], 1.5])
+async def test_params_are_a_mapping(make: Any, params: Any) -> None:
+    with pytest.raises(TreadleError) as info:
+        make(params=params)
+    assert info.value.code == "ERR_INVALID_ARG_TYPE"
+
+
+@pytest.mark.parametrize("dictionary", [b"x", b"\x37\xa4\x30\xec, trained, and cut"])
+async def test_a_dictionary_that_is_none(dictionary: bytes) -> None:
+    for make in (zlib.create_zstd_compress, zlib.create_zstd_decompress):
+        with pytest.raises(TreadleError) as info:
+            make(dictionary=dictionary)
+        assert info.value.code == "ERR_INVALID_ARG_VALUE"
+
+
+async def test_half_a_character_is_replaced_as_in_streams() -> None:
+    replaced = "a\ufffdb".encode()
+    assert gunzipped(await zlib.gzip("a\ud800b")) == replaced
+    assert zlib.crc32("a\ud800b") == zlib.crc32(replaced)
+
+
+@pytest.mark.parametrize("length", [0, 1, 300, 65_536, 65_537])
+@pytest.mark.parametrize("level", range(-1, 10))
+async def test_what_is_one_portion_is_one_call_and_no_longer_than_as_a_stream(length: int, level: int) -> None:
+    data = text(length)
+    for pack, unpack, form in (
+        (zlib.gzip, zlib.gunzip, _deflate.Form.GZIP),
+        (zlib.deflate, zlib.inflate, _deflate.Form.ZLIB),
+        (zlib.deflate_raw, zlib.inflate_raw, _deflate.Form.RAW),
+    ):
+        packed = await pack(data, level=level)
+        assert await unpack(packed) == data
+        codec = _deflate.Deflating(form, level, 15, 8, 0, None)
+        parts = [codec.work(data[n : n + 60_000], 0, 0).output for n in range(0, length, 60_000)]
+        in_parts = b"".join([*parts, codec.work(b"", 4, 0).output])
+        assert await unpack(in_parts) == data
+        assert len(packed) <= len(in_parts) * 1.01 + 20
 
 
 async def test_many_at_once() -> None:
