@@ -1,4 +1,4 @@
-"""Passwords as they should be stored: each takes 64 MiB and some 100 ms to check, on a thread, and other requests go on.
+"""Passwords as they should be stored: each takes 64 MiB and some 150 ms to check, on a thread, and other requests go on.
 
     treadle run examples/accounts.py
     curl -d '{"name": "ada", "password": "correct horse"}' localhost:8000/sign-up
@@ -14,7 +14,7 @@ from treadle import crypto, http
 
 BODY_BYTES_MAX = 4096
 ACCOUNTS_MAX = 1000  # in memory, as long as the program runs
-NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$MIIRqgvgQbgj220jfp0MPA$YfwJSVjtjSU0zzV/P3S9nnQ/USre2wvJMjfCIjrTQbg"
+NOBODY = "$argon2id$v=19$m=65536,t=3,p=1$DolaSVkzkg6x4ZsKok3xFA$ypsrHkr/leN/N8Ciuk7yQkBym8s6MP3BmhckKxsp8LU"
 
 accounts: dict[str, str] = {}
 

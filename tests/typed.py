@@ -3,7 +3,7 @@
 from typing import assert_type
 
 import treadle
-from treadle import child_process, fs, process, timers, zlib
+from treadle import child_process, dns, fs, process, timers, zlib
 
 
 async def answer() -> int:
@@ -66,10 +66,28 @@ async def main() -> None:
 
 async def children() -> None:
     assert_type(child_process.spawn("ls", ["-l"], stdio=["ignore", "pipe", 2]), child_process.ChildProcess)
-    assert_type(child_process.exec_file("ls"), child_process.ExecFuture)
-    assert_type(await child_process.exec("ls", timeout=5), child_process.ExecResult)
+    assert_type(child_process.exec_file("ls"), child_process.ExecFuture[str])
+    assert_type(child_process.exec_file("ls", encoding=None), child_process.ExecFuture[bytes])
+    assert_type(await child_process.exec("ls", timeout=5), child_process.ExecResult[str])
+    assert_type((await child_process.exec("ls")).stdout, str)
+    assert_type((await child_process.exec("ls", encoding="latin1")).stderr, str)
+    assert_type((await child_process.exec("ls", encoding=None)).stdout, bytes)
     assert_type(child_process.exec("ls", callback=lambda error, result: None), child_process.ChildProcess)
     child_process.exec("ls", timeuot=5)  # type: ignore[call-overload]
+
+
+async def names() -> None:
+    assert_type(await dns.resolve("name"), list[str])
+    assert_type(await dns.resolve("name", "AAAA"), list[str])
+    assert_type(await dns.resolve("name", "MX"), list[dns.MxRecord])
+    assert_type(await dns.resolve("name", "SOA"), dns.SoaRecord)
+    assert_type(await dns.resolve("name", "TXT"), list[list[str]])
+    assert_type(await dns.Resolver().resolve("name", "SRV"), list[dns.SrvRecord])
+    assert_type(dns.resolve("name", "MX", lambda error, records: None), None)
+    assert_type(dns.resolve("name", callback=lambda error, records: None), None)
+    assert_type(await dns.resolve4("name", ttl=True), list[dns.AddressWithTtl])
+    assert_type(await dns.resolve_mx("name"), list[dns.MxRecord])
+    await dns.resolve("name", 15)  # type: ignore[call-overload]
 
 
 async def compress() -> None:

@@ -1,4 +1,4 @@
-"""Every public name stands in its page of docs/reference, and every option of a command in its guide."""
+"""Every public name stands in its page of docs/reference, every option of a command in its guide, and every page in the lists."""
 
 from __future__ import annotations
 
@@ -131,3 +131,18 @@ def test_defaults_in_the_flags_table_are_those_of_the_command() -> None:
         default = parameter.default
         if parameter.opts[0].startswith("--") and isinstance(default, int | str) and not isinstance(default, bool) and default:
             assert rows[parameter.opts[0]] == str(default)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide/getting-started.md"])
+def test_every_page_is_linked_from_where_readers_begin(page: str) -> None:
+    text = (DOCS.parent / page).read_text()
+    folder = (DOCS.parent / page).parent
+    linked = [(folder / target).resolve() for target in re.findall(r"\]\(([^)#]+\.md)\)", text)]
+    pages = {*(DOCS / "guide").glob("*.md"), *(DOCS / "reference").glob("*.md")} - {DOCS.parent / page}
+    assert {found.name for found in pages - set(linked)} == set()
+
+
+def test_the_list_of_pages_names_none_twice() -> None:
+    _, heading, listed = (DOCS.parent / "README.md").read_text().partition("\n## More\n")
+    linked = re.findall(r"\]\((docs/(?:guide|reference)/[^)]+)\)", listed)
+    assert heading and [target for target in sorted(set(linked)) if linked.count(target) > 1] == []

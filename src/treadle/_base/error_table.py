@@ -270,6 +270,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
         ValueError,
     ),
+    "ERR_POOL_FORKED": ErrorSpec(
+        "A job ({kind}) that runs alone in its process was under way when this process was forked off; here it never ends",
+        "Fork before there are such jobs; or start the child as a program of its own: child_process, multiprocessing's spawn",
+        TREADLE,
+        RuntimeError,
+    ),
     "ERR_POOL_SATURATED": ErrorSpec(
         "The native thread pool has {limit} jobs waiting and takes no more",
         "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
@@ -350,7 +356,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         NODE,
     ),
     "ERR_TIMED_OUT": ErrorSpec(
-        "The operation was not complete after {delay_ms} ms",
+        "{operation} was not complete after {delay_ms} ms",
         "Allow it more time, or find out what it waits for",
         TREADLE,
         TimeoutError,

@@ -25,9 +25,12 @@ cdef extern from *:
     #include <arpa/inet.h>
     #include <netdb.h>
     #include <netinet/in.h>
+    #include <errno.h>
     #include <stdio.h>
     #include <string.h>
+    #include <sys/eventfd.h>
     #include <sys/socket.h>
+    #include <unistd.h>
 
     /* The address as text, and 4 or 6; 0 where it is neither. text: INET6_ADDRSTRLEN and 12 bytes, for the zone, without which
        nobody can connect to an address of one link. */
@@ -47,6 +50,14 @@ cdef extern from *:
         if (zone != 0)
             snprintf(text + strlen(text), 12, "%%%u", zone);
         return found->ai_family == AF_INET ? 4 : 6;
+    }
+
+    /* Whether there is no descriptor to be had: EMFILE or ENFILE, else 0. */
+    static int treadle_lack_of_descriptors(void) {
+        int fd = eventfd(0, EFD_CLOEXEC);
+        if (fd >= 0)
+            close(fd);
+        return fd < 0 && (errno == EMFILE || errno == ENFILE) ? errno : 0;
     }
     """
     enum:
@@ -73,6 +84,7 @@ cdef extern from *:
     int getnameinfo(
         const sockaddr *address, socklen_t size, char *host, socklen_t host_bytes, char *service, socklen_t service_bytes, int flags
     ) nogil
+    int lack_of_descriptors "treadle_lack_of_descriptors"() nogil
     int address_text "treadle_address_text"(const addrinfo *found, char *text)
 
 
@@ -92,10 +104,20 @@ cdef struct NameJob:
     char *name          # behind the job itself, in the same piece of memory
 
 
+cdef void note_failure(NameJob *job) noexcept nogil:
+    # Without a descriptor glibc reads no file and asks no server, and says that there is no such name.
+    cdef int lack
+    job.error = errno if job.failure == EAI_SYSTEM else 0
+    if job.failure and not job.error:
+        lack = lack_of_descriptors()
+        if lack:
+            job.failure, job.error = EAI_SYSTEM, lack
+
+
 cdef Outcome run_name_job(Job *base) noexcept nogil:
     cdef NameJob *job = <NameJob *>base
     job.failure = getaddrinfo(job.name, NULL, &job.hints, &job.found)
-    job.error = errno if job.failure == EAI_SYSTEM else 0
+    note_failure(job)
     return DONE
 
 
@@ -114,7 +136,7 @@ cdef Outcome run_service_job(Job *base) noexcept nogil:
         found = job.base.found
         job.base.failure = getnameinfo(
             found.ai_addr, found.ai_addrlen, job.host, HOST_BYTES, job.service, SERVICE_BYTES, NI_NAMEREQD)
-    job.base.error = errno if job.base.failure == EAI_SYSTEM else 0
+    note_failure(&job.base)
     return DONE
 
 
@@ -187,7 +209,7 @@ cdef NameJob *new_name_job(size_t size, bytes name) except NULL:
 
 
 cdef object failure_of(NameJob *job):
-    return os_error(job.error, None) if job.error else NoAnswer(job.failure)
+    return os_error(job.error, (<bytes>job.name).decode("ascii")) if job.error else NoAnswer(job.failure)
 
 
 @cython.no_gc_clear     # see Request

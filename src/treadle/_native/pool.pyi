@@ -13,6 +13,8 @@ from treadle._native.queues import Handle
 class PoolSaturated(Exception):
     args: tuple[int]
 
+class HeldInParent(Exception): ...
+
 @disjoint_base
 class Request(Handle):
     def cancel(self) -> None: ...

@@ -16,9 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue,
-    forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first,
-    take_queued,
+    HELD_IN_PARENT, KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind,
+    close_shared, discard_all, enqueue, forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared,
+    put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -36,6 +36,10 @@ cdef enum:
 
 class PoolSaturated(Exception):
     """The queue is full: `args[0]` jobs wait, and no more are taken."""
+
+
+class HeldInParent(Exception):
+    """A job that runs alone in its process was under way when this one was forked off: none can run here."""
 
 
 cdef object os_error(int error, filename):
@@ -265,14 +269,16 @@ cdef class Pool(PollHandle):
         return 0
 
     cdef int submit(self, Request request, Job *job, bint is_admitted=False) except -1:
-        # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, RuntimeError, OSError.
+        # OWNER: the job is the pool's from here on, also when this raises: PoolSaturated, HeldInParent, RuntimeError, OSError.
         # is_admitted: it goes on with what the pool has taken on before, whatever waits now.
         cdef int error
         self.begin(request, job)
         error = enqueue(self.shared, job, self.size, PY_SSIZE_T_MAX if is_admitted else self.queue_max)
-        if error > 0 or error == QUEUE_FULL:
+        if error != 0 and error != WAITS:
             self.forget(request)
             job.discard(job)
+            if error == HELD_IN_PARENT:
+                raise HeldInParent()
             raise PoolSaturated(self.queue_max) if error == QUEUE_FULL else os_error(error, None)
         if error == WAITS and not self.is_waiting_to_look:
             self.wait()

@@ -16,7 +16,7 @@ cdef extern from "<pthread.h>" nogil:
 
 
 cdef enum Place:
-    QUEUED      # in shared.queued or shared.slow, as its kind says
+    QUEUED      # in shared.queued, in shared.slow if its kind says so, or in shared.alone
     RUNNING     # in shared.running: a thread has it
     FINISHED    # in shared.finished, or in the list that take_finished filled
 
@@ -28,6 +28,7 @@ cdef enum Outcome:
 cdef enum:
     QUEUE_FULL = -1
     WAITS = -2          # it is in the queue, and no thread is free
+    HELD_IN_PARENT = -3     # a job that runs alone was under way when this process was forked off: here it never ends
     KINDS_MAX = 128     # 0 is what has no kind of its own
     SATURATED_NS = 100_000_000      # a job that has waited so long for a thread: the pool is what holds it up
 
@@ -41,6 +42,7 @@ cdef struct Job:
     Job *after
     Place place         # under shared.lock
     int kind            # a number that add_kind() gave
+    bint is_alone       # of such jobs one runs at a time in the whole process, whatever pool has it; never MORE, of no slow kind
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
@@ -83,6 +85,9 @@ cdef struct Shared:
     pthread_cond_t work     # something is queued, or is_closed
     Jobs queued
     Jobs slow               # the same, of kinds that are slow
+    Jobs alone              # jobs that run alone: the thread that all pools have in common takes them
+    Shared *next_alone      # in the list of pools that have such jobs; under its lock
+    bint is_listed_alone    # there, or that thread is with it
     Jobs running            # in the order in which they began
     Jobs finished
     Kind *kinds[KINDS_MAX]  # OWNER: it. NULL from kinds_size on
@@ -93,7 +98,7 @@ cdef struct Shared:
     int slow_running
     int slow_max            # of slow kinds at once
     int owners
-    int threads
+    int threads             # of its own
     int idle                # threads that wait for `work`
     int event_fd            # -1 once closed; written to when `finished` is no longer empty
     bint is_closed

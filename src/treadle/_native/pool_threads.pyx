@@ -6,12 +6,18 @@
                         ^               |
     threads             +---- MORE ---- run
 
+    Shared       alone   --->  running  ----->  finished, event_fd        of any pool, one at a time in the process
+    one thread            run
+
 Invariants: a job stands in exactly one list. Of the idle threads as many have been woken as jobs are queued, if there are
 that many: who queues a job wakes one or starts one, and who has run a job looks at the queue before it idles.
 Closing waits for no thread: one that is stuck in the kernel is left alone, and cleans up once it comes back. Jobs begin in the
-order in which they came, but for those of a slow kind (looking up names), which hold half of the threads at most.
-Lock order: Shared.lock, then the lock of a job. Not here: who waits for a job, and Python (pool.pyx); forks, after which
-nothing here may be touched in the child. Source: libuv's thread pool.
+order in which they came, but for those of a slow kind (looking up names), which hold half of the threads at most, and those that
+run alone: they belong to one thread of the process, which goes from pool to pool, takes one job of each in turn and ends when
+there is none. So they wait without a thread of a pool, and none of two pools overtakes the other.
+Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
+after which nothing of a pool may be touched in the child: it knows whether a job that runs alone was under way.
+Source: libuv's thread pool.
 """
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -99,20 +105,25 @@ cdef inline Kind *kind_of(Shared *shared, Job *job) noexcept nogil:
     return shared.kinds[job.kind]
 
 
+cdef inline Jobs *queue_of(Shared *shared, Job *job) noexcept nogil:
+    if job.is_alone:
+        return &shared.alone
+    return &shared.slow if kind_of(shared, job).is_slow else &shared.queued
+
+
 cdef inline void put_in_queue(Shared *shared, Job *job) noexcept nogil:
-    cdef Kind *kind = kind_of(shared, job)
     job.since_ns = clock_ns()
-    kind.queued += 1
-    append(&shared.slow if kind.is_slow else &shared.queued, job, QUEUED)
+    kind_of(shared, job).queued += 1
+    append(queue_of(shared, job), job, QUEUED)
 
 
 cdef inline void take_from_queue(Shared *shared, Job *job) noexcept nogil:
-    cdef Kind *kind = kind_of(shared, job)
-    kind.queued -= 1
-    unlink(&shared.slow if kind.is_slow else &shared.queued, job)
+    kind_of(shared, job).queued -= 1
+    unlink(queue_of(shared, job), job)
 
 
 cdef inline Job *oldest_queued(Shared *shared, bint may_be_slow) noexcept nogil:
+    # Of those that wait for a thread of the pool.
     cdef Job *job = shared.queued.first
     cdef Job *slow = shared.slow.first if may_be_slow else NULL
     if slow is NULL or (job is not NULL and job.since_ns <= slow.since_ns):
@@ -135,7 +146,6 @@ cdef void *work(void *argument) noexcept nogil:
     cdef Shared *shared = <Shared *>argument
     cdef Job *job
     cdef Outcome outcome
-    cdef uint64_t one = 1
     pthread_setname_np(pthread_self(), "treadle-pool")
     pthread_mutex_lock(&shared.lock)
     while not shared.is_closed:
@@ -150,18 +160,23 @@ cdef void *work(void *argument) noexcept nogil:
         pthread_mutex_unlock(&shared.lock)
         outcome = job.run(job)
         pthread_mutex_lock(&shared.lock)
-        if shared.is_closed:
-            unlink(&shared.running, job)
-            pthread_mutex_unlock(&shared.lock)
-            job.discard(job)
-            pthread_mutex_lock(&shared.lock)
-        elif pause(shared, job, outcome):
-            append(&shared.finished, job, FINISHED)
-            if shared.finished.size == 1:
-                write(shared.event_fd, &one, 8)     # ORDER: under the lock, since the pool closes the descriptor
+        give_back(shared, job, outcome)
     shared.threads -= 1
     let_go(shared)
     return NULL
+
+
+cdef inline void give_back(Shared *shared, Job *job, Outcome outcome) noexcept nogil:
+    cdef uint64_t one = 1
+    if shared.is_closed:
+        unlink(&shared.running, job)
+        pthread_mutex_unlock(&shared.lock)
+        job.discard(job)
+        pthread_mutex_lock(&shared.lock)
+    elif pause(shared, job, outcome):
+        append(&shared.finished, job, FINISHED)
+        if shared.finished.size == 1:
+            write(shared.event_fd, &one, 8)     # ORDER: under the lock, since the pool closes the descriptor
 
 
 cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
@@ -233,6 +248,139 @@ cdef void let_go(Shared *shared) noexcept nogil:
         free(shared)
 
 
+# ---- jobs that run alone in the process
+
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+
+    /* Of the process, not of a loop: however many loops and interpreters there are, one such job runs. */
+    static struct {
+        pthread_mutex_t lock;
+        void *first, *last;     /* pools that have such jobs, each of which it owns a part of */
+        int has_thread;         /* one has been started that has not found the list empty yet */
+        int is_running;         /* it is inside a job */
+        int is_held;            /* it was, in the parent, when this process was forked off */
+        int atfork_error;
+    } treadle_alone = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    static pthread_once_t treadle_alone_once = PTHREAD_ONCE_INIT;
+
+    /* With the lock, no such job begins or ends amid a fork. */
+    static void treadle_alone_before_fork(void) { pthread_mutex_lock(&treadle_alone.lock); }
+    static void treadle_alone_in_parent(void) { pthread_mutex_unlock(&treadle_alone.lock); }
+    static void treadle_alone_in_child(void) {
+        pthread_mutex_init(&treadle_alone.lock, NULL);
+        treadle_alone.first = treadle_alone.last = NULL;
+        treadle_alone.has_thread = 0;
+        treadle_alone.is_held |= treadle_alone.is_running;
+        treadle_alone.is_running = 0;
+    }
+    static void treadle_alone_heed_forks(void) {
+        treadle_alone.atfork_error = pthread_atfork(
+            treadle_alone_before_fork, treadle_alone_in_parent, treadle_alone_in_child);
+    }
+
+    /* Once per process. 0, or the errno. */
+    static int treadle_alone_begin(void) {
+        pthread_once(&treadle_alone_once, treadle_alone_heed_forks);
+        return treadle_alone.atfork_error;
+    }
+    """
+    cdef struct Alone "treadle_alone":
+        pthread_mutex_t lock
+        void *first
+        void *last
+        bint has_thread
+        bint is_running
+        bint is_held
+    Alone alone "treadle_alone"
+    int heed_forks "treadle_alone_begin"() nogil
+
+
+if heed_forks():
+    raise MemoryError()
+
+
+cdef inline void list_alone(Shared *shared) noexcept nogil:
+    # At the end, under both locks.
+    shared.next_alone = NULL
+    if alone.last is NULL:
+        alone.first = shared
+    else:
+        (<Shared *>alone.last).next_alone = shared
+    alone.last = shared
+
+
+cdef inline Shared *take_listed() noexcept nogil:
+    # NULL: there is none, and the thread ends.
+    cdef Shared *shared
+    pthread_mutex_lock(&alone.lock)
+    shared = <Shared *>alone.first
+    if shared is NULL:
+        alone.has_thread = False
+    else:
+        alone.first = shared.next_alone
+        if alone.first is NULL:
+            alone.last = NULL
+    pthread_mutex_unlock(&alone.lock)
+    return shared
+
+
+cdef inline void set_running(bint is_running) noexcept nogil:
+    pthread_mutex_lock(&alone.lock)
+    alone.is_running = is_running
+    pthread_mutex_unlock(&alone.lock)
+
+
+cdef void *work_alone(void *argument) noexcept nogil:
+    cdef Shared *shared
+    cdef Job *job
+    cdef Outcome outcome
+    pthread_setname_np(pthread_self(), "treadle-alone")
+    while True:
+        shared = take_listed()
+        if shared is NULL:
+            return NULL
+        pthread_mutex_lock(&shared.lock)
+        job = shared.alone.first        # NULL: cancelled, or closed
+        if job is not NULL:
+            begin(shared, job)
+            pthread_mutex_unlock(&shared.lock)
+            set_running(True)
+            outcome = job.run(job)
+            set_running(False)
+            pthread_mutex_lock(&shared.lock)
+            give_back(shared, job, outcome)
+        if shared.alone.first is not NULL:
+            pthread_mutex_lock(&alone.lock)
+            list_alone(shared)
+            pthread_mutex_unlock(&alone.lock)
+            pthread_mutex_unlock(&shared.lock)
+        else:
+            shared.is_listed_alone = False
+            let_go(shared)
+
+
+cdef int enqueue_alone(Shared *shared, Job *job) noexcept nogil:
+    # Under shared.lock. 0, an errno or HELD_IN_PARENT: then it is not in the queue.
+    cdef int error = 0
+    pthread_mutex_lock(&alone.lock)
+    if alone.is_held:
+        error = HELD_IN_PARENT
+    elif not alone.has_thread:
+        error = start_thread(work_alone, NULL)
+        alone.has_thread = error == 0
+    if error == 0:
+        put_in_queue(shared, job)
+        if not shared.is_listed_alone:
+            shared.is_listed_alone = True
+            shared.owners += 1
+            list_alone(shared)
+    pthread_mutex_unlock(&alone.lock)
+    return error
+
+
 # ---- on the loop's thread
 
 
@@ -283,6 +431,7 @@ cdef void close_shared(Shared *shared) noexcept nogil:
         job = job.after
     move_all(&shared.queued, &left)
     move_all(&shared.slow, &left)
+    move_all(&shared.alone, &left)
     move_all(&shared.finished, &left)
     pthread_cond_broadcast(&shared.work)
     let_go(shared)
@@ -290,21 +439,26 @@ cdef void close_shared(Shared *shared) noexcept nogil:
 
 
 cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil:
-    # 0: a thread will run it. WAITS: once one is free. Else it is not in the queue: QUEUE_FULL, or the errno with which the first
-    # thread could not be started.
+    # 0: a thread will run it. WAITS: once one is free. Else it is not in the queue: QUEUE_FULL, HELD_IN_PARENT, or the errno with
+    # which the first thread could not be started.
     cdef bint needs_thread
     cdef bint is_idle
     cdef Py_ssize_t waiting
     cdef int error
     pthread_mutex_lock(&shared.lock)
     waiting = shared.queued.size + shared.slow.size
-    if waiting >= queue_max:
+    if waiting + shared.alone.size >= queue_max:
         pthread_mutex_unlock(&shared.lock)
         return QUEUE_FULL
+    if job.is_alone:
+        error = enqueue_alone(shared, job)
+        if error == 0:
+            note_length(shared)
+        pthread_mutex_unlock(&shared.lock)
+        return error
     put_in_queue(shared, job)
     waiting += 1
-    if waiting > shared.counters.queued_max:
-        shared.counters.queued_max = waiting
+    note_length(shared)
     is_idle = waiting <= shared.idle
     needs_thread = not is_idle and shared.threads < threads_max
     if needs_thread:
@@ -315,7 +469,7 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
     pthread_mutex_unlock(&shared.lock)
     if not needs_thread:
         return 0 if is_idle else WAITS
-    error = start_thread(shared)
+    error = start_thread(work, shared)
     if error == 0:
         return 0
     pthread_mutex_lock(&shared.lock)
@@ -331,7 +485,13 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
     return error
 
 
-cdef int start_thread(Shared *shared) noexcept nogil:
+cdef inline void note_length(Shared *shared) noexcept nogil:
+    cdef Py_ssize_t queued = shared.queued.size + shared.slow.size + shared.alone.size
+    if queued > shared.counters.queued_max:
+        shared.counters.queued_max = queued
+
+
+cdef int start_thread(Start start, void *argument) noexcept nogil:
     # 0, or the errno. It blocks signals, so that the main thread gets them, except those that report its own faults.
     cdef pthread_t thread
     cdef pthread_attr_t attributes
@@ -347,7 +507,7 @@ cdef int start_thread(Shared *shared) noexcept nogil:
     sigdelset(&blocked, SIGFPE)
     sigdelset(&blocked, SIGILL)
     pthread_sigmask(SIG_SETMASK, &blocked, &usual)
-    error = pthread_create(&thread, &attributes, work, shared)
+    error = pthread_create(&thread, &attributes, start, argument)
     pthread_sigmask(SIG_SETMASK, &usual, NULL)
     pthread_attr_destroy(&attributes)
     return error
@@ -392,13 +552,17 @@ cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil:
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil:
     cdef int64_t now_ns
     cdef Job *oldest
+    cdef Job *job
     pthread_mutex_lock(&shared.lock)
     now_ns = clock_ns()     # ORDER: under the lock, so that nothing in the lists is younger
     figures.counters = shared.counters
     figures.threads = shared.threads
-    figures.queued = shared.queued.size + shared.slow.size
+    figures.queued = shared.queued.size + shared.slow.size + shared.alone.size
     figures.active = shared.running.size
     oldest = oldest_queued(shared, True)
+    job = shared.alone.first
+    if job is not NULL and (oldest is NULL or job.since_ns < oldest.since_ns):
+        oldest = job
     figures.oldest_queued_ns = 0 if oldest is NULL else now_ns - oldest.since_ns
     figures.oldest_queued_kind = 0 if oldest is NULL else oldest.kind
     oldest = shared.running.first

@@ -109,12 +109,14 @@ cdef void discard_python_job(Job *base) noexcept nogil:
 # ---- on the loop's thread
 
 
-def run(Pool pool not None, str kind not None, function, tuple arguments not None, callback, *, bint is_awaited=False):
+def run(Pool pool not None, str kind not None, function, tuple arguments not None, callback, *, bint is_awaited=False,
+        bint is_alone=False):
     """Call function(*arguments) on a thread; callback(error, result) in the poll phase: what it raised, or None, and its result.
     Returns a PythonCall, under way already. The function touches neither the loop nor a stream.
 
-    kind: how the pool's statistics call it. is_awaited: the callback is a future's, which the program's end leaves alone. Raises
-    PoolSaturated, RuntimeError (the loop is closed), OSError (not even one thread can be started).
+    kind: how the pool's statistics call it. is_awaited: the callback is a future's, which the program's end leaves alone.
+    is_alone: of such calls one runs at a time in the whole process, and the others wait without a thread. Raises PoolSaturated,
+    HeldInParent (where it is to be alone), RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef PythonCall request = PythonCall.__new__(PythonCall)
     cdef int number = pool.kind(kind, False, KINDS_LEFT_FREE)
@@ -128,6 +130,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     pthread_mutex_init(&job.lock, NULL)
     job.interpreter = PyInterpreterState_Get()
     job.job.kind = number
+    job.job.is_alone = is_alone
     job.job.run = run_python_job
     job.job.abandon = abandon_python_job
     job.job.discard = discard_python_job

@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple, TypedDict, Unpack, overload
+from typing import Any, AnyStr, Final, Generic, NamedTuple, TypedDict, Unpack, overload
 
 from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
@@ -25,20 +25,19 @@ MAX_BUFFER: Final = 1024 * 1024  # bytes of each output; Node
 TOLD_CHARACTERS: Final = 1000  # of what it wrote to stderr, in the text of the error
 
 
-class ExecResult(NamedTuple):
+class ExecResult(NamedTuple, Generic[AnyStr]):
     """What a program has written: str, or bytes where `encoding` is None."""
 
-    stdout: Any
-    stderr: Any
+    stdout: AnyStr
+    stderr: AnyStr
 
 
-Callback = Callable[[Exception | None, ExecResult], object]
+Callback = Callable[[Exception | None, ExecResult[Any]], object]
 
 
 class ExecOptions(TypedDict, total=False):
-    """What exec() and exec_file() take beside the command: see exec_file()."""
+    """What exec() and exec_file() take beside the command and `encoding`, which says what the result is: see exec_file()."""
 
-    encoding: str | None
     timeout: float
     max_buffer: float
     input: str | bytes | None
@@ -53,13 +52,13 @@ class ExecOptions(TypedDict, total=False):
     signal: AbortSignal | None
 
 
-class ExecFuture(asyncio.Future[ExecResult]):
+class ExecFuture(asyncio.Future[ExecResult[AnyStr]]):
     """What is awaited. `child` is the process; cancelling the future kills it."""
 
     child: ChildProcess
     _run: "_Run | None" = None
 
-    def settle(self, error: Exception | None, result: ExecResult) -> None:
+    def settle(self, error: Exception | None, result: ExecResult[AnyStr]) -> None:
         self._run = None
         if self.done():
             return
@@ -78,15 +77,34 @@ class ExecFuture(asyncio.Future[ExecResult]):
 
 
 @overload
-def exec(command: Text, *, callback: None = None, shell: bool | Text = True, **options: Unpack[ExecOptions]) -> ExecFuture: ...
-@overload
-def exec(command: Text, *, callback: Callback, shell: bool | Text = True, **options: Unpack[ExecOptions]) -> ChildProcess: ...
 def exec(
-    command: Text, *, callback: Callback | None = None, shell: bool | Text = True, **options: Unpack[ExecOptions]
-) -> ExecFuture | ChildProcess:
+    command: Text, *, callback: None = None, shell: bool | Text = True, encoding: str = "utf8", **options: Unpack[ExecOptions]
+) -> ExecFuture[str]: ...
+@overload
+def exec(
+    command: Text, *, callback: None = None, shell: bool | Text = True, encoding: None, **options: Unpack[ExecOptions]
+) -> ExecFuture[bytes]: ...
+@overload
+def exec(
+    command: Text, *, callback: None = None, shell: bool | Text = True, encoding: str | None, **options: Unpack[ExecOptions]
+) -> ExecFuture[Any]: ...
+@overload
+def exec(
+    command: Text, *, callback: Callback, shell: bool | Text = True, encoding: str | None = "utf8", **options: Unpack[ExecOptions]
+) -> ChildProcess: ...
+def exec(
+    command: Text,
+    *,
+    callback: Callback | None = None,
+    shell: bool | Text = True,
+    encoding: str | None = "utf8",
+    **options: Unpack[ExecOptions],
+) -> ExecFuture[Any] | ChildProcess:
     """Run a script in a shell, /bin/sh: exec_file() with a shell. Never put together a script of what users have given: that is
     what exec_file() and its list are for."""
-    return exec_file(command, shell=shell, callback=callback, **options)
+    if callback is None:
+        return exec_file(command, shell=shell, encoding=encoding, **options)
+    return exec_file(command, shell=shell, encoding=encoding, callback=callback, **options)
 
 
 @overload
@@ -96,11 +114,38 @@ def exec_file(
     *,
     callback: None = None,
     shell: bool | Text = False,
+    encoding: str = "utf8",
     **options: Unpack[ExecOptions],
-) -> ExecFuture: ...
+) -> ExecFuture[str]: ...
 @overload
 def exec_file(
-    file: Text, args: Iterable[Text] = (), *, callback: Callback, shell: bool | Text = False, **options: Unpack[ExecOptions]
+    file: Text,
+    args: Iterable[Text] = (),
+    *,
+    callback: None = None,
+    shell: bool | Text = False,
+    encoding: None,
+    **options: Unpack[ExecOptions],
+) -> ExecFuture[bytes]: ...
+@overload
+def exec_file(
+    file: Text,
+    args: Iterable[Text] = (),
+    *,
+    callback: None = None,
+    shell: bool | Text = False,
+    encoding: str | None,
+    **options: Unpack[ExecOptions],
+) -> ExecFuture[Any]: ...
+@overload
+def exec_file(
+    file: Text,
+    args: Iterable[Text] = (),
+    *,
+    callback: Callback,
+    shell: bool | Text = False,
+    encoding: str | None = "utf8",
+    **options: Unpack[ExecOptions],
 ) -> ChildProcess: ...
 def exec_file(
     file: Text,
@@ -116,7 +161,7 @@ def exec_file(
     kill_group: bool = False,
     force_kill_after: float | None = None,
     **options: Any,
-) -> ExecFuture | ChildProcess:
+) -> ExecFuture[Any] | ChildProcess:
     """Run a program to its end, and keep what it writes.
 
     Without a callback: a future of ExecResult, with the process as its `child`; cancelling it kills that. With one: the
@@ -153,7 +198,7 @@ def exec_file(
     if callback is not None:
         _Run(child, callback, known, timeout, max_buffer, kill_signal, input)
         return child
-    future = ExecFuture(loop=get_loop())
+    future: ExecFuture[Any] = ExecFuture(loop=get_loop())
     future.child = child
     future._run = _Run(child, future.settle, known, timeout, max_buffer, kill_signal, input)
     return future
@@ -246,7 +291,8 @@ class _Run:
     def _failure(self) -> TreadleError:
         facts = self._facts()
         if self._was_killed and self._timeout:
-            return TreadleError("ERR_TIMED_OUT", delay_ms=self._timeout, **facts)
+            operation = f"The command {facts['command']!r}"
+            return TreadleError("ERR_TIMED_OUT", operation=operation, delay_ms=self._timeout, **facts)
         child = self._child
         outcome = f"code {child.exit_code}" if child.signal_code is None else child.signal_code
         told = decode(bytes(self._kept["stderr"][-TOLD_CHARACTERS:]), "utf8").strip()
@@ -264,7 +310,7 @@ class _Run:
             "stderr": stderr,
         }
 
-    def _result(self) -> ExecResult:
+    def _result(self) -> ExecResult[Any]:
         written = (bytes(self._kept[name]) for name in ("stdout", "stderr"))
         return ExecResult(*(data if self._encoding is None else decode(data, self._encoding) for data in written))
 

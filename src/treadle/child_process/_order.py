@@ -53,7 +53,7 @@ def order_of(
         raise TreadleError("ERR_INVALID_ARG_VALUE", name="command", expected="not empty", received=command)
     if isinstance(args, str | bytes) or not isinstance(args, Iterable):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="args", expected="a list", received=type(args).__name__)
-    rest = [_text(argument, "args") for argument in args]
+    rest = [_text(argument, f"args[{place}]") for place, argument in enumerate(args)]
     if shell:
         if rest:
             raise TreadleError(
@@ -81,7 +81,9 @@ def order_of(
 
 def _text(value: Any, name: str) -> bytes:
     if not isinstance(value, str | bytes | os.PathLike):
-        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="str, bytes or a path", received=type(value).__name__)
+        hint = f"The system takes texts: str({value!r}), if that is meant" if isinstance(value, int | float) else None
+        received = type(value).__name__
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="str, bytes or a path", received=received, hint=hint)
     text = os.fsencode(value)
     if b"\0" in text:
         raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected="without NUL", received=value)
@@ -93,10 +95,10 @@ def _environment(env: Mapping[Any, Any] | None) -> dict[bytes, bytes]:
         return dict(os.environb)
     if not isinstance(env, Mapping):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="env", expected="a mapping", received=type(env).__name__)
-    environment = {_text(name, "env"): _text(value, "env") for name, value in env.items()}
+    environment = {_text(name, "a name of env"): _text(value, f"env[{name!r}]") for name, value in env.items()}
     for name in environment:
         if b"=" in name:
-            raise TreadleError("ERR_INVALID_ARG_VALUE", name="env", expected="without = in a name", received=name)
+            raise TreadleError("ERR_INVALID_ARG_VALUE", name="a name of env", expected="without =", received=name)
     return environment
 
 

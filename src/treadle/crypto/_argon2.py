@@ -9,7 +9,7 @@ from typing import Any, Final, overload
 
 from treadle._base.errors import TreadleError
 from treadle.crypto._inputs import Data, bytes_of, require_int, require_str
-from treadle.crypto._jobs import begin
+from treadle.crypto._jobs import begin_lanes
 from treadle.crypto._library import cryptography_module
 
 __all__ = ["argon2"]
@@ -52,10 +52,11 @@ def argon2(
     """tag_length bytes, made of a message (a password, mostly), on a thread of the pool.
 
     algorithm: "argon2id", "argon2i" or "argon2d". nonce: the salt, 8 bytes at least. memory: KiB, at least 8 per lane; passes:
-    times over it; parallelism: lanes. Callback, future, cancelling: as pbkdf2.
+    times over it; parallelism: lanes; with more than one, one derivation runs at a time in the whole process, since the library
+    cannot do two, and those that wait hold no thread. Callback, future, cancelling: as pbkdf2.
 
     Raises TreadleError, at once: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (algorithm), ERR_OUT_OF_RANGE,
-    ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED.
+    ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED, ERR_POOL_FORKED (several lanes).
     """
     if require_str(algorithm, "algorithm") not in ALGORITHMS:
         raise TreadleError(
@@ -75,4 +76,4 @@ def argon2(
         secret=None if secret is None else bytes_of(secret, "secret"),
         ad=None if associated_data is None else bytes_of(associated_data, "associated_data"),
     )
-    return begin("crypto.argon2", callback, kdf.derive, word)
+    return begin_lanes("crypto.argon2", parallelism, callback, kdf.derive, word)

@@ -12,15 +12,16 @@ from typing import Any, Final, overload
 
 from treadle._base.errors import TreadleError
 from treadle.crypto._inputs import bytes_of, require_str
-from treadle.crypto._jobs import begin
+from treadle.crypto._jobs import begin, begin_lanes
 from treadle.crypto._library import bcrypt_module, cryptography_module
 
 __all__ = ["hash_password", "verify_password"]
 
-# The second of the two settings that RFC 9106 section 4 recommends, and argon2-cffi's: 64 MiB, some 50 ms.
+# Memory and passes of the second setting that RFC 9106 section 4 recommends: 64 MiB, some 150 ms of CPU time. Lanes: OWASP's one.
+# The RFC's four would share one log-in among four cores; one lane leaves cores to log-ins side by side (docs/adr/0013).
 ARGON2_MEMORY_KIB: Final = 64 * 1024
 ARGON2_PASSES: Final = 3
-ARGON2_LANES: Final = 4
+ARGON2_LANES: Final = 1
 ARGON2_SALT_BYTES: Final = 16
 ARGON2_TAG_BYTES: Final = 32
 
@@ -52,7 +53,7 @@ def hash_password(
     algorithm: str = "argon2id",
     callback: Callable[[Exception | None, str | None], object] | None = None,
 ) -> Future[str] | None:
-    """The text to store in the place of a password, "$argon2id$v=19$m=65536,t=3,p=4$..."; made on a thread of the pool.
+    """The text to store in the place of a password, "$argon2id$v=19$m=65536,t=3,p=1$..."; made on a thread of the pool.
 
     algorithm: "argon2id", or "bcrypt", which takes 72 bytes at most. Callback, future, cancelling: as pbkdf2.
 
@@ -71,7 +72,7 @@ def hash_password(
         lanes=ARGON2_LANES,
         memory_cost=ARGON2_MEMORY_KIB,
     )
-    return begin("crypto.hash_password", callback, kdf.derive_phc_encoded, word)
+    return begin_lanes("crypto.hash_password", ARGON2_LANES, callback, kdf.derive_phc_encoded, word)
 
 
 @overload
@@ -85,11 +86,12 @@ def verify_password(
 ) -> Future[bool] | None:
     """Whether the stored text was made of that password; found out on a thread of the pool. A password that is too long is none.
 
-    encoded: of hash_password(), or of any other maker of Argon2 or bcrypt texts. Callback, future, cancelling: as pbkdf2.
+    encoded: of hash_password(), or of any other maker of Argon2 or bcrypt texts. Of texts with several lanes (p=4) one is
+    verified at a time in the whole process; those that wait hold no thread. Callback, future, cancelling: as pbkdf2.
 
     Raises TreadleError, at once: ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such text; what only the library finds, as 0
     passes, fails later, with the same code), ERR_OUT_OF_RANGE (it asks for more than 1 GiB, 64 passes or 18 rounds),
-    ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED.
+    ERR_EXTRA_NOT_INSTALLED, ERR_NO_LOOP, ERR_POOL_SATURATED, ERR_POOL_FORKED (several lanes).
     """
     require_str(encoded, "encoded")
     word = _word(password, None)
@@ -101,7 +103,7 @@ def verify_password(
         _require_at_most("lanes", int(argon2[4]), ENCODED_LANES_MAX)
         module = cryptography_module("hazmat.primitives.kdf.argon2")
         kdf: Any = getattr(module, _CLASSES[argon2[1]])
-        return begin("crypto.verify_password", callback, _verify_by_argon2, kdf, encoded, word)
+        return begin_lanes("crypto.verify_password", int(argon2[4]), callback, _verify_by_argon2, kdf, encoded, word)
     if bcrypt := _BCRYPT.fullmatch(encoded):
         _require_at_most("rounds", int(bcrypt[1]), ENCODED_ROUNDS_MAX)
         return begin("crypto.verify_password", callback, _verify_by_bcrypt, bcrypt_module(), encoded, word)

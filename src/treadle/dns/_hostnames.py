@@ -14,7 +14,8 @@ def require_hostname(hostname: object, name: str = "hostname") -> str:
     if not isinstance(hostname, str):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name=name, expected="a str", received=type(hostname).__name__)
     if not hostname or "\0" in hostname:
-        raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected="a name without null bytes", received=hostname)
+        expected = "a name without null bytes" if hostname else "a name that is not empty"
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name=name, expected=expected, received=hostname)
     return hostname
 
 

@@ -33,6 +33,7 @@ _WITH_PORT: Final = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*))(?::
 _T = TypeVar("_T")
 Callback = Callable[[Exception | None, _T | None], object]
 Answer = AnswerFuture[_T]
+_Texts = Literal["A", "AAAA", "CNAME", "NS", "PTR"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ResolverStatistics:
 class Resolver:
     """Servers, and how patiently they are asked. Belongs to the loop that runs when it is first used.
 
-    timeout: ms for the first try of each server; -1: c-ares' own, 2 s. It doubles with each round. tries: of each server.
+    timeout: ms for the first try of each server; -1 and 0: c-ares' own, 2 s. It doubles with each round. tries: of each server.
 
     A method without a callback returns a future; with one it returns None, and callback(error, result) is called in the poll
     phase, not any more once the program has ended. The error is a DnsError. Until it is settled a question holds the program.
@@ -117,6 +118,26 @@ class Resolver:
 
     # -- questions -------------------------------------------------------------------------------------------------
 
+    @overload
+    def resolve(self, hostname: str, rrtype: _Texts = "A", callback: None = None) -> Answer[list[str]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["CAA"], callback: None = None) -> Answer[list[CaaRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["MX"], callback: None = None) -> Answer[list[MxRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["NAPTR"], callback: None = None) -> Answer[list[NaptrRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["SOA"], callback: None = None) -> Answer[SoaRecord]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["SRV"], callback: None = None) -> Answer[list[SrvRecord]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: Literal["TXT"], callback: None = None) -> Answer[list[list[str]]]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str, callback: None = None) -> Answer[Any]: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str = "A", *, callback: Callback[Any]) -> None: ...
+    @overload
+    def resolve(self, hostname: str, rrtype: str, callback: Callback[Any]) -> None: ...
     def resolve(self, hostname: str, rrtype: str = "A", callback: Callback[Any] | None = None) -> Answer[Any] | None:
         """Records of a kind, as its own method gives them. rrtype: "A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR",
         "SOA", "SRV" or "TXT"."""

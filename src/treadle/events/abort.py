@@ -175,7 +175,7 @@ class AbortSignal:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _time_out(self, delay_ms: float) -> None:
-        self._abort(TreadleError("ERR_TIMED_OUT", delay_ms=delay_ms))
+        self._abort(TreadleError("ERR_TIMED_OUT", operation="The operation", delay_ms=delay_ms))
 
     def _settle(self, reason: Any) -> None:
         self._aborted = True

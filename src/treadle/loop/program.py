@@ -43,7 +43,7 @@ def run(main: Any, *, debug: bool | None = None) -> Any:
     main: a function, a coroutine function, or a coroutine. The program ends when main is done and no ref'd handle is left: no
     listening server, open connection, timer, or request under way. Tasks that wait for nothing alive do not hold it; they are
     cancelled. May be called again; each program has a loop of its own. In a file run by ``treadle run`` it joins the program
-    that runs already, and returns None.
+    that runs already, and returns None; where the file then ends by sys.exit of that, its result is the exit code.
 
     On the main thread Ctrl-C is that of asyncio.Runner: the first cancels main, or ends the program where main is done, and the
     tasks that are left clean up; the second raises KeyboardInterrupt at once.
@@ -107,6 +107,9 @@ class _Program:
         self._result: Any = None
         self._error: BaseException | None = None
         self._mains: set[asyncio.Future[Any]] = set()  # those that are not done
+        self._joined: Callable[[], Any] | None = None  # the result of the last main that was adopted
+        self._leaves_with_joined = False  # set once: the main script has ended by sys.exit(treadle.run(main))
+        self._is_told_to_end = False  # set by end_with
         self._is_started = False  # set once: main was called, and what it returned is known
         self._is_interrupted = False  # set by the first Ctrl-C: it ends with main
         self._is_over = False  # set once, before what is left of it is cleaned up
@@ -122,6 +125,9 @@ class _Program:
             loop.next_tick(self._start)
             with _interrupts_taken():
                 self._turn()
+                if (code := self._code_of_joined()) is not None:
+                    raise SystemExit(code)
+                _tell_exit(loop, 0)
             return self._result
         except SystemExit as error:
             _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)
@@ -149,7 +155,6 @@ class _Program:
             loop.next_tick(self._tell_before_exit, hooks.before_exit)
             if not self._runs_dry() or loop.turns == turns:  # it scheduled nothing that holds the program
                 break
-        _tell_exit(loop, 0)
 
     def _runs_dry(self) -> bool:
         """Run until nothing holds the program. False: it was stopped before that."""
@@ -184,7 +189,8 @@ class _Program:
     def _tell_before_exit(self, tell: Callable[[int], object]) -> None:
         """A listener that fails holds the program no longer than one that does not. In Node it is told again, for ever."""
         try:
-            tell(0)
+            code = self._code_of_joined()
+            tell(code if isinstance(code, int) else 1 if code else 0)
         except Exception as error:
             if not hooks.take_uncaught(error):
                 self._error = error
@@ -199,6 +205,12 @@ class _Program:
                 self._let_out(error)
                 raise
             self._loop.set_immediate(int)  # as behind every exception that was taken
+            return
+        except SystemExit as error:
+            if self._joined is None or error.code is not None:
+                self._warn_of_pending(error)
+                raise
+            self._leaves_with_joined = True
             return
         finally:
             self._is_started = True
@@ -220,18 +232,32 @@ class _Program:
     def adopt(self, main: Main) -> None:
         """Run one more main inside this program."""
         result = main if asyncio.iscoroutine(main) else main()
-        if inspect.isawaitable(result):
-            self._await(result)
+        self._joined = self._await(result).result if inspect.isawaitable(result) else lambda: result
+
+    def _code_of_joined(self) -> Any:
+        """What the file leaves with, as sys.exit takes it, where it has said so; else None."""
+        return self._joined() if self._leaves_with_joined and self._joined is not None else None
+
+    def _warn_of_pending(self, error: SystemExit) -> None:
+        if self._mains and not self._is_told_to_end:
+            logger.warning(
+                "sys.exit(%r) in the file's own code ends the program although %d main of treadle.run is under way. In a file "
+                "run by treadle run, treadle.run(main) returns None at once: exit inside main, or by sys.exit(treadle.run(main))",
+                error.code,
+                len(self._mains),
+            )
 
     def end_with(self, code: int) -> None:
         """End in the next tick."""
+        self._is_told_to_end = True
         self._loop.next_tick(sys.exit, code)
 
-    def _await(self, awaitable: Awaitable[Any]) -> None:
+    def _await(self, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
         task = asyncio.ensure_future(awaitable, loop=self._loop)
         self._loop.ref_request()
         self._mains.add(task)
         task.add_done_callback(self._main_ended)
+        return task
 
     def _main_ended(self, task: asyncio.Future[Any]) -> None:
         self._loop.unref_request()

@@ -1,18 +1,18 @@
-"""run(): the runtime's own calls of Python in lane 1."""
+"""run() and run_alone(): the runtime's own calls of Python in lane 1."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native import python_jobs
-from treadle._native.loop import LoopCore
-from treadle._native.pool import PoolSaturated
+from treadle._native.pool import HeldInParent, PoolSaturated
 from treadle.loop.current import get_loop
 from treadle.pool._loop_pool import pool_of
 from treadle.pool._request_future import RequestFuture
 
-__all__ = ["run"]
+__all__ = ["run", "run_alone"]
 
 T = TypeVar("T")
 Callback = Callable[[BaseException | None, T | None], object]
@@ -34,24 +34,57 @@ def run(
     ended; returned is the request, whose cancel() drops the result. Without: a future of the result, to be awaited or not.
     Cancelling either drops the job, too, if no thread has taken it. Until it is through it holds the program.
 
-    Raises TreadleError: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_POOL_SATURATED.
+    Raises TreadleError, at once: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (a coroutine function),
+    ERR_POOL_SATURATED.
     """
-    loop = get_loop()
-    if callback is not None:
-        require_callable(callback, "callback")
-        return _begin(loop, kind, function, arguments, callback, is_awaited=False)
-    future: RequestFuture[T] = RequestFuture(loop=loop)
-    future.request = _begin(loop, kind, function, arguments, future.settle, is_awaited=True)
-    return future
+    return _begin(kind, function, arguments, callback, is_alone=False)
+
+
+@overload
+def run_alone(kind: str, function: Callable[..., T], *arguments: Any, callback: None = None) -> RequestFuture[T]: ...
+@overload
+def run_alone(kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T]) -> python_jobs.PythonCall: ...
+def run_alone(
+    kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T] | None = None
+) -> RequestFuture[T] | python_jobs.PythonCall:
+    """As run(), for what must not be done twice at a time: of all that was handed to run_alone(), by whatever loop, one call runs
+    in the whole process. The others wait without a thread of the pool, and loops with such calls have their turns one by one.
+
+    Raises TreadleError, at once: what run() raises, and ERR_POOL_FORKED.
+    """
+    return _begin(kind, function, arguments, callback, is_alone=True)
 
 
 def _begin(
-    loop: LoopCore, kind: str, function: Callable[..., Any], arguments: tuple[Any, ...], callback: Any, *, is_awaited: bool
-) -> python_jobs.PythonCall:
+    kind: str, function: Callable[..., T], arguments: tuple[Any, ...], callback: Callback[T] | None, *, is_alone: bool
+) -> RequestFuture[T] | python_jobs.PythonCall:
+    loop = get_loop()
+    if not isinstance(kind, str):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="kind", expected="str", received=type(kind).__name__)
+    require_callable(function, "function")
+    if (code := getattr(function, "__code__", None)) is not None and code.co_flags & inspect.CO_COROUTINE:
+        hint = "It would be made on a thread, and awaited nowhere: await it on the loop, and give run() what computes"
+        raise TreadleError(
+            "ERR_INVALID_ARG_VALUE", name="function", expected="no coroutine function", received=function, hint=hint
+        )
+    future: RequestFuture[T] | None = None
+    if callback is None:
+        future = RequestFuture(loop=loop)
+        settle: Any = future.settle
+    else:
+        require_callable(callback, "callback")
+        settle = callback
     try:
-        request = python_jobs.run(pool_of(loop), kind, function, arguments, callback, is_awaited=is_awaited)
+        request = python_jobs.run(
+            pool_of(loop), kind, function, arguments, settle, is_awaited=future is not None, is_alone=is_alone
+        )
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None
+    except HeldInParent:
+        raise TreadleError("ERR_POOL_FORKED", kind=kind) from None
     if loop.tracer is not None:
         loop.tracer.scheduled(request, kind)
-    return request
+    if future is None:
+        return request
+    future.request = request
+    return future

@@ -17,9 +17,11 @@ __all__ = ["Decoder", "decode", "encode", "join_pairs", "known_encoding", "make_
 
 _NAMES: Final = {
     "utf8": "utf8", "utf-8": "utf8", "ucs2": "utf16le", "ucs-2": "utf16le", "utf16le": "utf16le", "utf-16le": "utf16le",
-    "latin1": "latin1", "binary": "latin1", "ascii": "ascii", "base64": "base64", "base64url": "base64url", "hex": "hex",
+    "latin1": "latin1", "latin-1": "latin1", "binary": "latin1", "ascii": "ascii", "base64": "base64",
+    "base64url": "base64url", "hex": "hex",
 }  # fmt: skip
 
+_OF_PYTHON: Final = {"utf-8": "utf8", "utf-16-le": "utf16le", "iso8859-1": "latin1", "ascii": "ascii"}  # by its codecs' names
 _GROUP: Final = {"base64": 3, "base64url": 3, "hex": 1, "ascii": 1, "latin1": 1}  # bytes that are decoded together
 _CODEC: Final = {"utf8": "utf-8", "utf16le": "utf-16-le"}
 _LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -46,10 +48,15 @@ def _next_step(encoding: object) -> str | None:
     if callable(encoding):
         return "A callback is given by its name: write(chunk, callback=...), end(chunk, callback=...)"
     try:
-        codecs.lookup(encoding)  # type: ignore[arg-type]
+        codec = codecs.lookup(encoding).name  # type: ignore[arg-type]
     except (TypeError, LookupError, ValueError):
         return None
-    return f"Node's encodings are utf8, utf16le, latin1, ascii, base64, base64url, hex; with Python's, text.encode({encoding!r})"
+    if codec in _OF_PYTHON:
+        return f"It is called {_OF_PYTHON[codec]}, as in Node"
+    return (
+        "Node's encodings are utf8, utf16le, latin1, ascii, base64, base64url, hex; with Python's, write "
+        f"text.encode({encoding!r}), and read bytes: data.decode({encoding!r})"
+    )
 
 
 def encode(text: str, encoding: str) -> bytes:

@@ -1,17 +1,17 @@
 """Which library compresses at which level, and which decompresses.
 
-Invariant: these tables are the only place that says so; a library that is not there, or not in this interpreter, is passed over.
-Not here: what they are told (_deflate.py, _inflate.py).
+Invariant: these tables are the only place that says so; a library that is not there, or not in this interpreter, or cannot be
+read for want of a descriptor, is passed over. Not here: what they are told (_deflate.py, _inflate.py).
 
 Speed and ratio of each row: docs/reference/zlib.md#levels, measured by `bench/run.py compression --only levels`.
 """
 
 import zlib
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from treadle._base.extras import import_or_lack
 from treadle.zlib.constants import Z_DEFAULT_COMPRESSION
 
 __all__ = ["DECOMPRESSING", "ISAL", "ISAL_MEM_LEVEL_MAX", "LEVELS", "Row", "checksum_engine", "compressing", "decompressing"]
@@ -53,9 +53,17 @@ DECOMPRESSING: Final = (ZLIB_NG, ZLIB)
 
 @cache
 def _module(library: str) -> ModuleType | None:
+    # Raises OSError where there is no descriptor to read it with: it is looked for again.
     try:
-        return import_module(library)
+        return import_or_lack(library)
     except ImportError:  # also where it cannot be imported into an interpreter of its own
+        return None
+
+
+def _found(library: str) -> ModuleType | None:
+    try:
+        return _module(library)
+    except OSError:  # another one serves for now
         return None
 
 
@@ -63,7 +71,7 @@ def compressing(level: int, *, is_plain: bool) -> tuple[Any, int]:
     """The module for a level, and its own number for it. is_plain: window and strategy are the usual ones, and there is no
     dictionary; isal serves nothing else."""
     for row in LEVELS[LEVEL_OF_DEFAULT if level == Z_DEFAULT_COMPRESSION else level]:
-        module = _module(row.library)
+        module = _found(row.library)
         if module is not None and (is_plain or row.library != ISAL):
             return module, row.level
     return zlib, level
@@ -71,7 +79,7 @@ def compressing(level: int, *, is_plain: bool) -> tuple[Any, int]:
 
 def decompressing() -> Any:
     """The module that decompresses."""
-    return next(module for library in DECOMPRESSING if (module := _module(library)) is not None)
+    return next(module for library in DECOMPRESSING if (module := _found(library)) is not None)
 
 
 def checksum_engine() -> Any:

@@ -3,7 +3,7 @@
 Not here: options of streams (treadle.streams). Source: https://nodejs.org/api/zlib.html#class-options
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypedDict
@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "ZstdOptions",
     "brotli_settings",
+    "check_names",
     "deflate_settings",
     "inflate_settings",
     "require_integer",
@@ -35,6 +36,11 @@ __all__ = [
 Dictionary = bytes | bytearray | memoryview
 
 CHUNK_MAX: Final = 1 << 30  # bytes
+
+_IN_PARAMS: Final = {  # of formats whose own options are `params`: what others call them
+    "zlib.brotli_compress": {"level": "BROTLI_PARAM_QUALITY", "quality": "BROTLI_PARAM_QUALITY", "lgwin": "BROTLI_PARAM_LGWIN"},
+    "zlib.zstd_compress": {"level": "ZSTD_c_compressionLevel", "compression_level": "ZSTD_c_compressionLevel"},
+}
 
 
 class CommonOptions(TypedDict, total=False):
@@ -157,6 +163,22 @@ def _settings(
     if max_output_length is not None:
         require_integer(max_output_length, "max_output_length", 1, 2**63 - 1)
     return Settings(make_codec, flushes, flush, finish_flush, chunk_size, max_output_length)
+
+
+def check_names(function: str, kind: str, given: Iterable[str], known: Collection[str] | None) -> None:
+    """Raises TypeError, as a call of Python does, for an option that there is not; and says where it is, if it is elsewhere.
+
+    known: None where others look at what is left.
+    """
+    for name in given:
+        constant = _IN_PARAMS.get(kind, {}).get(name)
+        if constant is not None:
+            there = f"say params={{zlib.constants.{constant}: ...}}"
+        elif known is not None and name not in known:
+            there = f"it takes {', '.join(known)}"
+        else:
+            continue
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}: {there}")
 
 
 def require_integer(value: object, name: str, least: int, most: int) -> None:

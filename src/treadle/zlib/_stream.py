@@ -20,7 +20,7 @@ from treadle.loop.current import get_loop
 from treadle.streams import Transform, finished
 from treadle.zlib import constants
 from treadle.zlib._codec import PORTION_MAX, Codec, Piece
-from treadle.zlib._settings import CommonOptions, Settings, require_integer
+from treadle.zlib._settings import CommonOptions, Settings, check_names, require_integer
 
 __all__ = ["ZlibStream"]
 
@@ -43,6 +43,7 @@ class ZlibStream(Transform):
         for name in ("object_mode", "readable_object_mode", "writable_object_mode"):
             options.pop(name, None)  # COMPAT(node)
         own = {name: options.pop(name) for name in self._options.__annotations__ if name in options}
+        check_names(type(self).__name__, self._kind, options, None)
         self._settings = self._make_settings(**own)
         super().__init__(**options)
         self._codec: Codec | None = self._settings.make_codec()

@@ -29,7 +29,7 @@ from treadle.zlib._classes import (
     ZstdDecompress,
 )
 from treadle.zlib._codec import PORTION_MAX
-from treadle.zlib._settings import BrotliOptions, DeflateOptions, InflateOptions, Settings, ZstdOptions
+from treadle.zlib._settings import BrotliOptions, DeflateOptions, InflateOptions, Settings, ZstdOptions, check_names
 from treadle.zlib._stream import ZlibStream
 
 __all__ = [
@@ -58,6 +58,7 @@ def _run(stream: type[ZlibStream], data: Any, callback: Any, options: Any) -> An
     loop = get_loop()
     if callback is not None:
         require_callable(callback, "callback")
+    check_names(stream._kind.partition(".")[2], stream._kind, options, stream._options.__annotations__)
     work = _Work(stream._make_settings(**options), _view_of(data))
     if callback is not None:
         _Jobs(stream._kind, work, callback, is_awaited=False)

@@ -87,11 +87,12 @@ class Case:
         if when == "before":
             self.abort()
         if when == "in an immediate":
+            is_aborted = asyncio.Event()
             async with after_one_turn(lambda: self.begin(handle), self.place) as outcome:
-                set_immediate(self.abort)
-                await turns_until(lambda: self.controller.signal.aborted)
-                if self.reads or handle is not None or self.given["size"] == "small":
-                    await outcome  # though no thread is free; else one closes the file first
+                set_immediate(lambda: (self.abort(), is_aborted.set()))
+                await is_aborted.wait()
+                if self.reads:
+                    await outcome  # though the only thread is busy; of what is written a thread has to close the file
             log = await outcome
         elif when in ("at once", "in a tick", "in a microtask"):
             async with a_thread_that_hangs(self.place):

@@ -463,6 +463,27 @@ def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], c
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "said"),
+    [
+        (lambda: spawn("sleep", ["-v", 1]), "args[1]", "str(1)"),  # type: ignore[list-item]
+        (lambda: spawn("sleep", ["a", "b\0"]), "args[1]", "NUL"),
+        (lambda: spawn("env", env={"A": 1}), "env['A']", "str(1)"),
+        (lambda: spawn("env", env={"A": "\0"}), "env['A']", "NUL"),
+        (lambda: spawn("env", env={"A=B": "c"}), "a name of env", "without ="),
+        (lambda: spawn("sleep", cwd=["a"]), "cwd", "path"),  # type: ignore[arg-type]
+    ],
+)
+def test_the_text_that_is_none_is_named(make: Callable[[], object], name: str, said: str) -> None:
+    async def main() -> None:
+        with pytest.raises(treadle.TreadleError) as caught:
+            make()
+        assert caught.value.data["name"] == name
+        assert said in str(caught.value)
+
+    run(main)
+
+
 @pytest.mark.parametrize("number", [-1, 1_000_000, 2**31, 2**70])
 def test_descriptors_that_are_none(number: int) -> None:
     async def main() -> None:
@@ -650,6 +671,7 @@ def test_exec_says_what_failed() -> None:
         with pytest.raises(TimeoutError) as late:
             await exec("exec sleep 600", timeout=30)
         assert late.value.code == "ERR_TIMED_OUT"  # type: ignore[attr-defined]
+        assert "'/bin/sh -c exec sleep 600'" in str(late.value), "which of many it was"
         assert await exec_file("cat", input=b"in" * 100_000) == ("in" * 100_000, "")
         assert await exec_file("true", input="x" * 1_000_000) == ("", ""), "it has not read its input: its own affair"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,10 @@ def test_a_password_that_is_too_long_takes_no_name(program: Program) -> None:
     assert ask(program, "/sign-up", name="ada", password="x" * 4000)[0] == 201
     answer = program.get("/sign-up", method="POST", body=b"x" * 5000)
     assert answer.status >= 400
+
+
+def test_eight_log_in_at_once(program: Program) -> None:
+    assert ask(program, "/sign-up", name="ada", password="correct horse")[0] == 201
+    with ThreadPoolExecutor(8) as clients:
+        asked = [clients.submit(ask, program, "/log-in", name="ada", password="correct horse") for _ in range(8)]
+        assert [one.result()[0] for one in asked] == [200] * 8

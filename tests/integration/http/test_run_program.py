@@ -153,6 +153,22 @@ def test_process_exit_has_its_code(tmp_path: Path) -> None:
         assert "Traceback" not in program.stderr.text
 
 
+def test_sys_exit_of_a_main_has_what_it_returns(tmp_path: Path) -> None:
+    source = """
+        import asyncio, sys, treadle
+
+        async def main():
+            await asyncio.sleep(0.01)
+            print("main is done")
+            return 6
+
+        sys.exit(treadle.run(main()))
+    """
+    with Program.run(write(tmp_path, source)) as program:
+        assert program.wait() == 6
+        assert program.stdout.text.strip() == "main is done"
+
+
 def test_sys_exit_at_module_level_has_its_code(tmp_path: Path) -> None:
     with Program.run(write(tmp_path, "import sys\nsys.exit(5)\n")) as program:
         assert program.wait() == 5

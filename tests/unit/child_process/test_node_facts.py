@@ -79,7 +79,7 @@ class Log:
     def sh(self, script: str, **options: Any) -> ChildProcess:
         return self.watch(spawn("sh", ["-c", script], **options))
 
-    def told(self, error: Exception | None, result: child_process.ExecResult) -> None:
+    def told(self, error: Exception | None, result: child_process.ExecResult[Any]) -> None:
         facts: object = error
         if isinstance(error, treadle.TreadleError) and error.code in ("ERR_CHILD_PROCESS_FAILED", "ERR_TIMED_OUT"):
             facts = [error.data["exit_code"], error.data["killed"], error.data["signal_code"]]
@@ -464,7 +464,7 @@ def exec_of_no_text(log: Log) -> None:
 def exec_aborted(log: Log) -> None:
     controller = treadle.AbortController()
 
-    def told(error: Exception | None, result: child_process.ExecResult) -> None:
+    def told(error: Exception | None, result: child_process.ExecResult[Any]) -> None:
         log.told(error, result)
         log.child(child.signal_code)
 

@@ -1,12 +1,15 @@
 """Passwords as they are stored."""
 
+import asyncio
+import threading
 from typing import Any
 
 import bcrypt
 import pytest
 
 import treadle
-from treadle import TreadleError, crypto
+from tests.unit.native.support import eventually, in_child
+from treadle import TreadleError, crypto, pool
 from treadle.crypto import _passwords
 
 # Of other makers: argon2-cffi (its README).
@@ -26,7 +29,7 @@ def verify(encoded: Any, password: Any) -> bool:
     return treadle.run(main)
 
 
-@pytest.mark.parametrize(("algorithm", "prefix"), [("argon2id", "$argon2id$v=19$m=64,t=3,p=4$"), ("bcrypt", "$2b$04$")])
+@pytest.mark.parametrize(("algorithm", "prefix"), [("argon2id", "$argon2id$v=19$m=64,t=3,p=1$"), ("bcrypt", "$2b$04$")])
 @pytest.mark.parametrize("password", ["correct horse", "pässword", b"\xff\xfe", ""])
 def test_a_password_is_known_again(algorithm: str, prefix: str, password: str | bytes) -> None:
     async def main() -> str:
@@ -109,3 +112,91 @@ def test_an_unknown_algorithm() -> None:
     with pytest.raises(TreadleError) as raised:
         treadle.run(lambda: crypto.hash_password("secret", "md5"))
     assert raised.value.code == "ERR_INVALID_ARG_VALUE"
+
+
+FOUR_LANES = "$argon2id$v=19$m=4096,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$BjyJHmW7oc3bO8a7Qm8xIRJJZ4MXqUxMtUNk8lPhQqA"
+AT_ONCE = 24  # log-ins; four of them filled the pool, for ever
+DEADLINE_S = 20.0
+
+
+@pytest.mark.parametrize("encoded", [FOUR_LANES, FOUR_LANES.replace("p=4", "p=1")])
+def test_many_are_verified_at_once(encoded: str) -> None:
+    """OpenSSL lends a process a thread per core, and a derivation with several lanes keeps those that it has."""
+
+    async def main() -> list[bool]:
+        jobs = [crypto.verify_password(encoded, "secret") for _ in range(AT_ONCE)]
+        return await asyncio.wait_for(asyncio.gather(*jobs), DEADLINE_S)
+
+    assert treadle.run(main) == [False] * AT_ONCE
+
+
+def test_several_loops_verify_at_once() -> None:
+    found: list[bool] = []
+
+    async def main() -> None:
+        jobs = [crypto.verify_password(FOUR_LANES, "secret") for _ in range(AT_ONCE)]
+        found.extend(await asyncio.wait_for(asyncio.gather(*jobs), DEADLINE_S))
+
+    threads = [threading.Thread(target=treadle.run, args=(main,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert found == [False] * AT_ONCE * 3
+
+
+def test_what_waits_for_its_turn_holds_no_thread_and_can_be_cancelled() -> None:
+    gate = threading.Event()
+
+    async def main() -> None:
+        held = pool.run_alone("gate", gate.wait, DEADLINE_S)
+        verified = crypto.verify_password(FOUR_LANES, "secret")
+        derived = crypto.argon2("argon2id", message="secret", nonce="somesalt", parallelism=2, tag_length=8, memory=64, passes=1)
+        never = crypto.verify_password(FOUR_LANES, "secret")
+        assert await crypto.verify_password(FOUR_LANES.replace("p=4", "p=1"), "secret") is False  # it needs no turn
+        never.cancel()
+        now = pool.statistics()
+        assert now.busy_with == {"gate": 1}
+        kinds = {name: kind.queued for name, kind in now.kinds.items() if kind.queued}
+        assert kinds == {"crypto.verify_password of several lanes": 1, "crypto.argon2 of several lanes": 1}
+        assert now.oldest_queued == "crypto.verify_password of several lanes"
+        gate.set()
+        assert await held is True
+        assert await verified is False
+        assert len(await derived) == 8
+
+    treadle.run(main)
+
+
+def test_a_callback_of_one_that_waited() -> None:
+    log: list[object] = []
+
+    def main() -> None:
+        crypto.verify_password(FOUR_LANES, "secret", lambda *outcome: log.append(outcome))
+
+    treadle.run(main)
+    assert log == [(None, False)]
+
+
+def test_in_a_child_that_was_forked_off_amid_one() -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    def wait() -> bool:
+        entered.set()
+        return gate.wait(DEADLINE_S)
+
+    async def refused() -> bool:
+        with pytest.raises(TreadleError) as raised:
+            crypto.verify_password(FOUR_LANES, "secret")
+        assert await crypto.verify_password(FOUR_LANES.replace("p=4", "p=1"), "secret") is False
+        told = (raised.value.code, raised.value.data["kind"])
+        return told == ("ERR_POOL_FORKED", "crypto.verify_password of several lanes")
+
+    async def main() -> None:
+        held = pool.run_alone("gate", wait)
+        eventually(entered.is_set, "it is under way")
+        assert in_child(lambda: treadle.run(refused)) == 0
+        gate.set()
+        assert await held is True
+
+    treadle.run(main)

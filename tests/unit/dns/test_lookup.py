@@ -4,8 +4,10 @@ What the system would say is said by the tests; the few that ask the system itse
 """
 
 import asyncio
+import errno
 import gc
 import math
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import treadle
+from tests.unit.native.support import in_child
 from treadle import TreadleError, dns, pool
 from treadle._native.name_jobs import NoAnswer
 from treadle.dns import _lookup, _lookup_cache
@@ -174,6 +177,22 @@ def test_what_else_goes_wrong_is_not_hidden(system: System) -> None:
         assert not isinstance(raised.value, socket.gaierror)
 
     treadle.run(main)
+
+
+def test_without_a_descriptor_a_name_is_not_called_unknown() -> None:
+    """As glibc has it: it reads no file and asks no server, and says that there is no such name."""
+
+    async def main() -> bool:
+        await dns.lookup("localhost", 4)  # the pool is there
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # all below are taken
+        for question in (dns.lookup("localhost", 4), dns.lookup("name.invalid"), dns.lookup_service("192.0.2.1", 22)):
+            with pytest.raises(OSError, match="Too many open files") as raised:
+                await question
+            assert raised.value.errno == errno.EMFILE
+        return True
+
+    assert in_child(lambda: treadle.run(main)) == 0
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "ä" * 64, "a." * 128])
@@ -527,5 +546,15 @@ def test_an_address_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_service_that_nobody_waits_for() -> None:
     async def main() -> None:
         dns.lookup_service("127.0.0.1", 22).cancel()
+
+    treadle.run(main)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("", "not empty"), ("a\0b", "null bytes")])
+def test_a_name_that_is_refused_is_told_why(name: str, expected: str) -> None:
+    async def main() -> None:
+        with pytest.raises(TreadleError) as raised:
+            dns.lookup(name)
+        assert expected in raised.value.message
 
     treadle.run(main)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 import treadle
 from tests.unit.loop.support import DEADLINE_S
+from treadle import process
 from treadle.loop.program import run_script, run_until_done
+from treadle.timers import set_timeout
 
 
 async def _where() -> tuple[int, int]:
@@ -237,3 +240,75 @@ def test_what_ends_in_time_is_waited_for() -> None:
 
     run_until_done(main, cleanup_s=DEADLINE_S)
     assert sorted(trace) == ["called", "closed"]
+
+
+@pytest.mark.parametrize(("result", "told"), [(2, [2, 2]), (0, [0, 0]), ("no luck", [1, 1])])
+def test_sys_exit_of_a_joined_main_waits_for_it(result: object, told: list[int]) -> None:
+    """The commonest last line of a Python program."""
+    log: list[object] = []
+
+    async def main() -> object:
+        process.on("before_exit", log.append).on("exit", log.append)
+        await asyncio.sleep(0)
+        set_timeout(lambda: log.append("the timer that it has left"), 1)
+        return result
+
+    def script() -> None:
+        sys.exit(treadle.run(main))
+
+    try:
+        with pytest.raises(SystemExit) as raised:
+            run_script(script)
+    finally:
+        process.remove_all_listeners()
+    assert raised.value.code == result
+    assert log == ["the timer that it has left", *told]
+
+
+def test_without_a_result_it_ends_as_ever() -> None:
+    log: list[object] = []
+
+    def script() -> None:
+        sys.exit(treadle.run(lambda: set_timeout(lambda: log.append("ran"), 1) and None))
+
+    run_script(script)
+    assert log == ["ran"]
+
+
+def test_a_joined_main_that_fails_beats_its_sys_exit() -> None:
+    async def main() -> int:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        run_script(lambda: sys.exit(treadle.run(main)))
+
+
+def test_another_sys_exit_ends_it_at_once_and_says_what_is_cut_short(caplog: pytest.LogCaptureFixture) -> None:
+    log: list[object] = []
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+        log.append("never")
+
+    def script() -> None:
+        sys.exit(3 if treadle.run(main) is None else 0)
+
+    with pytest.raises(SystemExit) as raised:
+        run_script(script)
+    assert (raised.value.code, log) == (3, [])
+    assert ["1 main of treadle.run" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_nothing_is_said_where_no_main_is_under_way_or_the_end_was_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    def told() -> None:
+        treadle.run(main)
+        process.exit(4)
+
+    for script in (sys.exit, told):
+        with pytest.raises(SystemExit):
+            run_script(script)
+    assert not caplog.records

@@ -103,3 +103,46 @@ def test_a_callback_that_is_none() -> None:
         assert caught.value.code == "ERR_INVALID_ARG_TYPE"
 
     treadle.run(main)
+
+
+async def coroutine_function() -> None: ...
+
+
+@pytest.mark.parametrize("start", [pool.run, pool.run_alone])
+@pytest.mark.parametrize(
+    ("arguments", "code", "name"),
+    [
+        ((5, abs, 1), "ERR_INVALID_ARG_TYPE", "kind"),
+        (("abs", 5), "ERR_INVALID_ARG_TYPE", "function"),
+        ((len, "x"), "ERR_INVALID_ARG_TYPE", "kind"),
+        (("never", coroutine_function), "ERR_INVALID_ARG_VALUE", "function"),
+    ],
+)
+def test_what_cannot_be_called_is_told_at_once(start: Any, arguments: tuple[Any, ...], code: str, name: str) -> None:
+    async def main() -> None:
+        with pytest.raises(TreadleError) as caught:
+            start(*arguments)
+        assert (caught.value.code, caught.value.data["name"]) == (code, name)
+
+    treadle.run(main)
+
+
+def test_alone_in_the_process() -> None:
+    inside = 0
+    most = 0
+
+    def count() -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        threading.Event().wait(0.001)  # lets go of the GIL
+        inside -= 1
+
+    async def main() -> None:
+        await asyncio.gather(*(pool.run_alone("count", count) for _ in range(20)))
+        callback_ran = asyncio.Event()
+        pool.run_alone("count", count, callback=lambda error, _result: error or callback_ran.set())
+        await asyncio.wait_for(callback_ran.wait(), DEADLINE_S)
+
+    treadle.run(main)
+    assert most == 1

@@ -263,7 +263,15 @@ async def test_a_pipeline_that_nobody_awaits_is_told_of_when_it_has_failed() -> 
         asyncio.get_running_loop().set_exception_handler(None)
 
 
-UNKNOWN_ENCODINGS = [(print, "callback="), ("cp1252", "text.encode('cp1252')"), (5, "utf16le"), ("x", "hex")]
+UNKNOWN_ENCODINGS = [
+    (print, "callback="),
+    ("cp1252", "text.encode('cp1252')"),
+    ("cp1252", "data.decode('cp1252')"),
+    ("iso-8859-1", "called latin1"),
+    ("utf_8", "called utf8"),
+    (5, "utf16le"),
+    ("x", "hex"),
+]
 
 
 @pytest.mark.parametrize(("encoding", "step"), UNKNOWN_ENCODINGS)

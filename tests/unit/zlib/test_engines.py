@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import zlib as reference
 from collections.abc import Iterator
@@ -82,6 +84,22 @@ async def test_errors_have_the_same_codes(missing: tuple[str, ...]) -> None:
 def test_the_table_names_every_level_and_ends_with_what_is_always_there() -> None:
     assert list(_engines.LEVELS) == list(range(10))
     assert all(rows[-1].library == _engines.ZLIB for rows in _engines.LEVELS.values())
+
+
+async def test_one_that_cannot_be_read_for_want_of_a_descriptor_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _engines._module.cache_clear()
+    data = text(10_000)
+    with monkeypatch.context() as patch:
+
+        def fail(library: str) -> Any:
+            if library != _engines.ZLIB:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), library)
+            return reference
+
+        patch.setattr(_engines, "import_or_lack", fail)
+        assert _engines.compressing(6, is_plain=True) == (reference, 6)
+        assert await zlib.gunzip(await zlib.gzip(data)) == data
+    assert _engines.compressing(6, is_plain=True)[0].__name__ == _engines.ISAL
 
 
 # ---- extras

@@ -252,3 +252,22 @@ def test_what_crc32_does_not_take(arguments: Any, code: str) -> None:
     with pytest.raises(TreadleError) as info:
         zlib.crc32(*arguments)
     assert info.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "said"),
+    [
+        (zlib.gzip, {"lvl": 9}, "gzip() got an unexpected keyword argument 'lvl': it takes "),
+        (zlib.zstd_compress, {"level": 3}, "zstd_compress() got an unexpected keyword argument 'level': say params={"),
+        (zlib.brotli_compress, {"quality": 3}, "brotli_compress() got an unexpected keyword argument 'quality': say params={"),
+        (zlib.create_zstd_compress, {"level": 3}, "ZstdCompress() got an unexpected keyword argument 'level': say params={"),
+        (zlib.create_brotli_compress, {"quality": 3}, "zlib.constants.BROTLI_PARAM_QUALITY"),
+    ],
+)
+def test_an_option_that_there_is_not(make: Any, options: dict[str, int], said: str) -> None:
+    def main() -> None:
+        with pytest.raises(TypeError) as info:
+            make(*([] if make.__name__.startswith("create_") else ["text"]), **options)
+        assert said in str(info.value)
+
+    treadle.run(main)
