@@ -17,6 +17,8 @@ def told_without_signal(error: OSError | None, data: bytes | None) -> None: ...
 
 
 async def files() -> None:
+    async with fs.open("path") as entered:
+        assert_type(entered, fs.FileHandle)
     async with await fs.open("path") as file:
         assert_type(file, fs.FileHandle)
         assert_type(await file.read(10, position=0), bytes)
@@ -25,6 +27,10 @@ async def files() -> None:
         assert_type(await file.stat(), fs.Stats)
         assert_type(await file.read_file(), bytes)
         assert_type(await file.read_file(encoding="utf8"), str)
+    async for line in file.read_lines():
+        assert_type(line, str)
+    async for raw_line in file.read_lines(encoding=None):
+        assert_type(raw_line, bytes)
     assert_type(await fs.read_file("path"), bytes)
     assert_type(await fs.read_file("path", encoding="utf8"), str)
     assert_type(await fs.read_file("path", signal=treadle.AbortSignal.timeout(1)), bytes)
@@ -34,6 +40,10 @@ async def files() -> None:
     assert_type(await fs.realpath(b"path"), bytes)
     assert_type(await fs.mkdir("path", recursive=True), str | None)
     assert_type(await fs.mkdtemp("path"), str)
+    async for change in fs.watch("path"):
+        assert_type(change, fs.WatchEvent[str])
+        assert_type(change.filename, str)
+    assert_type(fs.watch(b"path", lambda event_type, filename: filename.decode()), fs.FSWatcher[bytes])
     fs.read_file("path", told, signal=treadle.AbortSignal.timeout(1))
     fs.read_file("path", told_without_signal)
     fs.read_file("path", told_without_signal, signal=treadle.AbortSignal.timeout(1))  # type: ignore[arg-type]

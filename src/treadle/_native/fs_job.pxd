@@ -66,6 +66,7 @@ cdef struct FsJob:
     int error               # errno; 0: none
     int64_t result          # what the system call has returned; bytes moved; entries found
     Text text               # a path, or entries; with an error: where below `path` it is
+    bint is_elsewhere       # with an error: no, `text` is all of the path
     statx_t status
 
 

@@ -417,7 +417,9 @@ cdef class FsRequest(Request):
     cdef object error_of(self, FsJob *job):
         error = os_error(job.error, self.filename)
         if job.text.size:
-            error.filename = self.below(self.path_of(job.text.bytes, job.text.size))
+            error.filename = self.path_of(job.text.bytes, job.text.size)
+            if not job.is_elsewhere:
+                error.filename = self.below(error.filename)
         if self.filename2 is not None:
             error.filename2 = self.filename2
         return error

@@ -6,7 +6,7 @@ Invariants: up to the rename the target is not touched, and whatever ends the jo
 that is killed leaves it. Names are looked up in a directory that is held open, so that one that is moved meanwhile makes no
 difference. Source: rename(2), fsync(2), on what a crash leaves. Not here: writing in place (fs_transfers).
 """
-from libc.errno cimport EEXIST, EINTR, EINVAL, EISDIR, ENOENT, ENOMEM, EPERM, errno
+from libc.errno cimport EACCES, EEXIST, EINTR, EINVAL, EISDIR, ENOENT, ENOMEM, EPERM, EROFS, errno
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc
@@ -15,7 +15,7 @@ from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY
 from posix.stat cimport S_ISDIR, S_ISREG, fchmod, lstat, struct_stat
 from posix.unistd cimport fchown, fsync
 
-from treadle._native.fs_job cimport ECANCELED, TURN_BYTES, FsJob, close_once, fail, is_abandoned, open_file
+from treadle._native.fs_job cimport ECANCELED, TURN_BYTES, FsJob, append, close_once, fail, is_abandoned, open_file
 from treadle._native.fs_transfers cimport write_step
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
 
@@ -104,22 +104,34 @@ cdef bint find_target(FsJob *job, Replacement *state) noexcept nogil:
 
 cdef bint open_directory(FsJob *job, Replacement *state) noexcept nogil:
     cdef char *slash = strrchr(state.path, b"/")
-    cdef const char *directory = b"."
     state.name = state.path
     if slash is not NULL:
         state.name = slash + 1
         slash[0] = 0
-        directory = state.path
-        if slash is state.path:
-            directory = b"/"
     if state.name[0] == 0:      # "a/", and "/", which is no file; or nothing at all
         fail(job, EISDIR if slash is not NULL else ENOENT)
         return False
-    job.fd2 = open_file(directory, O_RDONLY | O_DIRECTORY, 0)
+    job.fd2 = open_file(directory_of(state), O_RDONLY | O_DIRECTORY, 0)
     if job.fd2 < 0:
-        fail(job, errno)
+        fail_in_directory(job, state, errno)
         return False
     return True
+
+
+cdef const char *directory_of(Replacement *state) noexcept nogil:
+    if state.name is state.path:
+        return b"."
+    if state.path[0] == 0:
+        return b"/"
+    return state.path
+
+
+cdef void fail_in_directory(FsJob *job, Replacement *state, int error) noexcept nogil:
+    # Where it is the directory that does not let one do it, that is what the error names: the target may well be writable.
+    cdef const char *directory = directory_of(state)
+    fail(job, error)
+    if error in (EACCES, EPERM, EROFS):
+        job.is_elsewhere = append(&job.text, directory, strlen(directory))
 
 
 cdef bint look_at_target(FsJob *job, Replacement *state) noexcept nogil:
@@ -149,7 +161,7 @@ cdef bint open_temporary(FsJob *job, Replacement *state) noexcept nogil:
         state.temporary[0] = 0
         if errno != EEXIST and errno != EINTR:
             break
-    fail(job, errno)
+    fail_in_directory(job, state, errno)
     return False
 
 

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native.pool import Request
 from treadle.events import AbortSignal
 from treadle.events.abort import AbortEvent, require_signal
+from treadle.fs._arguments import require_callback
 from treadle.loop.event_loop import EventLoop
 from treadle.pool import RequestFuture
 
@@ -52,7 +52,7 @@ def begin_abortable(
         future = RequestFuture(loop=loop)
         callback = tell = future.settle
     else:
-        require_callable(callback, "callback")
+        require_callback(callback)
         tell = partial(copy_context().run, loop.next_tick, callback)
     if signal.aborted:
         tell(aborted(signal), None)

@@ -7,9 +7,10 @@ import datetime
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "length_of",
     "mode_of",
     "position_of",
+    "require_callback",
     "text_maker",
     "time_ns_of",
 ]
@@ -52,6 +54,17 @@ FLAGS: Final = {
     "ax+": _CREATE_BOTH | os.O_APPEND | os.O_EXCL,
     "as+": _CREATE_BOTH | os.O_APPEND | os.O_SYNC,
 }  # the letter behind the first may stand before it, too: Node
+
+
+def require_callback(callback: object) -> None:
+    """Raise ERR_INVALID_ARG_TYPE unless it can be called. In Node options may stand in its place."""
+    if isinstance(callback, str | Mapping):
+        hint = f"Options are given by their names, as encoding={callback!r}" if isinstance(callback, str) else None
+        raise TreadleError(
+            "ERR_INVALID_ARG_TYPE", name="callback", expected="callable", received=type(callback).__name__,
+            hint=hint or 'Options are given by their names, as encoding="utf8"',
+        )  # fmt: skip
+    require_callable(callback, "callback")
 
 
 def flags_of(flags: str | int, name: str = "flags") -> int:

@@ -152,6 +152,8 @@ class FileHandle:
 
         With a position where the file stands does not move. The buffer cannot change its size meanwhile."""
         if isinstance(buffer, int):
+            if not 0 <= buffer <= READ_BYTES_MAX:
+                raise _no_size(buffer)
             size = in_range(buffer, "buffer", 0, READ_BYTES_MAX)
             if offset or length is not None:
                 raise TreadleError(
@@ -282,12 +284,21 @@ class FileHandle:
 
         return create_write_stream(self, **options)
 
+    @overload
     def read_lines(
         self, *, encoding: str = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
-    ) -> AsyncGenerator[str, None]:
+    ) -> AsyncGenerator[str, None]: ...
+    @overload
+    def read_lines(
+        self, *, encoding: None, length_max: int = LINE_LENGTH_MAX, **options: Any
+    ) -> AsyncGenerator[bytes, None]: ...
+    def read_lines(
+        self, *, encoding: str | None = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
+    ) -> AsyncGenerator[Any, None]:
         """Its lines, for `async for`, without their ends (LF, CR LF, CR). The handle is closed behind the last one, or when the
-        generator is closed. options: as create_read_stream()'s. Raised at once: as by that; ERR_OUT_OF_RANGE (length_max). In the
-        loop: OSError, TreadleError ERR_OUT_OF_RANGE (a line of more than length_max characters)."""
+        generator is closed. encoding: None gives bytes. options: as create_read_stream()'s. Raised at once: as by that;
+        ERR_OUT_OF_RANGE (length_max). In the loop: OSError, TreadleError ERR_OUT_OF_RANGE (a line of more than length_max
+        characters, or bytes)."""
         from treadle.fs._lines import lines_of
 
         in_range(length_max, "length_max", 1, sys.maxsize)
@@ -483,6 +494,14 @@ def _settler(future: asyncio.Future[None]) -> Callback[None]:
             future.set_exception(error)
 
     return settle
+
+
+def _no_size(received: int) -> TreadleError:
+    # Its name says little of a number: a file object of Python's calls it size, and takes -1.
+    return TreadleError(
+        "ERR_OUT_OF_RANGE", name="buffer", expected=f"how many bytes to read, from 0 to {READ_BYTES_MAX}", received=received,
+        hint="read_file() gives all that there is",
+    )  # fmt: skip
 
 
 def _part(buffer: Any, offset: int, length: int | None) -> Any:

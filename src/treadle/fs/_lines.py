@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from treadle._base.errors import TreadleError
 
@@ -17,29 +17,32 @@ if TYPE_CHECKING:
 
 __all__ = ["lines_of"]
 
-_END: Final = re.compile("\r\n|\n|\r")
+_TEXT: Final = ("", "\r", "\n", re.compile("\r\n|\n|\r"))
+_BYTES: Final = (b"", b"\r", b"\n", re.compile(b"\r\n|\n|\r"))
 
 
-async def lines_of(stream: ReadStream, length_max: int) -> AsyncGenerator[str, None]:
-    """Without their ends, which are LF, CR LF or CR. What stands behind the last end is a line if it is anything. The stream
-    is destroyed when this is left."""
-    begun: list[str] = []  # of a line whose end has not come
+async def lines_of(stream: ReadStream, length_max: int) -> AsyncGenerator[Any, None]:
+    """Without their ends, which are LF, CR LF or CR; bytes of a stream without an encoding. What stands behind the last end is a
+    line if it is anything. The stream is destroyed when this is left."""
+    kind: Any = _BYTES if stream.readable_encoding is None else _TEXT
+    nothing, cr, lf, end = kind
+    begun: list[Any] = []  # of a line whose end has not come
     length = 0
     is_cut = False  # the last chunk ended with \r, to which a \n may belong
     try:
         async for chunk in stream:
-            text: str = chunk
+            text: Any = chunk
             if is_cut and text:
-                text = text[text.startswith("\n") :]
+                text = text[text.startswith(lf) :]
                 is_cut = False
-            if text.endswith("\r"):
+            if text.endswith(cr):
                 is_cut = True
-            *whole, rest = _END.split(text)
+            *whole, rest = end.split(text)
             for line in whole:
                 if length + len(line) > length_max:
                     raise _too_long(length_max)
                 begun.append(line)
-                yield "".join(begun)
+                yield nothing.join(begun)
                 begun.clear()
                 length = 0
             begun.append(rest)
@@ -47,13 +50,13 @@ async def lines_of(stream: ReadStream, length_max: int) -> AsyncGenerator[str, N
             if length > length_max:
                 raise _too_long(length_max)
         if length:
-            yield "".join(begun)
+            yield nothing.join(begun)
     finally:
         await stream.aclose()
 
 
 def _too_long(length_max: int) -> TreadleError:
-    hint = "length_max is the limit; read() or create_read_stream() gives what has no lines"
+    hint = "Let it be larger, or take what has no lines by read() or create_read_stream()"
     return TreadleError(
-        "ERR_OUT_OF_RANGE", name="the length of a line", expected=f"at most {length_max}", received="a longer one", hint=hint
+        "ERR_OUT_OF_RANGE", name="length_max", expected="no less than the longest line has", received=length_max, hint=hint
     )

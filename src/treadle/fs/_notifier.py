@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
 from treadle._native.inotify import add_watch, open_inotify, read_changes, remove_watch
@@ -63,6 +64,9 @@ class Watch(NamedTuple):
     place: bytes
 
 
+NOTHING: Final[tuple[int, int, bytes, Iterator[Watch]]] = (0, 0, b"", iter(()))
+
+
 class Notifier:
     """A Companion of the loop."""
 
@@ -70,8 +74,9 @@ class Notifier:
         self._loop = loop
         self._fd = -1
         self._watches: dict[int, list[Watch]] = {}
-        self._owners: dict[Owner, bool] = {}  # who watches, whatever is left to watch; whether that keeps the program from ending
+        self._owners: dict[Owner, bool] = {}  # who watches; whether that keeps the program from ending
         self._records: deque[tuple[int, int, bytes]] = deque()  # read, and not told yet
+        self._rest = NOTHING  # of the one at which a listener has failed, and who is still to hear of it
 
     def add(self, owner: Owner, path: bytes, place: bytes, *, is_below: bool) -> int:
         """Watch a path; the number of the watch. is_below: only if it is a directory, and no link. Raises OSError."""
@@ -108,21 +113,25 @@ class Notifier:
         self._count()
         self._close_if_idle()
 
+    def forget(self, owner: Owner) -> None:
+        """It is gone, without leaving: so are its watches."""
+        found = [(number, watch.place) for number, watches in self._watches.items() for watch in watches if watch.owner is owner]
+        for number, place in found:
+            self.remove(owner, number, place)
+        self.leave(owner)
+
     def _count(self) -> None:
         if self._fd >= 0:
-            self._loop.set_fd_ref(self._fd, self._is_held())
-
-    def _is_held(self) -> bool:
-        return any(self._owners.values())
+            self._loop.set_fd_ref(self._fd, any(self._owners.values()))
 
     def _close_if_idle(self) -> None:
-        # An owner whose file is gone has no watch any more, and holds the program all the same, as in Node.
-        if self._fd >= 0 and not self._watches and not self._is_held():
+        if self._fd >= 0 and not self._watches and not self._owners:
             self._close()
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         self._records.clear()
+        self._rest = NOTHING
         self._loop._remove_reader(fd)
         os.close(fd)
 
@@ -133,22 +142,34 @@ class Notifier:
         self._tell()
 
     def _tell(self) -> None:
+        number, mask, name, hearers = self._rest
+        self._rest = NOTHING
+        records = self._records
         try:
-            records = self._records
-            while records:
-                number, mask, name = records.popleft()
-                if mask & IN_Q_OVERFLOW:
-                    for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
-                        owner._has_overflown()
-                    continue
-                watches = tuple(self._watches.get(number, ()))
-                if mask & IN_IGNORED:
-                    self._watches.pop(number, None)  # what was watched is gone
-                for owner, place in watches:
+            while True:
+                for owner, place in hearers:
                     owner._changed(place, number, mask, name)
-        finally:
-            if self._records:  # a listener has failed: the others hear the rest
-                self._loop.call_soon(self._tell)
+                if not records:
+                    return
+                number, mask, name = records.popleft()
+                hearers = iter(self._hearers_of(number, mask))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a listener's
+            # ORDER: it is uncaught before another listener is called. The others hear the rest.
+            self._rest = (number, mask, name, hearers)
+            self._loop.next_tick(_raise, error)
+            self._loop.set_immediate(self._tell)
+
+    def _hearers_of(self, number: int, mask: int) -> tuple[Watch, ...]:
+        if mask & IN_Q_OVERFLOW:
+            for owner in {watch.owner for watches in self._watches.values() for watch in watches}:
+                owner._has_overflown()
+            return ()
+        hearers = tuple(self._watches.get(number, ()))
+        if mask & IN_IGNORED:
+            self._watches.pop(number, None)  # what was watched is gone
+        return hearers
 
     # ---- a Companion
 
@@ -169,6 +190,10 @@ class Notifier:
             owner._abandon()
         if self._fd >= 0:
             self._close()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def notifier_of(loop: EventLoop) -> Notifier:

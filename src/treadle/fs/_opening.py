@@ -1,7 +1,10 @@
 """open(): a file, to work with. Source: Node, fsPromises.open. Not here: what is done with it (_file_handle.py)."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Generator
+from types import TracebackType
 from typing import Any, overload
 
 from treadle.fs._arguments import flags_of, mode_of
@@ -13,13 +16,14 @@ __all__ = ["open"]
 
 
 @overload
-def open(path: Path, flags: str | int = "r", mode: int | str = 0o666, callback: None = None) -> asyncio.Future[FileHandle]: ...
+def open(path: Path, flags: str | int = "r", mode: int | str = 0o666, callback: None = None) -> OpenFuture: ...
 @overload
 def open(path: Path, flags: str | int = "r", mode: int | str = 0o666, *, callback: Callback[FileHandle]) -> None: ...
 @overload
 def open(path: Path, flags: str | int, mode: int | str, callback: Callback[FileHandle]) -> None: ...
 def open(path: Path, flags: str | int = "r", mode: int | str = 0o666, callback: Callback[FileHandle] | None = None) -> Any:
-    """Open a file: `async with await open("a", "w") as file`. It begins at once, on a thread of the pool.
+    """Open a file: `async with open("a", "w") as file`, or `file = await open("a", "w")`. It begins at once, on a thread of the
+    pool.
 
     flags: Node's strings ("r", "r+", "w", "wx", "w+", "a", "ax", "a+" ...), or a number of constants.O_...; mode: the
     permissions of a file that is made, less the umask. The descriptor is not inherited by programs that are started.
@@ -39,7 +43,7 @@ def open(path: Path, flags: str | int = "r", mode: int | str = 0o666, callback: 
 
 
 class OpenFuture(RequestFuture[FileHandle]):
-    """What is awaited. Invariant: a handle is given to somebody, or closed.
+    """What is awaited, or entered by `async with`. Invariant: a handle is given to somebody, or closed.
 
     COMPAT(asyncio): a future that is done cannot be cancelled, and so its result is lost where a task is cancelled whose step is
     still to come, or many that are gathered. This one can be, until somebody has asked for the handle.
@@ -48,6 +52,7 @@ class OpenFuture(RequestFuture[FileHandle]):
     _handle: FileHandle | None = None  # nobody has it yet
     _is_asked = False  # by result(), which a task does as well, right before its step: in an await it says nothing
     _is_given_up = False  # cancelled when it was done
+    _entered: FileHandle  # of a block
 
     def settle(self, error: BaseException | None, handle: FileHandle | None = None) -> None:
         """The request's callback."""
@@ -94,6 +99,15 @@ class OpenFuture(RequestFuture[FileHandle]):
         return handle
 
     __iter__ = __await__
+
+    async def __aenter__(self) -> FileHandle:
+        self._entered = await (await self).__aenter__()
+        return self._entered
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._entered.__aexit__(kind, error, traceback)
 
     def _require_not_given_up(self) -> None:
         if self._is_given_up:

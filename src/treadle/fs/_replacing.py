@@ -50,7 +50,8 @@ def write_file_atomic(
     data: as write_file's. mode: the permissions, less the umask; None: those that the target has, or 0o666 less the umask. Its
     owner and group are kept where this process may, else the group may do no more than all others; other attributes and further
     hard links are not. A symbolic link stays, what it leads to is replaced; one that leads nowhere raises ENOENT. What is there
-    and no regular file raises EISDIR or EINVAL. The directory has to be readable and writable. Otherwise as read_file: begins
+    and no regular file raises EISDIR or EINVAL. The directory has to be readable and writable, and is a PermissionError's
+    filename where it is not. Otherwise as read_file: begins
     at once, on the pool; the same errors.
     Today: one job; every 4 MiB other jobs go first. Source: rename(2), fsync(2).
     """

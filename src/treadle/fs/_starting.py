@@ -8,13 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, AnyStr, Final, TypeAlias, TypeVar
 
-from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
 from treadle._native import fs_jobs
 from treadle._native.open_files import Descriptor
 from treadle._native.pool import PoolSaturated, Request
 from treadle.events import AbortSignal
 from treadle.fs._aborting import begin_abortable, cancel
+from treadle.fs._arguments import require_callback
 from treadle.loop.current import get_loop
 from treadle.pool import RequestFuture, pool_of
 
@@ -55,7 +55,7 @@ def start(
             future = future_class(loop=loop)
             request = future.request = fs_jobs.start(pool, operation, future.settle, is_awaited=True, **arguments)
         else:
-            require_callable(callback, "callback")
+            require_callback(callback)
             request = fs_jobs.start(pool, operation, callback, **arguments)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None

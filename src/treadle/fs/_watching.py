@@ -4,28 +4,32 @@
         └──► a queue with a bound ──► async for
 
 Invariants: nothing is told once it is closed; who iterates and does not keep up is told so by an error, and so is who would miss
-what the kernel has dropped: it is closed then. Not here: what the kernel says (_notifier.py).
+what the kernel has dropped: it is closed then. A watcher lives as long as somebody has it, listens to it or waits for it.
+Not here: what the kernel says (_notifier.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import sys
+import warnings
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import Callable, Hashable
+from typing import Any, AnyStr, Final, Generic, NamedTuple, Self
+from weakref import ref
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
-from treadle.events import AbortSignal, EventEmitter
+from treadle.events import AbortSignal, EventEmitter, Listener
 from treadle.events.abort import require_signal
 from treadle.fs._aborting import aborted
 from treadle.fs._arguments import in_range
 from treadle.fs._directories import readdir
 from treadle.fs._notifier import IN_ATTRIB, IN_CREATE, IN_IGNORED, IN_ISDIR, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO, notifier_of
-from treadle.fs._starting import Path, text_of
+from treadle.fs._starting import PathOf, text_of
 from treadle.loop.current import get_loop
 
 __all__ = ["FSWatcher", "WatchEvent", "watch"]
@@ -37,29 +41,34 @@ KERNEL_QUEUE: Final = "/proc/sys/fs/inotify/max_queued_events"
 KERNEL_QUEUE_MAX: Final = 16_384  # changes; what Linux says there, unless somebody has written another number
 
 
-class WatchEvent(NamedTuple):
+class WatchEvent(NamedTuple, Generic[AnyStr]):
     """A change. event_type: "rename" where a name has come or gone, else "change". filename: what has changed, from the watched
     directory on; str, or bytes where the path was."""
 
     event_type: str
-    filename: str | bytes
+    filename: AnyStr
 
 
-class FSWatcher(EventEmitter):
+class FSWatcher(EventEmitter, Generic[AnyStr]):
     """Made by watch(). Events: 'change' (event_type, filename), 'error', 'close'; with recursive 'ready', once all that was there
-    is watched. `async with` closes it; `async for` gives WatchEvents from then on. Use it in the loop's thread only."""
+    is watched. `async with` closes it; `async for` gives WatchEvents from then on. One that nobody has, listens to or waits for
+    is closed, with a ResourceWarning. Use it in the loop's thread only."""
 
-    def __init__(self, path: Path, is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int) -> None:
+    def __init__(
+        self, path: PathOf[AnyStr], is_recursive: bool, is_held: bool, signal: AbortSignal | None, queue_max: int
+    ) -> None:
         super().__init__()
+        self._is_closed = True  # there is nothing to close yet
         self._path = text_of(path)
         self._at = os.fsencode(self._path)
         self._is_bytes = isinstance(self._path, bytes)
         self._loop = get_loop()
         self._notifier = notifier_of(self._loop)
+        self._seat = Seat(self)
         self._signal = signal
         self._is_recursive = is_recursive
         self._is_held = is_held
-        self._queue: deque[WatchEvent] | None = None  # None: nobody iterates
+        self._queue: deque[WatchEvent[AnyStr]] | None = None  # None: nobody iterates
         self._queue_max = queue_max
         self._waiter: asyncio.Future[None] | None = None
         self._error: BaseException | None = None  # of the iteration: raised to it once
@@ -67,23 +76,30 @@ class FSWatcher(EventEmitter):
         self._unseen: deque[tuple[bytes, bool]] = deque()  # directories to look into; whether what is in them is news
         self._is_looking = False
         self._is_ready = False  # set once all that was there is watched
-        self._is_closed = False
         if b"\0" in self._at:
             raise ValueError("embedded null byte")
         if signal is not None and signal.aborted:
-            self._is_closed = True
             self._error = aborted(signal)
             self._loop.next_tick(self.emit, "close")
             return
         self._watch(b"")
-        self._notifier.join(self, is_held)
+        self._is_closed = False
+        self._notifier.join(self._seat, is_held)
         if signal is not None:
-            signal.add_event_listener("abort", self._on_abort)
-        if is_recursive and os.path.isdir(self._at):
-            self._look_into(b"", False)
+            signal.add_event_listener("abort", self._seat.abort)
+        self._look_into_all(is_news=False)
 
     def __repr__(self) -> str:
         return f"<FSWatcher {'closed' if self._is_closed else 'watching'} {self._path!r}>"
+
+    def __del__(self) -> None:
+        # On whatever thread. What it watches is no more than its seat knows.
+        if getattr(self, "_is_closed", True):
+            return
+        self._forget_signal()
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(self._notifier.forget, self._seat)
+        warnings.warn(f"never closed: {self!r}. Use async with, or close()", ResourceWarning, stacklevel=2, source=self)
 
     # ---- its life
 
@@ -118,18 +134,19 @@ class FSWatcher(EventEmitter):
     def _hold(self, is_held: bool) -> Self:
         self._is_held = is_held
         if not self._is_closed:
-            self._notifier.join(self, is_held)
+            self._notifier.join(self._seat, is_held)
         return self
 
     def _end(self) -> None:
         self._is_closed = True
         watches, self._watches = self._watches, {}
         for place, number in watches.items():
-            self._notifier.remove(self, number, place)
-        self._notifier.leave(self)
+            self._notifier.remove(self._seat, number, place)
+        self._notifier.leave(self._seat)
         self._unseen.clear()
         self._forget_signal()
         self._wake()
+        self._keep()
 
     def _fail(self, error: BaseException) -> None:
         # Told once: to the iteration if there is one, else to listeners.
@@ -144,7 +161,7 @@ class FSWatcher(EventEmitter):
             self._loop.next_tick(self.emit, "error", error)
         self._loop.next_tick(self.emit, "close")
 
-    def _on_abort(self, _: object) -> None:
+    def _on_abort(self) -> None:
         if self._signal is not None:
             self._error = aborted(self._signal)
         self.close()
@@ -155,10 +172,36 @@ class FSWatcher(EventEmitter):
         self._watches.clear()
         self._unseen.clear()
         self._forget_signal()
+        self._keep()
 
     def _forget_signal(self) -> None:
         if self._signal is not None:
-            self._signal.remove_event_listener("abort", self._on_abort)
+            self._signal.remove_event_listener("abort", self._seat.abort)
+
+    # ---- who has it
+
+    def _keep(self) -> None:
+        is_heard = self._waiter is not None or bool(self._events)
+        self._seat.kept = self if is_heard and not self._is_closed else None
+
+    def _add(self, event: Hashable, listener: Listener, *, is_first: bool) -> Self:
+        super()._add(event, listener, is_first=is_first)
+        self._keep()
+        return self
+
+    def off(self, event: Hashable, listener: Listener, /) -> Self:
+        """See EventEmitter.off."""
+        super().off(event, listener)
+        self._keep()
+        return self
+
+    remove_listener = off
+
+    def remove_all_listeners(self, event: Hashable | None = None, /) -> Self:
+        """See EventEmitter.remove_all_listeners."""
+        super().remove_all_listeners(event)
+        self._keep()
+        return self
 
     # ---- iterating
 
@@ -167,7 +210,7 @@ class FSWatcher(EventEmitter):
             self._queue = deque()
         return self
 
-    async def __anext__(self) -> WatchEvent:
+    async def __anext__(self) -> WatchEvent[AnyStr]:
         if self._queue is None:
             self._queue = deque()
         while not self._queue:
@@ -179,10 +222,12 @@ class FSWatcher(EventEmitter):
             if self._waiter is not None:
                 raise TreadleError("ERR_INVALID_STATE", state="one at a time iterates over a watcher")
             self._waiter = self._loop.create_future()
+            self._keep()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                self._keep()
         return self._queue.popleft()
 
     def _wake(self) -> None:
@@ -194,9 +239,12 @@ class FSWatcher(EventEmitter):
     def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
         if mask & IN_IGNORED and self._watches.get(place) == number:
             del self._watches[place]
+            if not (place or self._is_closed):
+                self._find_again()
+                return
         if self._is_closed or (place and not name):
             return  # what becomes of a directory below is told by the one above
-        whole = place + b"/" + name if place else name or os.path.basename(self._at.rstrip(b"/"))
+        whole = place + b"/" + name if place else name or self._own_name()
         if self._is_recursive and mask & IN_ISDIR and name:
             if mask & IN_MOVED_FROM:
                 self._forget(whole)
@@ -204,10 +252,33 @@ class FSWatcher(EventEmitter):
                 self._look_into(whole, True)
         self._tell("change" if mask & CONTENT_OR_ATTRIBUTES else "rename", whole)
 
+    def _find_again(self) -> None:
+        # What was watched is gone. What has its path now is watched instead; if nothing has, there is nothing to tell any more.
+        # ORDER: it is watched before anybody is told, who looks at it then.
+        failure: OSError | None = None
+        for place in tuple(self._watches):  # below what was unmounted
+            self._forget(place)
+        try:
+            self._watch(b"")
+        except OSError as error:
+            failure = error
+        try:
+            self._tell("rename", self._own_name())
+        finally:
+            if failure is None:
+                self._look_into_all(is_news=True)
+            elif failure.errno in (errno.ENOENT, errno.ENOTDIR):
+                self.close()
+            else:
+                self._fail(failure)
+
+    def _own_name(self) -> bytes:
+        return os.path.basename(self._at.rstrip(b"/"))
+
     def _tell(self, event_type: str, name: bytes) -> None:
         if self._is_closed:
             return
-        filename = name if self._is_bytes else name.decode(ENCODING, "surrogateescape")
+        filename: Any = name if self._is_bytes else name.decode(ENCODING, "surrogateescape")
         if self._queue is not None:
             if len(self._queue) >= self._queue_max:
                 self._fail(TreadleError("ERR_FS_WATCH_QUEUE_OVERFLOW", path=self._path, limit=self._queue_max))
@@ -229,7 +300,7 @@ class FSWatcher(EventEmitter):
     def _watch(self, place: bytes) -> None:
         path = os.path.join(self._at, place) if place else self._at
         try:
-            self._watches[place] = self._notifier.add(self, path, place, is_below=bool(place))
+            self._watches[place] = self._notifier.add(self._seat, path, place, is_below=bool(place))
         except OSError as error:
             error.filename = os.path.join(self._path, os.fsdecode(place)) if isinstance(self._path, str) and place else self._path
             raise
@@ -239,7 +310,11 @@ class FSWatcher(EventEmitter):
         if place not in self._watches:
             return
         for known in [known for known in self._watches if known == place or known.startswith(place + b"/")]:
-            self._notifier.remove(self, self._watches.pop(known), known)
+            self._notifier.remove(self._seat, self._watches.pop(known), known)
+
+    def _look_into_all(self, *, is_news: bool) -> None:
+        if self._is_recursive and os.path.isdir(self._at):
+            self._look_into(b"", is_news)
 
     def _look_into(self, place: bytes, is_news: bool) -> None:
         # ORDER: it is watched before it is read: what comes in between is told twice rather than not at all.
@@ -285,15 +360,49 @@ class FSWatcher(EventEmitter):
             self._fail(error)
 
 
+class Seat:
+    """What the notifier and a signal know in a watcher's place. `kept` is the watcher while somebody listens or waits: else it is
+    gone with whoever has it."""
+
+    __slots__ = ("__weakref__", "_watcher", "kept")
+
+    def __init__(self, watcher: FSWatcher[Any]) -> None:
+        self._watcher = ref(watcher)
+        self.kept: FSWatcher[Any] | None = None
+
+    def abort(self, _: object) -> None:
+        """The signal is aborted."""
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._on_abort()
+
+    # ---- an Owner
+
+    def _changed(self, place: bytes, number: int, mask: int, name: bytes) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._changed(place, number, mask, name)
+
+    def _has_overflown(self) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._has_overflown()
+
+    def _abandon(self) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher._abandon()
+
+
 def watch(
-    path: Path,
-    listener: Callable[[str, Any], object] | None = None,
+    path: PathOf[AnyStr],
+    listener: Callable[[str, AnyStr], object] | None = None,
     *,
     recursive: bool = False,
     persistent: bool = True,
     signal: AbortSignal | None = None,
     max_queue: int = QUEUE_MAX,
-) -> FSWatcher:
+) -> FSWatcher[AnyStr]:
     """Watch a file or a directory: `async with fs.watch(path) as changes: async for event_type, filename in changes`, or by
     'change', which `listener` listens for. Changes are told in the poll phase, from the call on; iterating, from its begin on.
 
@@ -301,6 +410,9 @@ def watch(
     what is made in a directory that has just come may be told twice. 'ready' tells when all that was there is watched.
     persistent: off, the program may end. signal: closes it when it is aborted, and ends an iteration with ABORT_ERR. max_queue:
     changes that wait to be iterated over.
+
+    What is gone, by removing or replacing it, is told as "rename"; then what has the path now is watched, and if nothing has the
+    watcher closes, which ends an iteration.
 
     Where more wait, or the kernel has dropped some, it is closed with TreadleError ERR_FS_WATCH_QUEUE_OVERFLOW, raised to who
     iterates, else emitted as 'error'; so is ENOSPC (this user has no more watches: fs.inotify.max_user_watches). Raised at once:

@@ -8,12 +8,11 @@ import asyncio
 from functools import partial
 from typing import Any, overload
 
-from treadle._base.arguments import require_callable
 from treadle._native import file_jobs
 from treadle._native.pool import PoolSaturated, Request
 from treadle.events import AbortSignal
 from treadle.fs._aborting import begin_abortable, cancel
-from treadle.fs._arguments import Data, bytes_of, flags_of, in_range, mode_of, text_maker
+from treadle.fs._arguments import Data, bytes_of, flags_of, in_range, mode_of, require_callback, text_maker
 from treadle.fs._file_handle import FileHandle
 from treadle.fs._starting import AbortableCallback, Callback, Path, pool_saturated, start, text_of
 from treadle.loop.current import get_loop
@@ -91,7 +90,7 @@ def read_file(
             future = RequestFuture(loop=loop)
             request = future.request = file_jobs.read_file(pool, name, future.settle, is_awaited=True, make=make)
         else:
-            require_callable(callback, "callback")
+            require_callback(callback)
             request = file_jobs.read_file(pool, name, callback, make=make)
     except PoolSaturated as saturated:
         raise pool_saturated(saturated) from None

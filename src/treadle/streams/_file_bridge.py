@@ -18,7 +18,7 @@ from treadle.streams._readable import Readable
 from treadle.streams._tasks import call_back_after
 from treadle.streams._writable import Writable
 
-__all__ = ["FileSink", "from_file", "is_file", "is_writable_file"]
+__all__ = ["from_file", "into_file", "is_file", "is_writable_file"]
 
 
 def is_file(thing: object) -> bool:
@@ -35,8 +35,9 @@ def is_writable_file(thing: object) -> bool:
 
 
 def from_file(file: Any, **options: Any) -> Readable:
-    """What a file object gives: bytes, or text if that is what it has."""
-    return _FileSource(file, **options)
+    """What a file object gives: bytes, or text if that is what it has. A handle of treadle.fs makes a stream of its own."""
+    make = getattr(file, "create_read_stream", None)
+    return _FileSource(file, **options) if make is None else make(**options)
 
 
 class _FileSource(Readable):
@@ -119,6 +120,12 @@ async def _close_file(file: Any, step: Any) -> None:
 
 
 # ---- writing
+
+
+def into_file(file: Any, **options: Any) -> Writable:
+    """A stream that writes to a file object, or that of a handle of treadle.fs."""
+    make = getattr(file, "create_write_stream", None)
+    return FileSink(file, **options) if make is None else make(**options)
 
 
 class FileSink(Writable):

@@ -84,12 +84,12 @@ class Writable(WritableCore, Stream):
         Raises TreadleError: ERR_INVALID_ARG_TYPE.
         """
         from treadle.streams._asyncio_bridge import WriterSink
-        from treadle.streams._file_bridge import FileSink, is_writable_file
+        from treadle.streams._file_bridge import into_file, is_writable_file
 
         if isinstance(sink, StreamWriter):
             return WriterSink(sink, **options)
         if is_writable_file(sink):
-            return FileSink(sink, **options)
+            return into_file(sink, **options)
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="sink", expected="a StreamWriter or a file", received=type(sink).__name__)
 
     def to_stream_writer(self) -> StreamWriter:

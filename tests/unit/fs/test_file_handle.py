@@ -143,7 +143,8 @@ def test_what_is_no_memory_is_refused(file: Path) -> None:
             for size in (-1, 2**31):
                 with pytest.raises(TreadleError) as raised:
                     handle.read(size)
-                assert raised.value.code == "ERR_OUT_OF_RANGE"
+                assert (raised.value.code, raised.value.data["received"]) == ("ERR_OUT_OF_RANGE", size)
+                assert "how many bytes" in str(raised.value.data["expected"])
 
     run(main)
 

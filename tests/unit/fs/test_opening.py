@@ -39,6 +39,11 @@ async def block(opening: Awaitable[fs.FileHandle]) -> None:
         await asyncio.get_running_loop().create_future()
 
 
+async def entered(opening: Any) -> None:
+    async with opening:
+        await asyncio.get_running_loop().create_future()
+
+
 async def gathered(opening: Awaitable[fs.FileHandle]) -> None:
     await asyncio.gather(opening, asyncio.get_running_loop().create_future())
 
@@ -60,7 +65,7 @@ async def within_a_group(opening: Awaitable[fs.FileHandle]) -> None:
 
 Form = Callable[[Awaitable[fs.FileHandle]], Any]
 any_form = pytest.mark.parametrize(
-    "form", [plain, block, gathered, waited_for, within_a_time, within_a_group], ids=lambda form: form.__name__
+    "form", [plain, block, entered, gathered, waited_for, within_a_time, within_a_group], ids=lambda form: form.__name__
 )
 
 
@@ -72,6 +77,22 @@ async def begun(form: Form, opening: Awaitable[fs.FileHandle]) -> "asyncio.Task[
         asyncio.get_running_loop().call_soon(step.set_result, None)
         await step
     return task
+
+
+def test_a_block_without_await(file: Path) -> None:
+    async def main() -> None:
+        async with fs.open(file) as handle:
+            assert await handle.read() == b"content"
+        assert handle.fd == -1
+        with pytest.raises(FileNotFoundError):
+            async with fs.open(file.with_name("none")):
+                raise AssertionError("it was entered")
+        with pytest.raises(ValueError, match="of the block"):
+            async with fs.open(file) as handle:
+                raise ValueError("of the block")
+        assert handle.fd == -1
+
+    run(main)
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> BaseException:

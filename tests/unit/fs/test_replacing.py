@@ -3,6 +3,7 @@
 
 import asyncio
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -191,6 +192,52 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path, door: Door
         assert sorted(os.listdir(tmp_path)) == before
 
     run(main)
+
+
+IN_A_CLOSED_DIRECTORY = """
+import json, os, sys, treadle
+from treadle import fs
+
+async def refused(path):
+    try:
+        await fs.write_file_atomic(path, b"new")
+    except OSError as error:
+        return [error.errno, error.filename, error.filename2]
+
+async def main():
+    closed = sys.argv[1]
+    await refused(f"{closed}/none/file")   # all is imported that is imported late
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    found = [await refused(f"{closed}/{name}") for name in ("file", "new", "../link")]
+    in_bytes = await refused(os.fsencode(f"{closed}/file"))
+    os.chdir(closed)
+    found += [await refused("new"), [in_bytes[0], os.fsdecode(in_bytes[1]), isinstance(in_bytes[1], bytes)]]
+    await fs.write_file(f"{closed}/file", b"in place")
+    print(json.dumps(found))
+
+treadle.run(main)
+"""
+
+
+def test_a_directory_that_may_not_be_written_is_what_the_error_names(memory: Path) -> None:
+    if os.geteuid() == 0 and memory.parent != Path("/dev/shm"):
+        pytest.skip("what is above is root's alone")
+    closed = memory / "closed"
+    closed.mkdir()
+    (closed / "file").touch()
+    (closed / "file").chmod(0o666)
+    (memory / "link").symlink_to("closed/file")
+    memory.chmod(0o755)
+    closed.chmod(0o555)
+    command = [sys.executable, "-c", IN_A_CLOSED_DIRECTORY, str(closed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    closed.chmod(0o755)
+    assert done.stderr == ""
+    named = [errno.EACCES, str(closed), None]
+    assert json.loads(done.stdout) == [named, named, named, [errno.EACCES, ".", None], [errno.EACCES, str(closed), True]]
 
 
 def test_wrong_arguments_are_raised_at_once(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from tests.unit.fs.support import DEADLINE_S, Door, error_of, fds_of, is_active,
 from treadle import fs, net
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
-from treadle.streams import PassThrough, finished, pipeline
+from treadle.fs._read_stream import ReadStream
+from treadle.fs._write_stream import WriteStream
+from treadle.streams import PassThrough, Readable, Writable, finished, pipeline
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -111,6 +113,25 @@ def test_a_stream_goes_on_where_the_handle_stands_and_closes_it(file: Path) -> N
     run(main)
 
 
+def test_a_handle_is_a_stage_at_either_end(file: Path) -> None:
+    async def main() -> None:
+        source = await fs.open(file)
+        assert await source.read(3) == b"con"
+        sink = await fs.open(file.with_name("to"), "w")
+        await pipeline(source, PassThrough(), sink)
+        assert file.with_name("to").read_bytes() == b"tent"
+        await turns_until(lambda: source.fd == sink.fd == -1)
+        async with await fs.open(file, "r+") as handle:
+            async with Writable.from_(handle, start=2) as stream:
+                stream.write("XY")
+            assert isinstance(stream, WriteStream)
+        stream = Readable.from_(await fs.open(file), end=4)
+        assert isinstance(stream, ReadStream)
+        assert b"".join([chunk async for chunk in stream]) == b"coXYe"
+
+    run(main)
+
+
 def test_a_handle_that_is_closed_waits_for_what_was_written_to_its_streams(memory: Path) -> None:
     data = os.urandom(3 * MIB)
 
@@ -140,14 +161,21 @@ def test_lines(tmp_path: Path, size: int) -> None:
             found = [line async for line in handle.read_lines(high_water_mark=size)]
             assert found == ["first", "", "third \u00e4\u20ac", "fourth", "", "last"]
             assert handle.fd == -1
+            handle = await fs.open(tmp_path / "lines")
+            assert [line async for line in handle.read_lines(encoding=None, high_water_mark=size)] == [
+                line.encode() for line in found
+            ]
         handle = await fs.open(tmp_path / "lines")
         lines = handle.read_lines()
         assert await anext(lines) == "first"
         await lines.aclose()
         assert handle.fd == -1
-        with pytest.raises(TreadleError, match="line") as caught:
-            [line async for line in (await fs.open(tmp_path / "lines")).read_lines(length_max=5, high_water_mark=size)]
-        assert caught.value.code == "ERR_OUT_OF_RANGE"
+        for encoding in ("utf8", None):
+            handle = await fs.open(tmp_path / "lines")
+            with pytest.raises(TreadleError) as caught:
+                [line async for line in handle.read_lines(encoding=encoding, length_max=5, high_water_mark=size)]
+            assert caught.value.code == "ERR_OUT_OF_RANGE"
+            assert (caught.value.data["name"], caught.value.data["received"]) == ("length_max", 5)
 
     run(main)
 
@@ -178,6 +206,9 @@ def test_wrong_arguments_are_raised_at_once(file: Path) -> None:
         async with await fs.open(file) as handle:
             with pytest.raises(TreadleError):
                 handle.create_read_stream(high_water_mark=-1)
+            with pytest.raises(TreadleError) as caught:
+                handle.read_lines(length_max="1")  # type: ignore[call-overload]
+            assert caught.value.code == "ERR_INVALID_ARG_TYPE"
             for call in (
                 lambda: fs.create_read_stream(file, high_water_mark=0),
                 lambda: fs.create_read_stream(file, high_water_mark=2**31),
@@ -473,11 +504,13 @@ def test_a_block_that_cannot_read_raises_what_the_system_says(memory: Path) -> N
     run(main)
 
 
+@pytest.mark.parametrize("awaits", [False, True])
 @pytest.mark.parametrize("moment", ["inside", "at its end", "taken"])
-def test_the_block_of_a_handle_raises_what_its_stream_failed_with(moment: str) -> None:
+def test_the_block_of_a_handle_raises_what_its_stream_failed_with(moment: str, awaits: bool) -> None:
     async def main() -> None:
         with pytest.raises(OSError) as caught:
-            async with await fs.open("/dev/full", "w") as handle:
+            opening = fs.open("/dev/full", "w")
+            async with await opening if awaits else opening as handle:
                 sink = handle.create_write_stream()
                 sink.write(b"x")
                 if moment == "inside":

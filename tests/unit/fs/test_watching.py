@@ -1,19 +1,22 @@
 """watch(): what is told, and to whom; its bounds; what is left when it ends."""
 
 import asyncio
+import contextlib
 import errno
+import gc
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.fs.support import DEADLINE_S, Door, error_of, narrow_pool, run, turns_until, works_on
-from treadle import fs
+from treadle import fs, process
 from treadle._base.errors import TreadleError
 from treadle.events import AbortController
 from treadle.fs import _notifier, _watching
@@ -62,12 +65,123 @@ def test_what_node_tells(tmp_path: Path) -> None:
         found = await told(seen, 4)
         assert sorted(found[:2]) == [("dir", "rename", "c"), ("dir", "rename", "s")]
         assert found[2:] == [("dir", "rename", "watched")] * 2
-        directory.on("close", lambda: seen.append("close"))
-        directory.close()
-        directory.close()
+        assert (directory.has_ref(), file.has_ref()) == (False, False)  # but here what is gone is watched no more
+
+    run(main)
+
+
+def test_close_is_told_in_a_tick_and_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        seen: list[Any] = []
+        watcher = fs.watch(tmp_path)
+        watcher.on("close", lambda: seen.append("close"))
+        watcher.close()
+        watcher.close()
         assert seen == []
         assert await told(seen, 1) == ["close"]
-        file.close()
+
+    run(main)
+
+
+def test_what_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0")
+
+    async def main() -> None:
+        async with fs.watch(path) as changes:
+            iteration = aiter(changes)
+            for number in range(1, 4):
+                await fs.write_file_atomic(path, str(number))
+                # As Node for the first of them, of which it hears nothing more.
+                expected = [("change", "file"), ("rename", "file"), ("rename", "file")]
+                assert [await anext(iteration) for _ in expected] == expected
+                with path.open("ab") as file:
+                    file.write(b", and what was added in place")
+                assert await anext(iteration) == ("change", "file")
+
+    run(main)
+
+
+def test_a_tree_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "old").mkdir(parents=True)
+
+    async def main() -> None:
+        seen: list[Any] = []
+        with fs_watch(root, recursive=True) as watcher:
+            watcher.on("change", lambda *change: seen.append(change))
+            await ready(watcher)
+            shutil.rmtree(root)
+            (root / "new" / "deep").mkdir(parents=True)
+            await turns_until(lambda: ("rename", "new/deep") in seen)
+            await turns_until(lambda: set(watcher._watches) == {b"", b"new", b"new/deep"})
+            (root / "new" / "deep" / "last").touch()
+            await turns_until(lambda: ("rename", "new/deep/last") in seen)
+
+    run(main)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount needs root")
+def test_what_comes_to_light_as_something_is_unmounted_is_watched(memory: Path) -> None:
+    (memory / "sub" / "below").mkdir(parents=True)
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {memory} 2>/dev/null") != 0:
+        pytest.skip("nothing can be mounted here")
+
+    async def main() -> None:
+        seen: list[Any] = []
+        (memory / "sub" / "above").mkdir(parents=True)
+        with fs_watch(memory, recursive=True) as watcher:
+            watcher.on("change", lambda *change: seen.append(change))
+            await ready(watcher)
+            os.system(f"umount -l {memory}")
+            await turns_until(lambda: set(watcher._watches) == {b"", b"sub", b"sub/below"})
+            (memory / "sub" / "below" / "last").touch()
+            await turns_until(lambda: ("rename", "sub/below/last") in seen)
+
+    try:
+        run(main)
+    finally:
+        os.system(f"umount {memory} 2>/dev/null")
+
+
+def test_what_is_gone_ends_the_watch(tmp_path: Path) -> None:
+    # In Node it says nothing for ever, and holds the program.
+    trace: list[Any] = []
+
+    async def main() -> None:
+        path = tmp_path / "file"
+        path.touch()
+        for _ in range(3):
+            fs.watch(path).unref().on("close", lambda: trace.append("closed"))
+        changes = fs.watch(path)
+        iteration = aiter(changes)
+        path.unlink()
+        trace.append([change.event_type async for change in iteration])
+        with pytest.raises(FileNotFoundError):
+            fs.watch(path)
+
+    run(main)
+    assert trace == ["closed"] * 3 + [["change", "rename", "rename"]]
+
+
+def test_what_has_the_path_now_and_cannot_be_watched_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, path: bytes, mask: int) -> int:
+        raise OSError(errno.ENOSPC, "no more watches")
+
+    async def main() -> None:
+        path = tmp_path / "file"
+        path.touch()
+        iteration = aiter(fs.watch(path))
+        monkeypatch.setattr(_notifier, "add_watch", refuse)
+        path.unlink()
+        seen: list[Any] = []
+        error = await error_of(collect(iteration, seen))
+        assert (error.errno, error.filename) == (errno.ENOSPC, str(path))
+        assert seen == [("change", "file"), ("rename", "file"), ("rename", "file")]
+
+    async def collect(iteration: fs.FSWatcher, seen: list[Any]) -> None:
+        async for change in iteration:
+            seen.append(change)
 
     run(main)
 
@@ -294,6 +408,54 @@ def test_a_listener_that_closes_others_amid_it(tmp_path: Path) -> None:
     run(main)
 
 
+def test_what_a_listener_raises_is_uncaught_and_others_hear_all(tmp_path: Path) -> None:
+    trace: list[Any] = []
+
+    def fail(event_type: str, filename: str) -> None:
+        trace.append(("first", filename))
+        if filename != "b":
+            raise ValueError(filename)
+
+    async def main() -> None:
+        watchers = [fs.watch(tmp_path, fail), fs.watch(tmp_path, lambda _, filename: trace.append(("second", filename)))]
+        for name in ("a", "b", "c"):
+            (tmp_path / name).mkdir()
+        await turns_until(lambda: len(trace) == 8)
+        for watcher in watchers:
+            watcher.close()
+
+    def take(error: BaseException) -> None:
+        trace.append(("uncaught", str(error)))
+
+    process.on("uncaught_exception", take)
+    try:
+        run(main)
+    finally:
+        process.off("uncaught_exception", take)
+    assert trace == [
+        *(("first", "a"), ("uncaught", "a"), ("second", "a")),
+        *(("first", "b"), ("second", "b")),
+        *(("first", "c"), ("uncaught", "c"), ("second", "c")),
+    ]
+
+
+def test_what_a_listener_raises_ends_the_program_if_nobody_takes_it(tmp_path: Path) -> None:
+    trace: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise ValueError("of a listener")
+
+    async def main() -> None:
+        fs.watch(tmp_path, fail)
+        fs.watch(tmp_path, lambda *_: trace.append("heard"))
+        (tmp_path / "a").mkdir()
+        await asyncio.Event().wait()
+
+    with pytest.raises(ValueError, match="of a listener"):
+        run(main)
+    assert trace == []
+
+
 def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
     kept: list[Any] = []
 
@@ -309,6 +471,93 @@ def test_it_holds_the_program_or_not(tmp_path: Path) -> None:
     run(main)
     assert kept[1:] == ["held"]
     kept[0].close()  # its loop has closed it
+
+
+def test_one_that_nobody_has_is_closed_with_a_warning(tmp_path: Path) -> None:
+    controller = AbortController()
+
+    async def leave() -> None:
+        async for change in fs.watch(tmp_path, signal=controller.signal):
+            assert change == ("rename", "a")
+            break
+
+    async def wait() -> None:
+        await anext(aiter(fs.watch(tmp_path)))
+
+    async def main() -> None:
+        with warned() as warnings_of:
+            leaving = asyncio.ensure_future(leave())
+            waiting = asyncio.ensure_future(wait())
+            await asyncio.sleep(0)
+            (tmp_path / "a").mkdir()
+            await leaving
+            await waiting
+            waiting = asyncio.ensure_future(wait())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await turns_until(waiting.cancelled)
+            heard = fs.watch(tmp_path)
+            heard.once("change", print)
+            heard.remove_listener("change", print)
+            del heard, leaving, waiting
+            gc.collect()
+        assert [warning.category for warning in warnings_of] == [ResourceWarning] * 4
+        assert f"<FSWatcher watching {str(tmp_path)!r}>" in str(warnings_of[0].message)
+        warnings_of.clear()  # it holds the watchers
+        await turns_until(lambda: notifier()._fd == -1)
+        assert not controller.signal._listeners
+
+    run(main)  # and it ends
+
+
+def test_one_that_is_listened_to_or_waited_for_lives(tmp_path: Path) -> None:
+    trace: list[Any] = []
+
+    async def iterate() -> None:
+        async for _ in fs.watch(tmp_path):
+            trace.append("iterated")
+            if trace.count("iterated") == 2:
+                raise ValueError("enough")
+
+    async def main() -> None:
+        fs.watch(tmp_path, lambda *_: trace.append("heard"))
+        fs.watch(tmp_path).on("close", print).once("change", lambda *_: trace.append("once"))
+        asyncio.ensure_future(iterate()).add_done_callback(lambda task: trace.append(str(task.exception())))
+        for count in (1, 2):
+            await asyncio.sleep(0)
+            gc.collect()
+            (tmp_path / str(count)).mkdir()
+            await turns_until(lambda count=count: trace.count("heard") == trace.count("iterated") == count)  # type: ignore[misc]
+        await turns_until(lambda: "enough" in trace)
+        with warned():
+            gc.collect()
+        assert sorted(trace) == ["enough", *["heard"] * 2, *["iterated"] * 2, "once"]
+        notifier().abandon()
+
+    with warned():
+        run(main)
+
+
+@contextlib.contextmanager
+def warned() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield found
+
+
+@contextlib.contextmanager
+def fs_watch(path: Path, **options: Any) -> Iterator[fs.FSWatcher]:
+    watcher = fs.watch(path, **options)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
+async def ready(watcher: fs.FSWatcher) -> None:
+    is_ready: list[bool] = []
+    watcher.on("ready", lambda: is_ready.append(True))
+    await turns_until(lambda: bool(is_ready))
 
 
 def test_a_signal_forgets_a_watcher_however_it_ends(tmp_path: Path) -> None:
@@ -333,10 +582,11 @@ def test_a_signal_forgets_a_watcher_however_it_ends(tmp_path: Path) -> None:
         await turns_until(lambda: listeners() == 0)  # too many wait
         assert await anext(changes) == ("rename", "a")
         left.append(fs.watch(tmp_path, signal=controller.signal))
-        left.append(fs.watch(tmp_path / "a", signal=controller.signal).unref())
-        (tmp_path / "a").rmdir()  # nothing is left to watch, and it is none that holds the program
-        await turns_until(lambda: not left[1]._watches)
+        gone = fs.watch(tmp_path / "a", signal=controller.signal)
         assert listeners() == 2
+        (tmp_path / "a").rmdir()
+        await turns_until(lambda: gone._is_closed)
+        assert listeners() == 1
         raise ValueError("the end")
 
     with pytest.raises(ValueError, match="the end"):

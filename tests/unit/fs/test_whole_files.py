@@ -13,12 +13,45 @@ import pytest
 from tests.unit.fs.support import Door, after_one_turn, error_of, is_active, is_idle, narrow_pool, run, turns_until
 from treadle import fs
 from treadle._base.errors import TreadleError
+from treadle.events import AbortController
 from treadle.fs import constants
 from treadle.pool import statistics
 
 KIB = 1024
 MIB = 1024 * KIB
 SIZES = [0, 1, 64 * KIB, 512 * KIB - 1, 512 * KIB, 512 * KIB + 1, 4 * MIB, 9 * MIB + 7]
+
+
+# ---- text
+
+
+def test_what_does_not_fit_an_encoding_is_lost_without_an_error(tmp_path: Path) -> None:
+    # As docs/reference/fs.md says.
+    path = tmp_path / "file"
+    read = [
+        ("utf8", b"caf\xe9", "caf\ufffd"),
+        ("utf16le", b"a\0b", "a\ufffd"),
+        ("ascii", b"caf\xe9", "cafi"),
+        ("hex", b"zz", "7a7a"),
+    ]
+    written = [
+        ("utf8", "\ud800", "\ufffd".encode()),
+        ("utf16le", "\ud800", b"\xfd\xff"),
+        ("latin1", "€", b"\xac"),
+        ("ascii", "€", b"\xac"),
+        ("hex", "41zz42", b"A"),
+        ("base64", "QQ\n!=", b"A"),
+    ]
+
+    async def main() -> None:
+        for encoding, data, text in read:
+            path.write_bytes(data)
+            assert await fs.read_file(path, encoding=encoding) == text, encoding
+        for encoding, text, data in written:
+            await fs.write_file(path, text, encoding=encoding)
+            assert path.read_bytes() == data, encoding
+
+    run(main)
 
 
 # ---- write_file, append_file
@@ -163,6 +196,25 @@ def test_data_that_changes_its_size_meanwhile_is_held(door: Door, memory: Path) 
         await asyncio.gather(behind, writing)
         data.append(0)
         assert (memory / "new").read_bytes() == b"x" * 100
+
+    run(main)
+
+
+def test_options_in_the_place_of_a_callback_are_told_their_names(file: Path) -> None:
+    async def main() -> None:
+        signal = AbortController().signal
+        for call in (
+            lambda: fs.read_file(file, "utf8"),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, {"encoding": "utf8"}),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, "utf8", flag="r+"),  # type: ignore[call-overload]
+            lambda: fs.read_file(file, "utf8", signal=signal),  # type: ignore[call-overload]
+            lambda: fs.write_file(file, b"", "utf8"),  # type: ignore[call-overload]
+        ):
+            with pytest.raises(TreadleError) as caught:
+                call()
+            assert (caught.value.code, caught.value.data["name"]) == ("ERR_INVALID_ARG_TYPE", "callback")
+            assert "encoding='utf8'" in caught.value.hint.replace('"', "'")
+        assert file.read_bytes() == b"content"
 
     run(main)
 
