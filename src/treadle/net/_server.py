@@ -90,7 +90,8 @@ class Server(EventEmitter):
         self._accepted = 0
         self._connecting: Socket | None = None  # whose listeners run now
         self._dropped = 0
-        self._failure: OSError | None = None  # of listen(); until it is told
+        self._failure: OSError | None = None  # of the last listen(); until it is told
+        self._raised: OSError | None = None  # the same, where a block has raised it; until it is told to who listens
 
     def __repr__(self) -> str:
         state = f"listening on {self.address()}" if self._place.is_open else "closed"
@@ -145,9 +146,12 @@ class Server(EventEmitter):
             self.once("close", lambda: signal.remove_event_listener("abort", abort))  # which may be heard for longer
 
     def _tell_failure(self, error: OSError) -> None:
-        is_taken = self._failure is not error  # raised by `async with`: whoever listens hears of it all the same
-        self._failure = None
-        if not is_taken or self.listener_count("error"):
+        is_raised = self._raised is error
+        if self._failure is error:
+            self._failure = None
+        if is_raised:
+            self._raised = None
+        if not is_raised or self.listener_count("error"):
             self.emit("error", error)
 
     def _tell_listening(self) -> None:
@@ -280,8 +284,8 @@ class Server(EventEmitter):
     async def __aenter__(self) -> Self:
         """Raises OSError, where listen() was called just before, and has failed."""
         if self._failure is not None and not self._place.is_open:
-            failure, self._failure = self._failure, None
-            raise failure
+            self._raised, self._failure = self._failure, None
+            raise self._raised
         return self
 
     async def __aexit__(

@@ -263,6 +263,30 @@ def test_a_block_raises_that_it_cannot_listen(listens: bool) -> None:
     assert told == ([errno.EADDRINUSE] if listens else [])
 
 
+@pytest.mark.parametrize("is_entered", [False, True])
+def test_of_two_failures_in_one_turn_none_is_lost(tmp_path: Path, is_entered: bool) -> None:
+    """A block raises the second one."""
+    failures: list[Any] = []
+
+    async def main() -> None:
+        process.on("uncaught_exception", failures.append)
+        try:
+            server = net.create_server()
+            server.listen(path=tmp_path / "no" / "first")
+            server.listen(path=tmp_path / "no" / "second")
+            if is_entered:
+                with pytest.raises(FileNotFoundError, match="second"):
+                    async with server:
+                        raise AssertionError("it does not listen")
+            await asyncio.sleep(0)
+        finally:
+            process.off("uncaught_exception", failures.append)
+
+    run(main)
+    told = [str(failure).rpartition("/")[2] for failure in failures]
+    assert told == (["first"] if is_entered else ["first", "second"])
+
+
 def test_a_coroutine_function_serves_a_connection() -> None:
     async def main() -> None:
         async def shout(socket: net.Socket) -> None:
