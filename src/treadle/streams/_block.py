@@ -10,7 +10,7 @@ nothing of this is left behind the block. Not here: what leaving a block does wi
 from asyncio import current_task
 from typing import Any, Self
 
-__all__ = ["Block", "chain"]
+__all__ = ["Block", "block_of", "chain"]
 
 
 class Block:
@@ -20,7 +20,7 @@ class Block:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._outer: Self | None = stream._block  # of a stream that is entered twice
+        self._outer: Self | None = stream._block  # of a stream that is entered twice, by one task or by several
         self._task: Any = current_task()
         self._told: BaseException | None = None  # what was raised where the block works
         self.alone: BaseException | None = None  # what would have ended the program
@@ -28,7 +28,7 @@ class Block:
         stream.on("error", self)
 
     def __call__(self, error: Any) -> None:
-        if self._stream.listener_count("error") == 1 and isinstance(error, BaseException):
+        if isinstance(error, BaseException) and all(isinstance(listener, Block) for listener in self._stream.listeners("error")):
             self.alone = error
 
     def tell(self, error: BaseException) -> None:
@@ -45,9 +45,24 @@ class Block:
     def left(self) -> None:
         """It is over."""
         stream = self._stream
-        stream._block = self._outer
+        if stream._block is self:
+            stream._block = self._outer
+        else:  # another task has entered the stream since
+            inner = stream._block
+            while inner._outer is not self:
+                inner = inner._outer
+            inner._outer = self._outer
         stream.off("error", self)
         self._stream = self._outer = self._task = None
+
+
+def block_of(stream: Any) -> Block | None:
+    """The block that the current task leaves: its own inner one, or any, where the task that has entered it was another."""
+    block: Block | None = stream._block
+    task = current_task()
+    while block is not None and block._task is not task:
+        block = block._outer
+    return block or stream._block
 
 
 def chain(error: BaseException, behind: BaseException) -> None:

@@ -14,7 +14,7 @@ from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
-from treadle.streams._block import Block, chain
+from treadle.streams._block import Block, block_of, chain
 from treadle.streams._destroyer import is_abort
 from treadle.streams._hooks import adapt_methods
 from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, wrong_chunk
@@ -122,9 +122,7 @@ class Stream(EventEmitter):
         had that from ready() or an iteration, or that it was destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE,
         ABORT_ERR). Behind one that has failed, what the stream failed with before is the context of its exception.
         """
-        block = self._block
-        if block is None:  # left more often than entered
-            block = Block(self)
+        block = block_of(self) or Block(self)  # there is none where it is left more often than entered
         before = _failure_of(self)
         try:
             failure = await _leave(self, error)
@@ -137,15 +135,22 @@ class Stream(EventEmitter):
         if failure is None:
             failure = block.alone
         if failure is not None and not block.has_told(failure):
+            self._note_raised(failure)  # to the block around it, of a stream that is entered twice
             del self, block, before  # its error keeps this frame
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure
 
     async def aclose(self) -> None:
         """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
         error = await _close(self)
         if error is not None:
             del self  # its error keeps this frame
-            raise error
+            try:
+                raise error
+            finally:
+                del error
 
 
 def _note_unheard(stream: Any, error: BaseException) -> None:

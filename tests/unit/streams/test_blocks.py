@@ -5,8 +5,9 @@ Not here: what leaving a block does with the stream (test_writables.py)."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 import pytest
 
@@ -142,6 +143,51 @@ async def test_a_stream_that_is_entered_twice() -> None:
                 through.destroy(boom)
                 await turns(3)
                 await through.ready()
+    assert not any(isinstance(listener, Block) for listener in through.listeners("error"))
+
+
+async def test_what_is_emitted_by_hand_is_raised_once_in_a_stream_that_is_entered_twice() -> None:
+    boom = Boom()
+    async with PassThrough() as through:
+        with pytest.raises(Boom) as caught:
+            async with through:
+                through.emit("error", boom)
+        assert caught.value is boom
+    assert through.closed
+
+
+async def test_what_the_inner_block_has_raised_the_outer_one_does_not_raise_again() -> None:
+    boom = Boom()
+    async with PassThrough() as through:
+        with pytest.raises(Boom):
+            async with through:
+                through.destroy(boom)
+    assert through.errored is boom
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_tasks_that_enter_a_stream_leave_blocks_of_their_own(first: int) -> None:
+    """Whoever was told hears of it no more, and whoever was not does, in whatever order they leave."""
+    boom = Boom()
+    through = PassThrough()
+    leave = [asyncio.Event(), asyncio.Event()]
+
+    async def work(place: int) -> None:
+        async with through:
+            if place == 0:
+                with pytest.raises(Boom):
+                    async for _ in through:
+                        pass
+            await leave[place].wait()
+
+    tasks = [asyncio.create_task(work(0)), asyncio.create_task(work(1))]
+    await turns(3)
+    through.destroy(boom)
+    await turns(3)
+    leave[first].set()
+    await turns(5)
+    leave[1 - first].set()
+    assert await asyncio.gather(*tasks, return_exceptions=True) == [None, boom]
     assert not any(isinstance(listener, Block) for listener in through.listeners("error"))
 
 
@@ -287,3 +333,53 @@ async def test_one_that_is_taken_says_nothing_of_it() -> None:
     with pytest.raises(Boom):
         await finished(sink)
     assert not hasattr(boom, "__notes__")
+
+
+# ---- and what it keeps
+
+
+class Traced(Exception):
+    """Of which it is counted how many are left."""
+
+    alive: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        type(self).alive += 1
+
+    def __del__(self) -> None:
+        type(self).alive -= 1
+
+
+async def leave_a_block() -> None:
+    async with failing_sink(Traced()):
+        await turns(5)
+
+
+async def close_it() -> None:
+    await by_itself(failing_sink(Traced()))
+
+
+async def by_itself(stream: Any) -> None:
+    stream.on("error", lambda error: None)
+    await turns(5)
+    closing = stream.aclose()
+    del stream
+    await closing
+
+
+@pytest.mark.parametrize("work", [leave_a_block, close_it])
+async def test_an_error_that_was_caught_is_freed_by_counting(work: Callable[[], Awaitable[None]]) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            await work()
+        except Traced:
+            assert Traced.alive == 1
+        else:
+            raise AssertionError("it has not failed")
+        await turns(3)
+        assert Traced.alive == 0
+    finally:
+        gc.enable()
+        gc.collect()
