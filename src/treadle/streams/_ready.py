@@ -1,7 +1,9 @@
 """Waiting until a writable takes more. Invariant: however many wait for one stream, it has one listener for each event, and none
-once nobody waits; what the stream fails with while somebody waits is theirs. Not here: what counts as full (_native.writable)."""
+once nobody waits; what the stream fails with while somebody waits is theirs, and so is what it has failed with just before, as a
+socket does inside write(), whose 'error' follows in a tick. Not here: what counts as full (_native.writable)."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treadle._base.errors import TreadleError
@@ -24,6 +26,7 @@ async def wait_until_ready(stream: "Writable") -> None:
             failure = stream.errored if failure is None else failure
             if failure is not None:
                 stream._note_raised(failure)
+                _take(stream, failure)
                 raise failure
             if stream.writable_ended:
                 raise TreadleError("ERR_STREAM_WRITE_AFTER_END")
@@ -36,6 +39,18 @@ async def wait_until_ready(stream: "Writable") -> None:
             failure = await stream._waiters.wait()
     finally:
         del stream, failure  # its error keeps this frame
+
+
+def _take(stream: "Writable", failure: BaseException) -> None:
+    # What is raised here and was not emitted yet is not to end the program as well, past any `except`.
+    if not (stream._has_emitted_error() or stream._life() == "GONE" or stream.listener_count("error")):
+        stream.once("error", partial(_let_pass, failure))
+
+
+def _let_pass(failure: BaseException, *arguments: object) -> None:
+    error = error_of(arguments)
+    if error is not failure:
+        raise error  # it is as if nobody had listened
 
 
 class Waiters:

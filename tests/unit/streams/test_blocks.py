@@ -1,4 +1,4 @@
-"""`async with stream:` takes the errors of its stream: where they are raised, and once. What ready() takes while it waits.
+"""`async with stream:` takes the errors of its stream: where they are raised, and once. What ready() takes.
 
 Not here: what leaving a block does with the stream (test_writables.py)."""
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.streams.support import Boom, Sink, code_of, settle, source_of, turns
 from treadle import TreadleError
-from treadle.streams import PassThrough, Readable, Transform, finished
+from treadle.streams import PassThrough, Readable, Transform, Writable, finished
 from treadle.streams._block import Block
 
 
@@ -297,6 +297,29 @@ async def test_what_is_emitted_by_hand_reaches_who_waits() -> None:
         await task
     assert caught.value.code == "ERR_UNHANDLED_ERROR"
     sink.destroy()
+
+
+async def test_what_it_has_failed_with_inside_write_is_raised_there_alone(errors: list[Any]) -> None:
+    boom = Boom()
+    sink = Writable(write=lambda chunk, encoding, callback: callback(boom))
+    sink.write(b"x")
+    results = await asyncio.gather(*(sink.ready() for _ in range(3)), return_exceptions=True)
+    assert results == [boom] * 3
+    await settle()
+    assert sink.closed and errors == []
+    assert sink.event_names() == []
+
+
+async def test_another_error_than_that_is_uncaught_as_ever() -> None:
+    sink = Sink()
+    sink.destroy(Boom())
+    with pytest.raises(Boom):
+        await sink.ready()
+    other = KeyError()
+    with pytest.raises(KeyError):
+        sink.emit("error", other)
+    sink.on("error", lambda error: None)
+    await settle()
 
 
 async def test_it_is_uncaught_where_all_who_waited_were_cancelled(errors: list[Any]) -> None:
