@@ -125,9 +125,9 @@ class _Program:
             loop.next_tick(self._start)
             with _interrupts_taken():
                 self._turn()
-                if (code := self._code_of_joined()) is not None:
-                    raise SystemExit(code)
-                _tell_exit(loop, 0)
+            if (code := self._code_of_joined()) is not None:
+                raise SystemExit(code)
+            _tell_exit(loop, 0)  # ORDER: no turn comes that could end by Ctrl-C, which interrupts a listener
             return self._result
         except SystemExit as error:
             _tell_exit(loop, error.code if isinstance(error.code, int) else 1 if error.code else 0)

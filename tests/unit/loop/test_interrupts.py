@@ -197,6 +197,30 @@ def test_neither_before_exit_nor_exit_is_emitted() -> None:
     assert trace == []
 
 
+@pytest.mark.parametrize("has_task", [False, True])
+def test_a_listener_of_exit_is_interrupted_at_once(has_task: bool) -> None:
+    """No turn comes behind it that could end the program."""
+    trace: Trace = []
+
+    def leave(code: int) -> None:
+        trace.append(code)
+        interrupt()
+        trace.append("never")
+
+    async def main() -> None:
+        if has_task:
+            asyncio.ensure_future(_side(trace))
+            await asyncio.sleep(0)
+
+    process.on("exit", leave)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            treadle.run(main)
+    finally:
+        process.off("exit", leave)
+    assert trace == ([0, "side saved"] if has_task else [0])
+
+
 def test_a_listener_has_it_while_it_listens() -> None:
     trace: Trace = []
 
