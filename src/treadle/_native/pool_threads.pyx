@@ -213,13 +213,23 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     return True
 
 
+cdef inline Job *running_alone(Shared *shared) noexcept nogil:
+    # The job for which no thread of the pool is busy, or NULL.
+    cdef Job *job = shared.running.first
+    while job is not NULL and not job.is_alone:
+        job = job.after
+    return job
+
+
 cdef inline bint has_thread(Shared *shared, Job *job) noexcept nogil:
     # One that is about to take it: if it has waited all the same, it is the machine that is busy, and not the pool.
-    return shared.running.size < shared.threads and (not kind_of(shared, job).is_slow or shared.slow_running < shared.slow_max)
+    cdef Py_ssize_t busy = shared.running.size - (running_alone(shared) is not NULL)
+    return busy < shared.threads and (not kind_of(shared, job).is_slow or shared.slow_running < shared.slow_max)
 
 
 cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
     cdef Job *oldest
+    cdef Job *besides
     cdef Saturation *saturation = &shared.saturation
     cdef int kind
     if not shared.is_saturated:
@@ -232,6 +242,9 @@ cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
             for kind in range(shared.kinds_size):
                 saturation.active[kind] = shared.kinds[kind].active
                 saturation.queued[kind] = shared.kinds[kind].queued
+            besides = running_alone(shared)
+            if besides is not NULL:
+                saturation.active[besides.kind] -= 1
 
 
 cdef void let_go(Shared *shared) noexcept nogil:

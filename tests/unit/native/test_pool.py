@@ -212,9 +212,10 @@ def test_a_request_that_is_not_taken_leaves_nothing(make_room: MakeRoom, door: D
 
 
 STARVED = """
-import os, sys, time
+import os, sys, threading, time
 from multiprocessing import get_context
 from tests.unit.native.support import DEADLINE_S, Room, pool_threads
+from treadle._native.python_jobs import run
 
 def burn():
     while True:
@@ -232,11 +233,17 @@ burning.start()
 os.sched_setaffinity(burning.pid, one)
 end_s, has_waited = time.monotonic() + DEADLINE_S, False
 while not has_waited and time.monotonic() < end_s:
+    gate = threading.Event()
+    if sys.argv[1] == "beside":
+        run(room.pool, "alone", gate.wait, (), lambda error, result: None, is_alone=True)
+        while not room.pool.statistics()["active"]:
+            pass
     room.read("/proc/self/status")
     while (now := room.pool.statistics())["queued"] and now["oldest_queued_ns"] < 110_000_000:
         pass
     has_waited = bool(now["queued"])
     room.pool.look_for_saturation()
+    gate.set()
     room.run()
 print(has_waited, room.pool.statistics()["saturations"])
 burning.kill()
@@ -246,10 +253,12 @@ room.close()
 
 
 @pytest.mark.slow
-def test_a_pool_whose_idle_threads_are_not_let_run_is_not_saturated(repository: Path) -> None:
+@pytest.mark.parametrize("alone", ["none", "beside"])
+def test_a_pool_whose_idle_threads_are_not_let_run_is_not_saturated(repository: Path, alone: str) -> None:
+    """Whatever runs alone has no thread of the pool."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "src")])}
     done = subprocess.run(
-        [sys.executable, "-c", STARVED], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", STARVED, alone], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == ""
     if done.stdout == "False 0\n":

@@ -275,12 +275,16 @@ def test_saturation_is_told_once_until_the_queue_was_empty(make_room: MakeRoom) 
         assert told == [("wait", ""), ("gate", "abs")]
 
 
-def test_a_saturation_is_remembered_as_it_was(make_room: MakeRoom) -> None:
-    """Whoever tells of it may come when everything is through."""
+@pytest.mark.parametrize("has_alone", [False, True])
+def test_a_saturation_is_remembered_as_it_was(make_room: MakeRoom, has_alone: bool) -> None:
+    """Whoever tells of it may come when everything is through. What runs alone is none of its reasons: it has no thread."""
     room = make_room(1)
     gate = Gate()
     run(room.pool, "gate", gate, (), room.note)
     eventually(lambda: gate.entered == 1, "the thread is taken")
+    if has_alone:
+        run(room.pool, "alone", gate, (), room.note, is_alone=True)
+        eventually(lambda: gate.entered == 2, "the other one as well")
     for _ in range(2):
         run(room.pool, "abs", abs, (-1,), room.note)
     eventually(lambda: room.pool.statistics()["oldest_queued_ns"] > 100_000_000, "it has waited for too long")
