@@ -186,7 +186,10 @@ async def _leave(stream: Any, error: BaseException | None) -> BaseException | No
 async def _close(stream: Any) -> BaseException | None:
     # See aclose().
     if not stream.destroyed:
-        stream.destroy(None if stream._is_through() else TreadleError("ABORT_ERR", reason=None))
+        failure = stream.errored  # inside write(), just before: it is destroyed with that in a tick
+        if failure is None and not stream._is_through():
+            failure = TreadleError("ABORT_ERR", reason=None)
+        stream.destroy(failure)
     error = await _end_of(stream)
     return None if getattr(error, "code", None) in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE") else error
 

@@ -358,6 +358,20 @@ async def test_one_that_is_taken_says_nothing_of_it() -> None:
     assert not hasattr(boom, "__notes__")
 
 
+# ---- aclose()
+
+
+@pytest.mark.parametrize("auto_destroy", [False, True])
+async def test_closing_raises_what_write_has_failed_with_at_once(auto_destroy: bool, errors: list[Any]) -> None:
+    boom = Boom()
+    sink = Writable(write=lambda chunk, encoding, callback: callback(boom), auto_destroy=auto_destroy)
+    sink.write(b"x")
+    assert not sink.destroyed
+    with pytest.raises(Boom):
+        await sink.aclose()
+    assert sink.closed and errors == []
+
+
 # ---- and what it keeps
 
 
