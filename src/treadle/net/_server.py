@@ -90,8 +90,7 @@ class Server(EventEmitter):
         self._accepted = 0
         self._connecting: Socket | None = None  # whose listeners run now
         self._dropped = 0
-        self._failure: OSError | None = None  # of the last listen(); until it is told
-        self._raised: OSError | None = None  # the same, where a block has raised it; until it is told to who listens
+        self._failures: list[OSError] = []  # of listen(); each until it is told, or a block has raised it
 
     def __repr__(self) -> str:
         state = f"listening on {self.address()}" if self._place.is_open else "closed"
@@ -126,7 +125,7 @@ class Server(EventEmitter):
         try:
             self._place.open(self._make_listener, port, host, path, sock, backlog)
         except OSError as error:
-            self._failure = error
+            self._failures.append(error)
             self._loop.next_tick(self._tell_failure, error)
         else:
             self._loop.next_tick(self._tell_listening)
@@ -146,11 +145,9 @@ class Server(EventEmitter):
             self.once("close", lambda: signal.remove_event_listener("abort", abort))  # which may be heard for longer
 
     def _tell_failure(self, error: OSError) -> None:
-        is_raised = self._raised is error
-        if self._failure is error:
-            self._failure = None
-        if is_raised:
-            self._raised = None
+        is_raised = error not in self._failures  # whoever listens hears of it all the same
+        if not is_raised:
+            self._failures.remove(error)
         if not is_raised or self.listener_count("error"):
             self.emit("error", error)
 
@@ -283,9 +280,8 @@ class Server(EventEmitter):
 
     async def __aenter__(self) -> Self:
         """Raises OSError, where listen() was called just before, and has failed."""
-        if self._failure is not None and not self._place.is_open:
-            self._raised, self._failure = self._failure, None
-            raise self._raised
+        if self._failures and not self._place.is_open:
+            raise self._failures.pop()
         return self
 
     async def __aexit__(

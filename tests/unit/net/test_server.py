@@ -287,6 +287,22 @@ def test_of_two_failures_in_one_turn_none_is_lost(tmp_path: Path, is_entered: bo
     assert told == (["first"] if is_entered else ["first", "second"])
 
 
+def test_trying_one_place_after_the_other(tmp_path: Path) -> None:
+    """In one turn: what each block has raised is told nowhere else."""
+
+    async def main() -> None:
+        server = net.create_server()
+        for name in ("first", "second"):
+            with pytest.raises(FileNotFoundError, match=name):
+                async with server.listen(path=tmp_path / "no" / name):
+                    raise AssertionError("it does not listen")
+        async with server.listen(path=tmp_path / "third"):
+            assert server.listening
+            await asyncio.sleep(0)
+
+    run(main)
+
+
 def test_a_coroutine_function_serves_a_connection() -> None:
     async def main() -> None:
         async def shout(socket: net.Socket) -> None:
