@@ -3,7 +3,8 @@
     source ──'data'──► write() ── False ──► the source pauses ──'drain' of all that are full──► it resumes
 
 Invariants: it listens as long as it stands, and leaves no listener behind; an error of one side neither ends nor destroys the other
-(pipeline does); what write() and end() raise is an error of the destination, since nobody has called them but the pipe. Not here: which pipes a source has, and unpipe() (treadle.streams).
+(pipeline does); what write() and end() raise is an error of the destination, since nobody has called them but the pipe. Not here:
+which pipes a source has, and unpipe() (treadle.streams).
 Source: https://nodejs.org/api/stream.html#readablepipedestination-options
 """
 from cpython.object cimport PyObject
