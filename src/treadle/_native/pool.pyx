@@ -211,7 +211,8 @@ cdef class Pool(PollHandle):
             self.wait()
 
     def close(self):
-        """Let go of every request, without its callback, and of the threads. Waits for none; twice is no harm."""
+        """Let go of every request, without its callback, and of the threads. Waits for none but those that take back what
+        they have half done, and a second at most; twice is no harm."""
         cdef set requests = self.requests
         cdef LoopCore loop
         self.saturation_hook = self.wait_hook = None
@@ -434,9 +435,11 @@ cdef class Pool(PollHandle):
 
     cdef void end(self) noexcept:
         # Nothing of Python runs here.
-        if self.shared is not NULL and self.forks == fork_count():
-            close_shared(self.shared)
+        cdef Shared *shared = self.shared
         self.shared = NULL
+        if shared is not NULL and self.forks == fork_count():
+            with nogil:
+                close_shared(shared)
         discard_all(&self.taken)
         discard_all(&self.done_soon)
         discard_all(&self.done_later)

@@ -43,6 +43,7 @@ cdef struct Job:
     Place place         # under shared.lock
     int kind            # a number that add_kind() gave
     bint is_alone       # of such jobs one runs at a time in the whole process, whatever pool has it; never MORE, of no slow kind
+    bint undoes         # given up, it takes back what it has done so far: the pool's end waits for that, see close_shared
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
@@ -97,6 +98,7 @@ cdef struct Shared:
     Saturation saturation
     int slow_running
     int slow_max            # of slow kinds at once
+    int undoing             # jobs that threads have, and that undo
     int owners
     int threads             # of its own
     int idle                # threads that wait for `work`

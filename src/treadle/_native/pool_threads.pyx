@@ -11,10 +11,11 @@
 
 Invariants: a job stands in exactly one list. Of the idle threads as many have been woken as jobs are queued, if there are
 that many: who queues a job wakes one or starts one, and who has run a job looks at the queue before it idles.
-Closing waits for no thread: one that is stuck in the kernel is left alone, and cleans up once it comes back. Jobs begin in the
-order in which they came, but for those of a slow kind (looking up names), which hold half of the threads at most, and those that
-run alone: they belong to one thread of the process, which goes from pool to pool, takes one job of each in turn and ends when
-there is none. So they wait without a thread of a pool, and none of two pools overtakes the other.
+Closing waits for no thread but one that undoes what it has half done, and for that a second at most: one that is stuck in the
+kernel is left alone, and cleans up once it comes back. Jobs begin in the order in which they came, but for those of a slow kind
+(looking up names), which hold half of the threads at most, and those that run alone: they belong to one thread of the process,
+which goes from pool to pool, takes one job of each in turn and ends when there is none. So they wait without a thread of a pool,
+and none of two pools overtakes the other.
 Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
 after which nothing of a pool may be touched in the child: it knows whether a job that runs alone was under way.
 Source: libuv's thread pool.
@@ -23,6 +24,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.signal cimport sigdelset, sigfillset, sigset_t
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from posix.unistd cimport write
 
 from treadle._native.histogram cimport record
@@ -46,10 +48,15 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     int pthread_cond_signal(pthread_cond_t *condition)
     int pthread_cond_broadcast(pthread_cond_t *condition)
+    int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const timespec *end)
 
 cdef extern from "<signal.h>" nogil:
     int SIG_SETMASK, SIGSEGV, SIGBUS, SIGFPE, SIGILL
     int pthread_sigmask(int how, const sigset_t *new, sigset_t *old)
+
+
+cdef enum:
+    UNDO_S = 1      # that the end of a pool waits for jobs that undo: a copy looks up every 4 MiB
 
 
 # ---- lists of jobs
@@ -168,11 +175,15 @@ cdef void *work(void *argument) noexcept nogil:
 
 cdef inline void give_back(Shared *shared, Job *job, Outcome outcome) noexcept nogil:
     cdef uint64_t one = 1
+    cdef bint undoes = job.undoes
     if shared.is_closed:
         unlink(&shared.running, job)
         pthread_mutex_unlock(&shared.lock)
         job.discard(job)
         pthread_mutex_lock(&shared.lock)
+        if undoes:
+            shared.undoing -= 1
+            pthread_cond_broadcast(&shared.work)    # to close_shared
     elif pause(shared, job, outcome):
         append(&shared.finished, job, FINISHED)
         if shared.finished.size == 1:
@@ -191,6 +202,7 @@ cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
     record(&kind.wait, wait_ns)
     take_from_queue(shared, job)
     kind.active += 1
+    shared.undoing += job.undoes
     shared.slow_running += kind.is_slow
     job.since_ns = now_ns
     append(&shared.running, job, RUNNING)
@@ -204,6 +216,7 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     job.run_ns += now_ns - job.since_ns
     unlink(&shared.running, job)
     kind.active -= 1
+    shared.undoing -= job.undoes
     shared.slow_running -= kind.is_slow
     if outcome == MORE:
         put_in_queue(shared, job)           # this very thread takes the next one
@@ -430,9 +443,11 @@ cdef int add_kind(Shared *shared, bint is_slow) noexcept nogil:
 
 cdef void close_shared(Shared *shared) noexcept nogil:
     # OWNER: the caller's part ends here. event_fd is not written to any more. The threads end, each after the job that it
-    # has, and clean up behind themselves.
+    # has, and clean up behind themselves. Who undoes what it has done so far is waited for, UNDO_S at most: the process may end
+    # behind this, and leave half a copy.
     cdef Jobs left
     cdef Job *job
+    cdef timespec end
     left.first = left.last = NULL
     left.size = 0
     pthread_mutex_lock(&shared.lock)
@@ -447,6 +462,11 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     move_all(&shared.alone, &left)
     move_all(&shared.finished, &left)
     pthread_cond_broadcast(&shared.work)
+    if shared.undoing:
+        clock_gettime(CLOCK_REALTIME, &end)         # of pthread_cond_timedwait
+        end.tv_sec += UNDO_S
+        while shared.undoing and pthread_cond_timedwait(&shared.work, &shared.lock, &end) == 0:
+            pass
     let_go(shared)
     discard_all(&left)
 

@@ -103,8 +103,10 @@ class FileHandle:
 
     def _take_error(self, taken: list[BaseException], stream_of: Callable[[], Any], error: BaseException) -> None:
         # Closing the handle is to write what its streams hold. INVARIANT: it is the listener of such a stream for 'error'.
+        from treadle.streams._block import hearers
+
         stream = stream_of()
-        if stream is not None and stream.listener_count("error") == 1:
+        if stream is not None and len(hearers(stream)) == 1:
             taken.append(error)
 
     @property

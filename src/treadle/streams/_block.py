@@ -10,7 +10,7 @@ nothing of this is left behind the block. Not here: what leaving a block does wi
 from asyncio import current_task
 from typing import Any, Self
 
-__all__ = ["Block", "block_of", "chain"]
+__all__ = ["Block", "block_of", "chain", "hearers"]
 
 
 class Block:
@@ -28,7 +28,7 @@ class Block:
         stream.on("error", self)
 
     def __call__(self, error: Any) -> None:
-        if isinstance(error, BaseException) and all(isinstance(listener, Block) for listener in self._stream.listeners("error")):
+        if isinstance(error, BaseException) and not hearers(self._stream):
             self.alone = error
 
     def tell(self, error: BaseException) -> None:
@@ -54,6 +54,15 @@ class Block:
             inner._outer = self._outer
         stream.off("error", self)
         self._stream = self._outer = self._task = None
+
+
+def hearers(stream: Any) -> list[Any]:
+    """Who listens for its 'error' besides blocks, and tells somebody: not what a signal of its own keeps there."""
+    return [
+        listener
+        for listener in stream.listeners("error")
+        if not isinstance(listener, Block) and not getattr(getattr(listener, "__self__", None), "tells_nobody", False)
+    ]
 
 
 def block_of(stream: Any) -> Block | None:

@@ -85,13 +85,14 @@ def watch(
     error: bool = True,
     signal: AbortSignal | None = None,
     cleanup: bool = False,
+    tells_nobody: bool = False,
 ) -> Callable[[], None]:
-    """As finished() with a callback."""
+    """As finished() with a callback. tells_nobody: what it calls does not pass on what the stream has failed with."""
     if not isinstance(stream, Stream):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="stream", expected="a stream", received=type(stream).__name__)
     if signal is not None:
         require_signal(signal, "signal")
-    return partial(_Watch(stream, callback, readable, writable, error, signal, cleanup).forget, stream)
+    return partial(_Watch(stream, callback, readable, writable, error, signal, cleanup, tells_nobody).forget, stream)
 
 
 _EVENTS: Final = ("end", "finish", "close", "error")
@@ -102,7 +103,7 @@ class _Watch:
 
     __slots__ = (
         "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal",
-        "_stream_of", "_waits_for_close", "_writable",
+        "_stream_of", "_waits_for_close", "_writable", "tells_nobody",
     )  # fmt: skip  # a pipeline has several
 
     def __init__(
@@ -114,6 +115,7 @@ class _Watch:
         error: bool,
         signal: AbortSignal | None,
         cleanup: bool,
+        tells_nobody: bool,
     ) -> None:
         reads, writes = stream._reads(), stream._writes()
         self._stream_of: Callable[[], Any] = ref(stream)  # it is there: it emits
@@ -125,6 +127,7 @@ class _Watch:
         self._is_read = stream._is_read()
         self._is_written = stream._is_written()
         self._forgets_by_itself = cleanup
+        self.tells_nobody = tells_nobody
         self._signal = signal
         self._hears_error = error
         for event, listener in self._listeners():

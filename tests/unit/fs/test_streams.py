@@ -525,6 +525,18 @@ def test_the_block_of_a_handle_raises_what_its_stream_failed_with(moment: str, a
     run(main)
 
 
+def test_the_block_of_a_handle_hears_of_a_stream_with_a_signal() -> None:
+    async def main() -> None:
+        async with fs.open("/dev/full", "w") as handle:
+            sink = handle.create_write_stream(signal=AbortController().signal)
+            sink.write(b"x")
+            await turns_until(lambda: sink.closed)
+
+    with pytest.raises(OSError) as caught:
+        run(main)
+    assert caught.value.errno == errno.ENOSPC
+
+
 def test_the_block_of_a_handle_says_nothing_of_what_somebody_has_taken() -> None:
     async def main() -> None:
         async with await fs.open("/dev/full", "w") as handle:

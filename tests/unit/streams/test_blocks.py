@@ -13,7 +13,8 @@ import pytest
 
 from tests.unit.streams.support import Boom, Sink, code_of, settle, source_of, turns
 from treadle import TreadleError
-from treadle.streams import PassThrough, Readable, Transform, Writable, finished
+from treadle.events import AbortController
+from treadle.streams import PassThrough, Readable, Transform, Writable, add_abort_signal, finished
 from treadle.streams._block import Block
 
 
@@ -108,6 +109,24 @@ async def test_a_listener_gets_it_as_ever() -> None:
             await turns(5)
             assert told == [boom]
     assert told == [boom]
+
+
+async def test_a_signal_of_the_stream_is_nobody_who_has_heard_of_it() -> None:
+    controller = AbortController()
+    with pytest.raises(TreadleError) as caught:
+        async with add_abort_signal(controller.signal, Sink(high_water_mark=1)) as sink:
+            controller.abort("enough")
+            await turns(5)
+            assert sink.closed
+    assert (caught.value.code, caught.value.data["reason"]) == ("ABORT_ERR", "enough")
+
+
+async def test_a_signal_that_is_not_aborted_changes_nothing() -> None:
+    async with add_abort_signal(AbortController().signal, source_of([b"x"] * 3)) as source:
+        async for _ in source:
+            break
+        await turns(3)
+    assert code_of(source.errored) == "ABORT_ERR"
 
 
 async def test_removing_all_listeners_makes_it_as_in_node(errors: list[Any]) -> None:
