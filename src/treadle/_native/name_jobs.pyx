@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from treadle._native.pool cimport Pool, Request, os_error
-from treadle._native.pool_threads cimport DONE, Job, Outcome
+from treadle._native.pool_threads cimport DONE, NAMES, Job, Outcome
 from treadle._native.queues cimport COMPLETION, SOON
 
 cdef enum:
@@ -170,7 +170,8 @@ def look_up(Pool pool not None, bytes name not None, int family, int hints, call
     job.hints.ai_flags = hints
     job.hints.ai_family = AF_INET if family == 4 else AF_INET6 if family == 6 else AF_UNSPEC
     job.job.run = run_name_job
-    job.job.kind = pool.kind("dns.lookup", is_slow=True)
+    job.job.kind = pool.kind("dns.lookup")
+    job.job.group = NAMES
     pool.submit(request, &job.job)
     return request
 
@@ -188,7 +189,8 @@ def look_up_service(Pool pool not None, bytes address not None, int port, callba
     memcpy(job.port, PyBytes_AS_STRING(text), len(text))
     job.base.hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
     job.base.job.run = run_service_job
-    job.base.job.kind = pool.kind("dns.lookup_service", is_slow=True)
+    job.base.job.kind = pool.kind("dns.lookup_service")
+    job.base.job.group = NAMES
     pool.submit(request, &job.base.job)
     return request
 

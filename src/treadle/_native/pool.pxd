@@ -30,11 +30,11 @@ cdef class Pool(PollHandle):
     cdef Jobs done_later    # ... each list in the order of their turns
     cdef set requests       # OWNER: every request that has a job
     cdef unsigned int forks     # fork_count() where its threads are
-    cdef int size           # threads at most
+    cdef readonly int size              # threads at most
+    cdef readonly int computing_max     # of them: for what computes
     cdef uint64_t completed     # requests whose callback had its turn
     cdef Py_ssize_t queue_max
     cdef dict kinds         # name -> its number; the first is ""
-    cdef set slow_kinds     # the names of those that may hold half of the threads at most
     cdef dict directories       # what file_jobs knows of them: path -> the device, if it is of this machine
     cdef bint counts_waits      # ... whether such a call has taken too long once: from then on it looks whether it has waited
     cdef bytes asked            # the directory of which a job was to find out in asked_turn where it is
@@ -47,7 +47,7 @@ cdef class Pool(PollHandle):
     cdef public object saturation_hook  # called as saturation_hook(): jobs have waited too long; or None
     cdef public object wait_hook        # called as wait_hook(): a job waits behind others, look_for_saturation() soon; or None
 
-    cdef int kind(self, str name, bint is_slow=*, int left_free=*) except -1
+    cdef int kind(self, str name, int left_free=*) except -1
     cdef bint is_to_ask(self, bytes directory) except -1
     cdef int finish_at_once(self, Request request, Job *job, Delay delay) except -1
     cdef int take_due(self, Jobs *done) except -1

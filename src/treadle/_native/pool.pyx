@@ -16,9 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    HELD_IN_PARENT, KINDS_MAX, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures, add_kind,
-    close_shared, discard_all, enqueue, forsake, look, look_at_kind, look_at_saturation, look_for_saturation, new_shared,
-    put_finished, take_finished, take_first, take_queued,
+    COMPUTING, GROUPS_OF_POOL, HELD_IN_PARENT, KINDS_MAX, NAMES, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures,
+    Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look, look_at_kind, look_at_saturation,
+    look_for_saturation, new_shared, put_finished, queued_in, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -83,32 +83,34 @@ show_by(Request, show_request)
 
 @cython.no_gc_clear     # Its threads write into what requests own, until it is closed: before anything is taken apart
 cdef class Pool(PollHandle):
-    """Up to `size` native threads that work for one loop, started when they are needed.
+    """Up to `size` native threads that work for one loop, started when they are needed; up to `computing_max` of them compute at once.
 
     Use it on the loop's thread only. Callbacks run in the poll phase, in the order in which their jobs finished, each
     in the context that was current when it was handed over. A request holds the program. When the loop closes,
     requests under way are let go of without their callback; in a forked child, those of the parent.
     """
 
-    def __cinit__(self, LoopCore loop not None, int size, *, Py_ssize_t queue_max=65536):
+    def __cinit__(self, LoopCore loop not None, int size, *, int computing_max=THREADS_MAX, Py_ssize_t queue_max=65536):
         if not 1 <= size <= THREADS_MAX:
             raise ValueError(f"a pool has from 1 to {THREADS_MAX} threads, not {size}")
+        if computing_max < 1:
+            raise ValueError(f"computing_max must be at least 1, not {computing_max}")
         if queue_max < 1:
             raise ValueError(f"queue_max must be at least 1, not {queue_max}")
         if loop.is_closed_native:
             raise RuntimeError("the loop is closed")
         self.loop = <PyObject *>loop
         self.size = size
+        self.computing_max = min(size, computing_max)
         self.queue_max = queue_max
         self.requests = set()
         self.is_refed = False
         self.forks = fork_count()
         self.kinds = {"": 0}
-        self.slow_kinds = set()
         self.directories = {}
         self.at_once_left = AT_ONCE_PER_TURN
         self.fd = open_eventfd(-1)
-        self.shared = new_shared(self.fd, size)
+        self.shared = new_shared(self.fd, size, self.computing_max)
         if self.shared is NULL:
             raise MemoryError()
         loop.poller.watch(self, READABLE)
@@ -188,7 +190,8 @@ cdef class Pool(PollHandle):
 
     def saturation(self):
         """The last one, as it stood when it was noticed: (kind of the job that had waited, for how many ns, jobs on threads, jobs that
-        waited), the last two by kind. Without a meaning where there was none."""
+        waited, what held it up), jobs by kind. It was held up by what has as many threads as it may: "names", "computing", or "",
+        the whole pool. Without a meaning where there was none."""
         cdef Saturation saturation
         self.renew_if_forked()
         memset(&saturation, 0, sizeof(saturation))
@@ -197,7 +200,8 @@ cdef class Pool(PollHandle):
         names = list(self.kinds)
         return (names[saturation.kind], saturation.waited_ns,
                 {name: saturation.active[number] for name, number in self.kinds.items() if saturation.active[number]},
-                {name: saturation.queued[number] for name, number in self.kinds.items() if saturation.queued[number]})
+                {name: saturation.queued[number] for name, number in self.kinds.items() if saturation.queued[number]},
+                "names" if saturation.group == NAMES else "computing" if saturation.group == COMPUTING else "")
 
     def look_for_saturation(self):
         """Whether a job has waited for too long by now: then saturation_hook is called, once until the queue was empty. While
@@ -207,7 +211,7 @@ cdef class Pool(PollHandle):
             return
         if look_for_saturation(self.shared) != self.saturations_told:
             self.tell_saturation()
-        elif self.shared.queued.size or self.shared.slow.size:      # a glance, without the lock
+        elif queued_in(self.shared, GROUPS_OF_POOL):        # a glance, without the lock
             self.wait()
 
     def close(self):
@@ -228,18 +232,16 @@ cdef class Pool(PollHandle):
 
     # ---- inside
 
-    cdef int kind(self, str name, bint is_slow=False, int left_free=0) except -1:
+    cdef int kind(self, str name, int left_free=0) except -1:
         # The number of a kind of jobs; 0 where there are too many, or only so many left.
         cdef object number = self.kinds.get(name)
         cdef int added
         if number is None:
             self.renew_if_forked()
-            added = 0 if self.shared is NULL or len(self.kinds) >= KINDS_MAX - left_free else add_kind(self.shared, is_slow)
+            added = 0 if self.shared is NULL or len(self.kinds) >= KINDS_MAX - left_free else add_kind(self.shared)
             if added == 0:
                 return 0
             number = self.kinds[name] = added
-            if is_slow:
-                self.slow_kinds.add(name)
         return number
 
     cdef bint is_to_ask(self, bytes directory) except -1:
@@ -274,7 +276,7 @@ cdef class Pool(PollHandle):
         # is_admitted: it goes on with what the pool has taken on before, whatever waits now.
         cdef int error
         self.begin(request, job)
-        error = enqueue(self.shared, job, self.size, PY_SSIZE_T_MAX if is_admitted else self.queue_max)
+        error = enqueue(self.shared, job, PY_SSIZE_T_MAX if is_admitted else self.queue_max)
         if error != 0 and error != WAITS:
             self.forget(request)
             job.discard(job)
@@ -353,7 +355,7 @@ cdef class Pool(PollHandle):
         try:
             if not request.settle(job):
                 # Whatever else waits: it was admitted once. Cannot fail: there is a thread, which has just had the job.
-                enqueue(self.shared, job, self.size, PY_SSIZE_T_MAX)
+                enqueue(self.shared, job, PY_SSIZE_T_MAX)
                 return 0
         except Exception as error:
             request.args = (error, None)
@@ -423,12 +425,12 @@ cdef class Pool(PollHandle):
             if self.interest:
                 (<LoopCore>self.loop).request_refs -= len(requests)
                 open_eventfd(self.fd)
-                self.shared = new_shared(self.fd, self.size)
+                self.shared = new_shared(self.fd, self.size, self.computing_max)
                 if self.shared is NULL:
                     raise MemoryError()
                 self.saturations_told = 0
-                for name in list(self.kinds)[1:]:   # the same numbers as before
-                    add_kind(self.shared, name in self.slow_kinds)
+                for _ in range(1, len(self.kinds)):     # the same numbers as before
+                    add_kind(self.shared)
         finally:
             release_all(requests)
         return 0

@@ -16,9 +16,17 @@ cdef extern from "<pthread.h>" nogil:
 
 
 cdef enum Place:
-    QUEUED      # in shared.queued, in shared.slow if its kind says so, or in shared.alone
+    QUEUED      # in shared.queues[group]
     RUNNING     # in shared.running: a thread has it
     FINISHED    # in shared.finished, or in the list that take_finished filled
+
+cdef enum:              # groups of jobs: how many threads each may hold at once
+    ANY         # all of them
+    NAMES       # half of them
+    COMPUTING   # as many as there are CPUs: more would only take turns, and hold up the loop
+    ALONE       # none of the pool's: of such jobs one runs at a time in the whole process, whatever pool has it; never MORE
+    GROUPS
+    GROUPS_OF_POOL = ALONE      # the first so many are those that the pool's threads work for
 
 cdef enum Outcome:
     DONE        # back to the loop, and through
@@ -41,8 +49,8 @@ cdef struct Job:
     Job *before         # its neighbours in the list that `place` names
     Job *after
     Place place         # under shared.lock
+    int group           # one of those above
     int kind            # a number that add_kind() gave
-    bint is_alone       # of such jobs one runs at a time in the whole process, whatever pool has it; never MORE, of no slow kind
     bint undoes         # given up, it takes back what it has done so far: the pool's end waits for that, see close_shared
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
@@ -58,9 +66,14 @@ cdef struct Jobs:
     Job *last
     Py_ssize_t size
 
+cdef struct Queue:
+    # Of one group.
+    Jobs jobs
+    int running         # jobs that threads have
+    int running_max
+
 cdef struct Kind:
     # What is known of the jobs of one kind.
-    bint is_slow            # it may hold half of the threads at most
     Py_ssize_t queued
     Py_ssize_t active
     HistogramCounts wait    # for a thread, each time that it waited
@@ -77,6 +90,7 @@ cdef struct Saturation:
     # Of the last one, when it was noticed: whoever tells of it may come when the queue is empty again.
     int kind                # of the job that had waited, and for how long
     int64_t waited_ns
+    int group               # that had as many threads as it may; ANY: the whole pool had none left
     Py_ssize_t active[KINDS_MAX]    # jobs of each kind
     Py_ssize_t queued[KINDS_MAX]
 
@@ -84,10 +98,8 @@ cdef struct Shared:
     # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
     pthread_mutex_t lock    # around everything here
     pthread_cond_t work     # something is queued, or is_closed
-    Jobs queued
-    Jobs slow               # the same, of kinds that are slow
-    Jobs alone              # jobs that run alone: the thread that all pools have in common takes them
-    Shared *next_alone      # in the list of pools that have such jobs; under its lock
+    Queue queues[GROUPS]
+    Shared *next_alone      # in the list of pools that have jobs that run alone; under its lock
     bint is_listed_alone    # there, or that thread is with it
     Jobs running            # in the order in which they began
     Jobs finished
@@ -96,11 +108,10 @@ cdef struct Shared:
     ThreadCounters counters
     bint is_saturated
     Saturation saturation
-    int slow_running
-    int slow_max            # of slow kinds at once
     int undoing             # jobs that threads have, and that undo
     int owners
     int threads             # of its own
+    int threads_max
     int idle                # threads that wait for `work`
     int event_fd            # -1 once closed; written to when `finished` is no longer empty
     bint is_closed
@@ -116,10 +127,11 @@ cdef struct ThreadFigures:
     int64_t oldest_active_ns    # how long a thread has had the same job at most; 0: all are idle
     int oldest_active_kind
 
-cdef Shared *new_shared(int event_fd, int threads_max) noexcept nogil   # NULL: no memory
+cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil    # NULL: no memory
 cdef void close_shared(Shared *shared) noexcept nogil
-cdef int add_kind(Shared *shared, bint is_slow) noexcept nogil          # its number; 0: there are too many, or no memory
-cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil    # an errno, or as above; 0: well
+cdef int add_kind(Shared *shared) noexcept nogil        # its number; 0: there are too many, or no memory
+cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil     # an errno, or as above; 0: well
+cdef Py_ssize_t queued_in(Shared *shared, int groups) noexcept nogil    # jobs that wait, of the first so many groups
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
 cdef void put_finished(Jobs *to, Job *job) noexcept nogil               # of a job that was not queued at all

@@ -2,24 +2,25 @@
 
     loop's thread     enqueue                           take_finished
                         |                                     ^
-    Shared       queued, slow  --->  running  ----->  finished, event_fd
-                        ^               |
-    threads             +---- MORE ---- run
+    Shared       queues[]  ----->  running  ----->  finished, event_fd
+                    ^                 |
+    threads         +----- MORE ---- run
 
-    Shared       alone   --->  running  ----->  finished, event_fd        of any pool, one at a time in the process
-    one thread            run
+    Shared       queues[ALONE]  -->  running  ----->  finished, event_fd        of any pool, one at a time in the process
+    one thread                        run
 
-Invariants: a job stands in exactly one list. Of the idle threads as many have been woken as jobs are queued, if there are
-that many: who queues a job wakes one or starts one, and who has run a job looks at the queue before it idles.
+Invariants: a job stands in exactly one list. Of the idle threads as many have been woken as queued jobs want nothing but a
+thread, if there are that many: who queues a job wakes one or starts one, and who has run a job looks at the queues before it idles.
 Closing waits for no thread but one that undoes what it has half done, and for that a second at most: one that is stuck in the
-kernel is left alone, and cleans up once it comes back. Jobs begin in the order in which they came, but for those of a slow kind
-(looking up names), which hold half of the threads at most, and those that run alone: they belong to one thread of the process,
-which goes from pool to pool, takes one job of each in turn and ends when there is none. So they wait without a thread of a pool,
-and none of two pools overtakes the other.
+kernel is left alone, and cleans up once it comes back. Jobs begin in the order in which they came, but for those of a group that
+has as many threads as it may (NAMES, COMPUTING), which the others overtake, and those that run alone: they belong to one thread of
+the process, which goes from pool to pool, takes one job of each in turn and ends when there is none. So they wait without a thread
+of a pool, and none of two pools overtakes the other.
 Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
 after which nothing of a pool may be touched in the child: it knows whether a job that runs alone was under way.
 Source: libuv's thread pool.
 """
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -112,30 +113,66 @@ cdef inline Kind *kind_of(Shared *shared, Job *job) noexcept nogil:
     return shared.kinds[job.kind]
 
 
-cdef inline Jobs *queue_of(Shared *shared, Job *job) noexcept nogil:
-    if job.is_alone:
-        return &shared.alone
-    return &shared.slow if kind_of(shared, job).is_slow else &shared.queued
+cdef inline Queue *queue_of(Shared *shared, Job *job) noexcept nogil:
+    return &shared.queues[job.group]
 
 
 cdef inline void put_in_queue(Shared *shared, Job *job) noexcept nogil:
     job.since_ns = clock_ns()
     kind_of(shared, job).queued += 1
-    append(queue_of(shared, job), job, QUEUED)
+    append(&queue_of(shared, job).jobs, job, QUEUED)
 
 
 cdef inline void take_from_queue(Shared *shared, Job *job) noexcept nogil:
     kind_of(shared, job).queued -= 1
-    unlink(queue_of(shared, job), job)
+    unlink(&queue_of(shared, job).jobs, job)
 
 
-cdef inline Job *oldest_queued(Shared *shared, bint may_be_slow) noexcept nogil:
-    # Of those that wait for a thread of the pool.
-    cdef Job *job = shared.queued.first
-    cdef Job *slow = shared.slow.first if may_be_slow else NULL
-    if slow is NULL or (job is not NULL and job.since_ns <= slow.since_ns):
-        return job
-    return slow
+cdef inline Job *older(Job *job, Job *other) noexcept nogil:
+    # Either may be NULL.
+    return other if job is NULL or (other is not NULL and other.since_ns < job.since_ns) else job
+
+
+cdef inline bint has_room(Queue *queue) noexcept nogil:
+    return queue.running < queue.running_max
+
+
+cdef inline Job *next_job(Shared *shared) noexcept nogil:
+    # The oldest of those that want nothing but a thread of the pool, or NULL.
+    cdef Job *job = NULL
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        if has_room(&shared.queues[group]):
+            job = older(job, shared.queues[group].jobs.first)
+    return job
+
+
+cdef inline Job *oldest_queued(Shared *shared, int groups) noexcept nogil:
+    # Of the first so many groups.
+    cdef Job *job = NULL
+    cdef int group
+    for group in range(groups):
+        job = older(job, shared.queues[group].jobs.first)
+    return job
+
+
+cdef Py_ssize_t queued_in(Shared *shared, int groups) noexcept nogil:
+    cdef Py_ssize_t size = 0
+    cdef int group
+    for group in range(groups):
+        size += shared.queues[group].jobs.size
+    return size
+
+
+cdef inline Py_ssize_t runnable(Shared *shared) noexcept nogil:
+    # How many queued jobs want nothing but a thread of the pool.
+    cdef Py_ssize_t size = 0
+    cdef Queue *queue
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        queue = &shared.queues[group]
+        size += min(queue.jobs.size, <Py_ssize_t>(queue.running_max - queue.running))
+    return size
 
 
 cdef void discard_all(Jobs *jobs) noexcept nogil:
@@ -156,9 +193,9 @@ cdef void *work(void *argument) noexcept nogil:
     pthread_setname_np(pthread_self(), "treadle-pool")
     pthread_mutex_lock(&shared.lock)
     while not shared.is_closed:
-        job = oldest_queued(shared, shared.slow_running < shared.slow_max)
+        job = next_job(shared)
         if job is NULL:
-            shared.is_saturated = shared.is_saturated and shared.slow.size != 0
+            shared.is_saturated = shared.is_saturated and queued_in(shared, GROUPS_OF_POOL) != 0
             shared.idle += 1
             pthread_cond_wait(&shared.work, &shared.lock)
             shared.idle -= 1
@@ -203,7 +240,7 @@ cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
     take_from_queue(shared, job)
     kind.active += 1
     shared.undoing += job.undoes
-    shared.slow_running += kind.is_slow
+    queue_of(shared, job).running += 1
     job.since_ns = now_ns
     append(&shared.running, job, RUNNING)
 
@@ -217,7 +254,7 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     unlink(&shared.running, job)
     kind.active -= 1
     shared.undoing -= job.undoes
-    shared.slow_running -= kind.is_slow
+    queue_of(shared, job).running -= 1
     if outcome == MORE:
         put_in_queue(shared, job)           # this very thread takes the next one
         return False
@@ -229,35 +266,40 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
 cdef inline Job *running_alone(Shared *shared) noexcept nogil:
     # The job for which no thread of the pool is busy, or NULL.
     cdef Job *job = shared.running.first
-    while job is not NULL and not job.is_alone:
+    while job is not NULL and job.group != ALONE:
         job = job.after
     return job
 
 
-cdef inline bint has_thread(Shared *shared, Job *job) noexcept nogil:
-    # One that is about to take it: if it has waited all the same, it is the machine that is busy, and not the pool.
-    cdef Py_ssize_t busy = shared.running.size - (running_alone(shared) is not NULL)
-    return busy < shared.threads and (not kind_of(shared, job).is_slow or shared.slow_running < shared.slow_max)
+cdef inline Py_ssize_t busy_threads(Shared *shared) noexcept nogil:
+    return shared.running.size - shared.queues[ALONE].running
 
 
 cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
     cdef Job *oldest
     cdef Job *besides
     cdef Saturation *saturation = &shared.saturation
+    cdef bint is_held
     cdef int kind
-    if not shared.is_saturated:
-        oldest = oldest_queued(shared, True)
-        if oldest is not NULL and now_ns - oldest.since_ns >= SATURATED_NS and not has_thread(shared, oldest):
-            shared.is_saturated = True
-            shared.counters.saturations += 1
-            saturation.kind = oldest.kind
-            saturation.waited_ns = now_ns - oldest.since_ns
-            for kind in range(shared.kinds_size):
-                saturation.active[kind] = shared.kinds[kind].active
-                saturation.queued[kind] = shared.kinds[kind].queued
-            besides = running_alone(shared)
-            if besides is not NULL:
-                saturation.active[besides.kind] -= 1
+    if shared.is_saturated:
+        return
+    oldest = oldest_queued(shared, GROUPS_OF_POOL)
+    if oldest is NULL or now_ns - oldest.since_ns < SATURATED_NS:
+        return
+    is_held = not has_room(queue_of(shared, oldest))
+    if not is_held and busy_threads(shared) < shared.threads:
+        return      # a thread is about to take it: it is the machine that is busy, and not the pool
+    shared.is_saturated = True
+    shared.counters.saturations += 1
+    saturation.kind = oldest.kind
+    saturation.group = oldest.group if is_held and busy_threads(shared) < shared.threads_max else ANY
+    saturation.waited_ns = now_ns - oldest.since_ns
+    for kind in range(shared.kinds_size):
+        saturation.active[kind] = shared.kinds[kind].active
+        saturation.queued[kind] = shared.kinds[kind].queued
+    besides = running_alone(shared)
+    if besides is not NULL:
+        saturation.active[besides.kind] -= 1
 
 
 cdef void let_go(Shared *shared) noexcept nogil:
@@ -369,7 +411,7 @@ cdef void *work_alone(void *argument) noexcept nogil:
         if shared is NULL:
             return NULL
         pthread_mutex_lock(&shared.lock)
-        job = shared.alone.first        # NULL: cancelled, or closed
+        job = shared.queues[ALONE].jobs.first       # NULL: cancelled, or closed
         if job is not NULL:
             begin(shared, job)
             pthread_mutex_unlock(&shared.lock)
@@ -378,7 +420,7 @@ cdef void *work_alone(void *argument) noexcept nogil:
             set_running(False)
             pthread_mutex_lock(&shared.lock)
             give_back(shared, job, outcome)
-        if shared.alone.first is not NULL:
+        if shared.queues[ALONE].jobs.first is not NULL:
             pthread_mutex_lock(&alone.lock)
             list_alone(shared)
             pthread_mutex_unlock(&alone.lock)
@@ -410,15 +452,18 @@ cdef int enqueue_alone(Shared *shared, Job *job) noexcept nogil:
 # ---- on the loop's thread
 
 
-cdef Shared *new_shared(int event_fd, int threads_max) noexcept nogil:
+cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil:
     cdef Shared *shared = <Shared *>calloc(1, sizeof(Shared))
     if shared is not NULL:
         pthread_mutex_init(&shared.lock, NULL)
         pthread_cond_init(&shared.work, NULL)
         shared.owners = 1
         shared.event_fd = event_fd
-        shared.slow_max = (threads_max + 1) // 2    # libuv, slow_work_thread_threshold
-        add_kind(shared, False)
+        shared.threads_max = threads_max
+        shared.queues[ANY].running_max = shared.queues[ALONE].running_max = INT_MAX
+        shared.queues[NAMES].running_max = (threads_max + 1) // 2       # libuv, slow_work_thread_threshold
+        shared.queues[COMPUTING].running_max = computing_max
+        add_kind(shared)
         if shared.kinds_size == 0:
             pthread_mutex_lock(&shared.lock)
             let_go(shared)
@@ -426,13 +471,12 @@ cdef Shared *new_shared(int event_fd, int threads_max) noexcept nogil:
     return shared
 
 
-cdef int add_kind(Shared *shared, bint is_slow) noexcept nogil:
+cdef int add_kind(Shared *shared) noexcept nogil:
     cdef Kind *kind
     cdef int number = 0
     if shared.kinds_size < KINDS_MAX:
         kind = <Kind *>calloc(1, sizeof(Kind))
         if kind is not NULL:
-            kind.is_slow = is_slow
             pthread_mutex_lock(&shared.lock)
             number = shared.kinds_size
             shared.kinds[number] = kind
@@ -447,6 +491,7 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     # behind this, and leave half a copy.
     cdef Jobs left
     cdef Job *job
+    cdef int group
     cdef timespec end
     left.first = left.last = NULL
     left.size = 0
@@ -457,9 +502,8 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     while job is not NULL:
         job.abandon(job)
         job = job.after
-    move_all(&shared.queued, &left)
-    move_all(&shared.slow, &left)
-    move_all(&shared.alone, &left)
+    for group in range(GROUPS):
+        move_all(&shared.queues[group].jobs, &left)
     move_all(&shared.finished, &left)
     pthread_cond_broadcast(&shared.work)
     if shared.undoing:
@@ -471,38 +515,37 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     discard_all(&left)
 
 
-cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max) noexcept nogil:
-    # 0: a thread will run it. WAITS: once one is free. Else it is not in the queue: QUEUE_FULL, HELD_IN_PARENT, or the errno with
-    # which the first thread could not be started.
-    cdef bint needs_thread
-    cdef bint is_idle
-    cdef Py_ssize_t waiting
-    cdef int error
+cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil:
+    # 0: a thread will run it. WAITS: once one is free, or its group may have one. Else it is not in the queue: QUEUE_FULL,
+    # HELD_IN_PARENT, or the errno with which the first thread could not be started.
+    cdef bint needs_thread = False
+    cdef Py_ssize_t ready
+    cdef int error = 0
     pthread_mutex_lock(&shared.lock)
-    waiting = shared.queued.size + shared.slow.size
-    if waiting + shared.alone.size >= queue_max:
-        pthread_mutex_unlock(&shared.lock)
-        return QUEUE_FULL
-    if job.is_alone:
+    if queued_in(shared, GROUPS) >= queue_max:
+        error = QUEUE_FULL
+    elif job.group == ALONE:
         error = enqueue_alone(shared, job)
-        if error == 0:
-            note_length(shared)
-        pthread_mutex_unlock(&shared.lock)
-        return error
-    put_in_queue(shared, job)
-    waiting += 1
-    note_length(shared)
-    is_idle = waiting <= shared.idle
-    needs_thread = not is_idle and shared.threads < threads_max
-    if needs_thread:
-        shared.threads += 1
-        shared.owners += 1
-    elif shared.idle:
-        pthread_cond_signal(&shared.work)
+    else:
+        ready = runnable(shared) + 1
+        put_in_queue(shared, job)
+        if runnable(shared) != ready or (ready > shared.idle and shared.threads == shared.threads_max):
+            error = WAITS
+        elif ready <= shared.idle:
+            pthread_cond_signal(&shared.work)
+        else:
+            needs_thread = True
+            shared.threads += 1
+            shared.owners += 1
+    if error == 0 or error == WAITS:
+        note_length(shared)
     pthread_mutex_unlock(&shared.lock)
-    if not needs_thread:
-        return 0 if is_idle else WAITS
-    error = start_thread(work, shared)
+    return add_thread(shared, job) if needs_thread else error
+
+
+cdef int add_thread(Shared *shared, Job *job) noexcept nogil:
+    # For a job in the queue; it is counted already. As enqueue.
+    cdef int error = start_thread(work, shared)
     if error == 0:
         return 0
     pthread_mutex_lock(&shared.lock)
@@ -510,8 +553,6 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
     shared.owners -= 1
     if shared.threads:
         error = WAITS   # the others will come to it
-        if shared.idle:     # woken for jobs of slow kinds that still wait, they may idle again
-            pthread_cond_signal(&shared.work)
     else:
         take_from_queue(shared, job)
     pthread_mutex_unlock(&shared.lock)
@@ -519,7 +560,7 @@ cdef int enqueue(Shared *shared, Job *job, int threads_max, Py_ssize_t queue_max
 
 
 cdef inline void note_length(Shared *shared) noexcept nogil:
-    cdef Py_ssize_t queued = shared.queued.size + shared.slow.size + shared.alone.size
+    cdef Py_ssize_t queued = queued_in(shared, GROUPS)
     if queued > shared.counters.queued_max:
         shared.counters.queued_max = queued
 
@@ -585,17 +626,13 @@ cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil:
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil:
     cdef int64_t now_ns
     cdef Job *oldest
-    cdef Job *job
     pthread_mutex_lock(&shared.lock)
     now_ns = clock_ns()     # ORDER: under the lock, so that nothing in the lists is younger
     figures.counters = shared.counters
     figures.threads = shared.threads
-    figures.queued = shared.queued.size + shared.slow.size + shared.alone.size
+    figures.queued = queued_in(shared, GROUPS)
     figures.active = shared.running.size
-    oldest = oldest_queued(shared, True)
-    job = shared.alone.first
-    if job is not NULL and (oldest is NULL or job.since_ns < oldest.since_ns):
-        oldest = job
+    oldest = oldest_queued(shared, GROUPS)
     figures.oldest_queued_ns = 0 if oldest is NULL else now_ns - oldest.since_ns
     figures.oldest_queued_kind = 0 if oldest is NULL else oldest.kind
     oldest = shared.running.first

@@ -20,7 +20,8 @@ from posix.unistd cimport usleep
 
 from treadle._native.pool cimport Pool, Request, os_error
 from treadle._native.pool_threads cimport (
-    DONE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock,
+    ALONE, COMPUTING, DONE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock,
 )
 from treadle._native.queues cimport COMPLETION, SOON, Handle
 
@@ -119,7 +120,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     HeldInParent (where it is to be alone), RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef PythonCall request = PythonCall.__new__(PythonCall)
-    cdef int number = pool.kind(kind, False, KINDS_LEFT_FREE)
+    cdef int number = pool.kind(kind, KINDS_LEFT_FREE)
     cdef PythonJob *job
     request.function = function
     request.arguments = arguments
@@ -130,7 +131,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     pthread_mutex_init(&job.lock, NULL)
     job.interpreter = PyInterpreterState_Get()
     job.job.kind = number
-    job.job.is_alone = is_alone
+    job.job.group = ALONE if is_alone else COMPUTING
     job.job.run = run_python_job
     job.job.abandon = abandon_python_job
     job.job.discard = discard_python_job

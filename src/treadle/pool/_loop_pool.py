@@ -1,9 +1,12 @@
-"""The native pool of a loop, and how many threads it may have. Invariant: a loop has one pool, made when it is first
-needed and closed with the loop. Not here: what runs in it (_native.file_jobs, _native.sendfile)."""
+"""The native pool of a loop, and how many threads it may have: in all, and of them for what computes, as many as there are CPUs.
+
+Invariant: a loop has one pool, made when it is first needed and closed with the loop. Not here: what runs in it (_native.file_jobs,
+_native.sendfile)."""
 
 import os
 from typing import Final
 
+from treadle._base.cpus import available_cpus
 from treadle._base.errors import TreadleError
 from treadle._native.loop import LoopCore
 from treadle._native.pool import Pool
@@ -21,7 +24,7 @@ def pool_of(loop: LoopCore) -> Pool:
     """The loop's pool. Raises TreadleError: ERR_INVALID_ARG_VALUE for a size in the environment that is no number."""
     pool: Pool | None = loop.pool
     if pool is None:
-        pool = loop.pool = Pool(loop, pool_size())
+        pool = loop.pool = Pool(loop, pool_size(), computing_max=available_cpus())
         SaturationLog(pool)
         pool.wait_hook = lambda: loop.set_timeout(pool.look_for_saturation, LOOK_AFTER_MS).unref()
     return pool

@@ -12,6 +12,19 @@ logger = logging.getLogger("treadle.pool")
 NS_PER_MS: Final = 1_000_000
 REASONS_MAX: Final = 100  # sets of kinds that were told; past that a saturation is counted only
 
+# Pool.saturation(), what held it up -> what is said of it, and what helps.
+REASONS: Final = {
+    "": ("{held} of its {size} threads are busy", "More threads: TREADLE_THREADPOOL_SIZE; else ask for less at a time"),
+    "computing": (
+        "Jobs that compute have a thread for each CPU, and no more; busy are {held} of its {size} threads",
+        "More threads would make nothing faster: ask for less at a time",
+    ),
+    "names": (
+        "Names are looked up by half of its threads at most; busy are {held} of {size}",
+        "More threads: TREADLE_THREADPOOL_SIZE; else ask for less at a time",
+    ),
+}
+
 
 class SaturationLog:
     """Of one pool. Invariant: the same kinds are named once."""
@@ -22,21 +35,21 @@ class SaturationLog:
 
     def report(self, pool: Pool) -> None:
         """One entry, unless these kinds were named before."""
-        kind, waited_ns, busy, waiting = pool.saturation()
+        kind, waited_ns, busy, waiting, held_up_by = pool.saturation()
         reason = frozenset(busy)
         if reason in self._told or len(self._told) >= REASONS_MAX:
             return
         self._told.add(reason)
+        size, held = pool.size, sum(busy.values())
+        because, remedy = REASONS[held_up_by]
         logger.warning(
-            "the pool is saturated: a job (%s) has waited for %d ms. %d of its %d threads are busy: %s. Waiting: %s. "
-            "More threads: TREADLE_THREADPOOL_SIZE, best as many as there are cores where the work is computing; else ask for "
-            "less at a time.",
+            "the pool is saturated: a job (%s) has waited for %d ms. %s: %s. Waiting: %s. %s.",
             kind or "of no kind",
             waited_ns // NS_PER_MS,
-            sum(busy.values()),
-            pool.statistics()["size"],
+            because.format(held=held, size=size),
             _list(busy),
             _list(waiting),
+            remedy,
         )
 
 

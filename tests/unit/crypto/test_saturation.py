@@ -1,5 +1,5 @@
-"""A pool that is full of derivations: it is named, native jobs behind them wait and say why, callables of the user flow, and the
-loop goes on."""
+"""A pool that is full of derivations: it is named, native jobs behind them wait and say why where no thread is left, callables of
+the user flow, and the loop goes on."""
 
 import asyncio
 import logging
@@ -12,11 +12,16 @@ from treadle.loop.current import get_loop
 
 KEYS = 1000
 ITERATIONS = 3000  # a ms or so: a thousand of them keep four threads busy for longer than the 100 ms that are called saturation
+SIZE = 4
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_thousand_derivations(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("cpus", [SIZE, SIZE - 1])
+def test_a_thousand_derivations(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
+    """On a machine with a CPU for each thread, and on one with less, where what does not compute has a thread all the same."""
+    monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", str(SIZE))
+    monkeypatch.setattr("treadle.pool._loop_pool.available_cpus", lambda: cpus)
     ticks = 0
 
     def tick() -> None:
@@ -31,10 +36,14 @@ def test_a_thousand_derivations(caplog: pytest.LogCaptureFixture) -> None:
             await asyncio.sleep(0.005)
         assert not all(key.done() for key in keys)
         now = pool.statistics()
-        assert now.busy_with == {"crypto.pbkdf2": now.active}
+        assert now.busy_with == {"crypto.pbkdf2": cpus}
         assert now.oldest_queued == "crypto.pbkdf2"
-        assert now.kinds["dns.lookup"].queued == 1
-        assert not behind.done()
+        if cpus == SIZE:
+            assert now.kinds["dns.lookup"].queued == 1
+            assert not behind.done()
+        else:
+            assert await behind == ("127.0.0.1", 4)
+            assert not keys[-1].done()
         assert await asyncio.to_thread(lambda: "the user's") == "the user's"
         assert not keys[-1].done()  # and yet they have not waited
         assert len(set(await asyncio.gather(*keys))) == KEYS
@@ -48,4 +57,5 @@ def test_a_thousand_derivations(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "treadle.pool"):
         treadle.run(main)
     assert ticks > 10
-    assert any("crypto.pbkdf2" in record.getMessage() for record in caplog.records)
+    [record] = caplog.records
+    assert f"{cpus} of its 4 threads" in record.getMessage() and "crypto.pbkdf2" in record.getMessage()

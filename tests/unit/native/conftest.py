@@ -12,12 +12,12 @@ from tests.unit.native.yard import Yard
 
 @pytest.fixture
 def make_room() -> Iterator[Callable[..., Room]]:
-    """Room(size, queue_max). Leaks of threads and descriptors fail the test."""
+    """Room(size, queue_max, computing_max). Leaks of threads and descriptors fail the test."""
     fds = open_fds()
     rooms: list[Room] = []
 
-    def make(size: int = 4, queue_max: int = 65_536) -> Room:
-        rooms.append(Room(size, queue_max))
+    def make(size: int = 4, queue_max: int = 65_536, computing_max: int = 1024) -> Room:
+        rooms.append(Room(size, queue_max, computing_max))
         return rooms[-1]
 
     yield make

@@ -65,9 +65,9 @@ def in_child(act: Callable[[], bool]) -> int:
 class Room:
     """A loop, its pool, and the log that callbacks write to."""
 
-    def __init__(self, size: int = 4, queue_max: int = 65_536) -> None:
+    def __init__(self, size: int = 4, queue_max: int = 65_536, computing_max: int = 1024) -> None:
         self.loop = LoopCore()
-        self.pool = self.loop.pool = Pool(self.loop, size, queue_max=queue_max)
+        self.pool = self.loop.pool = Pool(self.loop, size, queue_max=queue_max, computing_max=computing_max)
         self.log: Trace = []
 
     def read(self, path: Path | str, callback: Callable[[OSError | None, bytes | None], object] | None = None) -> FileRead:

@@ -77,6 +77,22 @@ def test_many_at_once_hold_half_of_the_threads_and_all_are_answered(room: Room) 
     assert room.run() == [as_python_says("localhost", 4)] * 200
 
 
+def test_names_that_wait_for_names_while_threads_are_idle(room: Room) -> None:
+    requests = [look_up(room.pool, b"localhost", 4, 0, lambda error, addresses: None) for _ in range(60_000)]
+    room.pool.saturation_hook = lambda: room.log.append(room.pool.saturation())
+
+    def has_been_told() -> bool:
+        room.pool.look_for_saturation()
+        return bool(room.log)
+
+    room.run_until(has_been_told, "one has waited for 100 ms")
+    for request in requests:
+        request.cancel()
+    [(kind, waited_ns, busy, waiting, held_up_by)] = room.log  # type: ignore[misc]
+    assert (kind, held_up_by, busy) == ("dns.lookup", "names", {"dns.lookup": 2})
+    assert waited_ns >= 100_000_000 and waiting["dns.lookup"] > 0
+
+
 def test_one_that_is_cancelled_is_not_told_and_holds_nothing(room: Room) -> None:
     requests = [look_up(room.pool, b"localhost", 0, 0, lambda *outcome: room.log.append(outcome)) for _ in range(20)]
     for request in requests:

@@ -19,7 +19,13 @@ DEADLINE_S = 20.0
 
 @pytest.fixture(autouse=True)
 def _four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", "4")
+    has_threads(monkeypatch, 4, cpus=4)
+
+
+def has_threads(monkeypatch: pytest.MonkeyPatch, size: int, cpus: int) -> None:
+    """Of the pools that are made from now on."""
+    monkeypatch.setenv("TREADLE_THREADPOOL_SIZE", str(size))
+    monkeypatch.setattr("treadle.pool._loop_pool.available_cpus", lambda: cpus)
 
 
 def test_who_waits_and_for_whom(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
@@ -53,6 +59,33 @@ def test_who_waits_and_for_whom(caplog: pytest.LogCaptureFixture, tmp_path: Path
     text = record.getMessage()
     assert "4 of its 4 threads are busy: crypto.hold 4. Waiting: crypto.hold 6, fs.read_file 1." in text
     assert "TREADLE_THREADPOOL_SIZE" in text
+
+
+def test_what_computes_has_a_thread_for_each_cpu(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    has_threads(monkeypatch, 4, cpus=3)
+    gate = threading.Event()
+
+    async def main() -> None:
+        held = [pool.run("crypto.hold", gate.wait, DEADLINE_S) for _ in range(5)]
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+        await fs.write_file(tmp_path / "file", b"what computes is overtaken")
+        now = pool.statistics()
+        assert (now.threads, now.busy_with, now.queued) == (4, {"crypto.hold": 3}, 2)
+        assert (now.oldest_queued, now.saturations) == ("crypto.hold", 1)
+        gate.set()
+        await asyncio.gather(*held)
+
+    with caplog.at_level(logging.WARNING, "treadle.pool"):
+        treadle.run(main)
+    [record] = caplog.records
+    assert re.search(
+        r"a job \(crypto\.hold\) has waited for \d+ ms\. Jobs that compute have a thread for each CPU, and no more; "
+        r"busy are 3 of its 4 threads: crypto\.hold 3\. Waiting: crypto\.hold 2\. More threads would make nothing faster",
+        record.getMessage(),
+    )
 
 
 def test_the_same_reason_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
