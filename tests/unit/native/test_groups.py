@@ -1,5 +1,5 @@
-"""Groups of jobs, each of which has so many threads at most: what computes as many as there are CPUs, names half of them. The others
-overtake them, nothing is lost, and no thread is started in vain."""
+"""Groups of jobs, each of which has so many threads at most: what computes as many as there are CPUs, names half of them. The
+others overtake them, nothing is lost, and no thread is started in vain."""
 
 from __future__ import annotations
 
