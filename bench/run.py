@@ -9,6 +9,7 @@
     python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py files [options of files/command.py]
     python3 bench/run.py starvation [options of starvation.py]
+    python3 bench/run.py idle [options of idle.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -19,6 +20,7 @@ import statistics
 import sys
 
 import http_hello
+import idle
 import stages
 import starvation
 from compression import command as compression
@@ -45,6 +47,8 @@ def main() -> int:
         return files.run(files.options(sys.argv[2:]))
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
+    if sys.argv[1:2] == ["idle"]:
+        return idle.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:
