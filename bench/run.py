@@ -8,6 +8,7 @@
     python3 bench/run.py pool [options of pool/command.py]
     python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py files [options of files/command.py]
+    python3 bench/run.py exchanges [options of exchanges/command.py]
     python3 bench/run.py starvation [options of starvation.py]
     python3 bench/run.py idle [options of idle.py]
 
@@ -24,6 +25,7 @@ import idle
 import stages
 import starvation
 from compression import command as compression
+from exchanges import command as exchanges
 from files import command as files
 from loop import command as loop
 from pool import command as pool
@@ -45,6 +47,8 @@ def main() -> int:
         return compression.run(compression.options(sys.argv[2:]))
     if sys.argv[1:2] == ["files"]:
         return files.run(files.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["exchanges"]:
+        return exchanges.run(exchanges.options(sys.argv[2:]))
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
     if sys.argv[1:2] == ["idle"]:
