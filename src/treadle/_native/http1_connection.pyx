@@ -77,7 +77,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -274,7 +274,7 @@ cdef class Connection(Wire):
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
         if found is None:
             return False
         request.method = <str>found[0]
