@@ -90,9 +90,10 @@ class FileHandle:
             warnings.warn(f"never closed: {self!r}. Use async with, or await close()", ResourceWarning, stacklevel=2, source=self)
 
     async def __aenter__(self) -> Self:
-        self._blocks = []
-        task = asyncio.current_task()
-        self._task_of = ref(task) if task is not None else lambda: None
+        if self._blocks is None:
+            self._blocks = []
+            task = asyncio.current_task()
+            self._task_of = ref(task) if task is not None else lambda: None
         return self
 
     async def __aexit__(
@@ -105,27 +106,27 @@ class FileHandle:
         if not blocks:
             await self.close()
             return
-        from treadle.streams._block import chain, first_failure, note_raised
+        from treadle.streams._block import first_failure, note_raised, raise_over
 
-        failure = first_failure(blocks)  # before it is closed
+        before = first_failure(blocks)
         try:
             await self.close()
-            if error is None:
-                failure = first_failure(blocks)
+            failure = first_failure(blocks)
+        except BaseException as reason:  # cancelled, or the system cannot close it
+            raise_over(reason, first_failure(blocks))
+            raise
         finally:
             for block in blocks:
                 block.left()
-        if failure is None:
-            return
-        note_raised(failure)
         if error is not None:
-            chain(error, failure)
-            return
-        del self, blocks  # its error keeps this frame
-        try:
-            raise failure
-        finally:
-            del failure
+            raise_over(error, before)
+        elif failure is not None:
+            note_raised(failure)
+            del self, blocks, before  # its error keeps this frame
+            try:
+                raise failure
+            finally:
+                del failure
 
     @property
     def fd(self) -> int:

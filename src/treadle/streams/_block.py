@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary, ref
 from treadle.events.emitter import error_of
 from treadle.streams._destroyer import is_giving_up
 
-__all__ = ["Block", "OuterBlock", "block_of", "chain", "first_failure", "note_raised"]
+__all__ = ["Block", "OuterBlock", "block_of", "chain", "first_failure", "note_raised", "raise_over"]
 
 
 class _NoTask:
@@ -132,9 +132,14 @@ def first_failure(blocks: Iterable[Block]) -> BaseException | None:
 
 
 def note_raised(error: BaseException) -> None:
-    """It is raised in the current task: the blocks that this has entered need not do it once more."""
-    for block in _entered():
-        block.tell(error)
+    """It is raised in the current task: the blocks that this has entered need not do it again. Of a group, all that is in it."""
+    ahead = [error]
+    while ahead:
+        one = ahead.pop()
+        for block in _entered():
+            block.tell(one)
+        if isinstance(one, BaseExceptionGroup):
+            ahead += one.exceptions
 
 
 def block_of(stream: Any) -> Block | None:
@@ -156,8 +161,16 @@ def _own_block(stream: Any) -> Block | None:
     return next((listener for listener in reversed(stream.listeners("error")) if type(listener) is Block), None)
 
 
+def raise_over(error: BaseException, behind: BaseException | None) -> None:
+    """`error` leaves a block that has `behind` still to raise, or nothing: that is seen behind it, and both are raised."""
+    if behind is not None and behind is not error:
+        chain(error, behind)
+        note_raised(behind)
+    note_raised(error)
+
+
 def chain(error: BaseException, behind: BaseException) -> None:
-    """Let `behind` be seen behind `error`, unless one of the two leads to the other already."""
+    """Let `behind` be seen behind `error`, unless one of the two leads to the other already, or is in it."""
     passed = _reached(error)
     if passed.isdisjoint(_reached(behind)):
         while error.__context__ is not None and id(error) in passed:
@@ -175,4 +188,6 @@ def _reached(error: BaseException) -> set[int]:
         if one is not None and id(one) not in seen:
             seen.add(id(one))
             ahead += (one.__cause__, one.__context__)
+            if isinstance(one, BaseExceptionGroup):
+                ahead += one.exceptions
     return seen

@@ -14,7 +14,7 @@ from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
-from treadle.streams._block import Block, block_of, chain, note_raised
+from treadle.streams._block import Block, block_of, note_raised, raise_over
 from treadle.streams._destroyer import giving_up, is_abort
 from treadle.streams._hooks import adapt_methods
 from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, wrong_chunk
@@ -126,16 +126,15 @@ class Stream(EventEmitter):
         block = block_of(self) or Block(self)  # there is none where it is left more often than entered
         before = block.failure()
         try:
-            failure = await _leave(self, error)
-            failure = block.still_to_raise(failure)
+            failure = block.still_to_raise(await _leave(self, error))
+        except BaseException as reason:  # cancelled, or end() has raised
+            raise_over(reason, block.failure())
+            raise
         finally:
             block.left()
         # ORDER: behind left(). What goes on from here the blocks around have had: of this stream, or of what works with it.
         if error is not None:
-            note_raised(error)
-            if before is not None and before is not error:
-                chain(error, before)
-                note_raised(before)
+            raise_over(error, before)
         elif failure is not None:
             note_raised(failure)
             del self, block, before  # its error keeps this frame

@@ -606,6 +606,38 @@ def test_what_a_stream_failed_with_is_behind_what_the_block_of_its_handle_fails_
     run(main)
 
 
+def test_what_a_stream_failed_with_is_behind_what_closing_its_handle_fails_with() -> None:
+    async def main() -> None:
+        with pytest.raises(OSError) as caught:
+            async with fs.open("/dev/full", "w") as handle:
+                sink = handle.create_write_stream()
+                sink.write(b"x")
+                await turns_until(lambda: sink.closed)
+
+                async def close() -> None:
+                    raise OSError(errno.EIO, "as a file system in the net says it")
+
+                handle.close = close  # type: ignore[assignment]
+        assert caught.value.errno == errno.EIO
+        assert isinstance(caught.value.__context__, OSError) and caught.value.__context__.errno == errno.ENOSPC
+        assert handle.fd == -1
+
+    run(main)
+
+
+def test_a_handle_that_is_entered_twice() -> None:
+    async def main() -> None:
+        async with fs.open("/dev/full", "w") as handle:
+            sink = handle.create_write_stream()
+            with pytest.raises(OSError) as caught:
+                async with handle:
+                    sink.write(b"x")
+            assert caught.value.errno == errno.ENOSPC
+        assert handle.fd == -1
+
+    run(main)
+
+
 def test_the_block_of_a_handle_says_nothing_of_what_somebody_has_taken() -> None:
     async def main() -> None:
         async with await fs.open("/dev/full", "w") as handle:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, settle, source_of, turns
+from tests.unit.streams.support import Boom, Sink, code_of, later, settle, source_of, turns
 from treadle import TreadleError
 from treadle.events import AbortController, once
 from treadle.loop import get_loop
@@ -203,6 +203,49 @@ async def test_a_stage_that_fails_with_another_error_than_its_pipeline_tells_of_
             with pytest.raises(Boom):
                 await pipeline(failing_source(boom), through)
     assert caught.value is other
+
+
+async def test_what_is_in_a_group_is_not_behind_it_and_is_raised_no_more() -> None:
+    boom = Boom()
+    async with failing_sink(boom) as sink:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with sink, asyncio.TaskGroup() as group:
+                group.create_task(write_until_it_is_full(sink))
+        assert caught.value.exceptions == (boom,) and caught.value.__context__ is None
+
+
+async def test_what_end_raises_is_raised_once() -> None:
+    boom = Boom()
+
+    class Endless(PassThrough):
+        def end(self, *arguments: Any, **named: Any) -> Any:
+            raise boom
+
+    async with Endless() as through:
+        with pytest.raises(Boom):
+            async with through:
+                pass
+    assert through.errored is boom and boom.__context__ is None
+
+
+async def test_what_the_stream_failed_with_is_behind_a_cancellation_of_leaving_the_block() -> None:
+    boom = Boom()
+    sink = Writable(write=lambda chunk, encoding, callback: None, destroy=lambda error, callback: later(callback, boom))
+    left = asyncio.Event()
+
+    async def work() -> None:
+        async with sink:
+            sink.emit("error", boom)
+            sink.write(b"x")
+            left.set()
+
+    task = asyncio.create_task(work())
+    await left.wait()
+    await turns(2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.__context__ is boom
 
 
 @pytest.mark.parametrize("first", [0, 1])
