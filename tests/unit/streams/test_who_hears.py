@@ -240,6 +240,13 @@ async def another_task(case: Case) -> None:
     assert case.is_its(told)
 
 
+async def gathered(case: Case) -> None:
+    """What it has of several futures may be lost, but for the first error: it is another task's, as it were."""
+    case.fail_soon()
+    (told,) = await asyncio.gather(finished(case.stream), return_exceptions=True)
+    assert case.is_its(told)
+
+
 async def user_who_answers_to_any_name(case: Case) -> None:
     class Obliging:
         def __getattr__(self, name: str) -> Any:
@@ -258,7 +265,7 @@ async def pipe(case: Case) -> None:
 
 SILENT = [
     nobody, nobody_till_the_end, listener, listener_once, callback_of_finished, callback_of_a_pipeline,
-    finished_that_nobody_awaits, loop_that_is_left_after_it, another_task, user_who_answers_to_any_name, pipe,
+    finished_that_nobody_awaits, loop_that_is_left_after_it, another_task, gathered, user_who_answers_to_any_name, pipe,
 ]  # fmt: skip
 
 # ---- who gives it up, which is no failure
