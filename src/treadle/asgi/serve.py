@@ -51,8 +51,8 @@ class _Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, int)  # ORDER: it ends a poll; what follows runs even where the loop is blocked
             signal.signal(number, self._signalled)
+        await self._serving.start()
         try:
-            await self._serving.start()
             logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())
             await self._stop.wait()
         except BaseException:  # a handler has ended the program by SystemExit
