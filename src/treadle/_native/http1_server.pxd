@@ -9,7 +9,7 @@ cdef class ServerCore(Site):
     cdef public object handler          # (request, response) -> None or a coroutine
     cdef object task_type
     cdef dict task_options              # what each of its tasks is made with
-    cdef set tasks                      # OWNER: of every async handler that is suspended
+    cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
     cdef int let_go(self, RequestCore request) except -1
