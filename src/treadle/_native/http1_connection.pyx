@@ -255,6 +255,9 @@ cdef class Connection(Wire):
             return size
         if self.head_tail == 4:
             self.check_head()
+        elif self.shim.is_message_complete:     # to the parser a whole HTTP/0.9 request, its line ended by LF alone
+            self.refuse("REQUEST_LINE")
+            return size
         return head_size
 
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
