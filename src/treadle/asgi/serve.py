@@ -23,6 +23,8 @@ from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
+from treadle.asgi.static_mounts import in_front_of
+from treadle.http import StaticFiles
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.server import BACKLOG
 from treadle.loop.accepting import pause_accepting
@@ -50,6 +52,7 @@ class ServeConfig:
     uds: str | None = None  # path of a Unix socket, instead of host and port
     backlog: int = BACKLOG
     root_path: str = ""
+    static: tuple[StaticFiles, ...] = ()  # in front of the application
     lifespan: Mode = "auto"
     graceful_s: float = 30.0  # for answers under way, once a signal has come
     limits: Limits = field(default_factory=Limits)
@@ -101,7 +104,7 @@ class _Serving:
                 raise StartupError(str(error)) from error.__cause__
             server = ASGIServer(
                 loop,
-                self._app,
+                in_front_of(self._app, config.static),
                 root_path=config.root_path,
                 limits=config.limits,
                 timeouts=config.timeouts,
