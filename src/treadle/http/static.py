@@ -47,6 +47,7 @@ MISSING: Final = (
     errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EXDEV, errno.ENODEV, errno.ENXIO, errno.EINVAL,
 )  # fmt: skip
 FORBIDDEN: Final = (errno.EACCES, errno.EPERM)
+CUT: Final = ("ERR_HTTP_FILE_TRUNCATED", "ERR_POOL_SATURATED")  # in the middle of an answer, and no fault of the program's
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 
@@ -190,6 +191,10 @@ class StaticFiles:
         coding = accepted[file.suffix - 1] if file.suffix else ""
         try:
             await self._answer_with(req.method, fields, res, file, os.fsdecode(path), coding)
+        except TreadleError as error:
+            if error.code not in CUT:
+                raise
+            logger.warning("%s %s: cut: %s", req.method, req.url, error.message)
         finally:
             if file.descriptor is not None:
                 file.descriptor.close()
