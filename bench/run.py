@@ -8,6 +8,7 @@
     python3 bench/run.py pool [options of pool/command.py]
     python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py files [options of files/command.py]
+    python3 bench/run.py http-files [options of http_files.py]
     python3 bench/run.py starvation [options of starvation.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import statistics
 import sys
 
+import http_files
 import http_hello
 import stages
 import starvation
@@ -43,6 +45,8 @@ def main() -> int:
         return compression.run(compression.options(sys.argv[2:]))
     if sys.argv[1:2] == ["files"]:
         return files.run(files.options(sys.argv[2:]))
+    if sys.argv[1:2] == ["http-files"]:
+        return http_files.main(sys.argv[2:])
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
