@@ -19,14 +19,14 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
-cdef dict EXTENSIONS = {"http.response.pathsend": {}}
+cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
 cdef class ASGICore(ServerCore):
     """A server whose handler is an ASGI application."""
 
-    def __init__(self, loop, task_type, app, root_path="", scheme="http"):
+    def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
         self.root_path = root_path
@@ -35,7 +35,7 @@ cdef class ASGICore(ServerCore):
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
-            "extensions": None,
+            "extensions": {**EXTENSIONS, **(extensions or {})},
         }
 
     def asgi_fault(self, exception, request, response):
@@ -110,7 +110,7 @@ cdef class ASGICore(ServerCore):
         for name, value in request.raw_headers:
             headers.append((name.lower(), value))
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
-        scope["extensions"] = EXTENSIONS.copy()
+        scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["headers"] = headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_it_is_the_whole_body(served: Program) -> None:
 
 def test_it_is_offered_and_nobody_sees_what_another_has_written_there(served: Program) -> None:
     for _ in range(2):
-        assert served.get("/extensions/").body == b"{'http.response.pathsend': {}}"
+        assert json.loads(served.get("/extensions/").body) == ["http.response.pathsend", "treadle.stopping"]
 
 
 @pytest.mark.parametrize("name", CONTENT)

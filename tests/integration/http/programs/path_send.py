@@ -3,6 +3,7 @@
 `FILES` is a folder with `large`, `small`, a FIFO and a directory. What `send` raises is printed.
 """
 
+import json
 import os
 
 FILES = os.environ["FILES"]
@@ -35,7 +36,7 @@ async def app(scope, receive, send):
         path = name
     if kind == "extensions":
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": repr(scope["extensions"]).encode()})
+        await send({"type": "http.response.body", "body": json.dumps(sorted(scope["extensions"])).encode()})
         scope["extensions"]["mine"] = {}
         return
     try:
