@@ -7,6 +7,7 @@ from treadle._native.pool cimport Request
 
 cdef class FileSearch(Request):
     cdef object filename
+    cdef bytes directory        # of the file, from the root on
 
 cdef class FoundFile:
     cdef readonly int64_t size

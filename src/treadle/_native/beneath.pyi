@@ -37,3 +37,12 @@ def find_file(
     is_awaited: bool = False,
     has_openat2: bool = True,
 ) -> FileSearch: ...
+def find_now(
+    pool: Pool,
+    root: bytes,
+    path: bytes,
+    *,
+    links: str = "inside",
+    suffixes: tuple[bytes, ...] = (),
+    read_max: int = 0,
+) -> FoundFile | None: ...

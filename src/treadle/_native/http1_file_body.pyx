@@ -11,6 +11,7 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.pool cimport Pool
 from treadle._native.sendfile cimport FileSend
 from treadle._native.sendfile import send_file
+from treadle._native.writable cimport WritableState
 
 
 def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_t offset, int64_t size, callback):
@@ -32,7 +33,7 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
         response.server.fault("ERR_HTTP_CONTENT_LENGTH_MISMATCH", {"sent": sent, "declared": response.length})
     if size == 0:
         return True
-    if response.is_chunked:
+    if response.is_chunked or has_kept(response):
         return False
     try:
         move = send_file(pool, response.connection, fd, callback, offset=offset, size=size, is_awaited=True)
@@ -60,6 +61,12 @@ def give_back(ResponseCore response not None, int64_t size):
 def cut(ResponseCore response not None):
     """What is still to come of the answer never will: the peer sees that it is not whole."""
     cut_connection(response)
+
+
+cdef bint has_kept(ResponseCore response) except -1:
+    # Something was written that has not come to the connection: it goes first.
+    cdef WritableState state = response.writable_half
+    return state is not None and (state.is_writing or state.is_buffering())
 
 
 cdef int begin(ResponseCore response) except -1:

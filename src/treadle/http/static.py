@@ -285,10 +285,10 @@ def _answer_error(res: ResponseCore, error: OSError, path: bytes, directory: str
     elif error.errno in MISSING or error.errno == errno.EISDIR:
         _refuse(res, 404)
     elif error.errno in FORBIDDEN:
-        logger.info("%s cannot be read: %s", os.fsdecode(path), error.strerror)
+        logger.info("%r cannot be read: %s", os.fsdecode(path), error.strerror)
         _refuse(res, 403)
     elif error.errno in EXHAUSTED:
-        logger.warning("%s cannot be opened now: %s", os.fsdecode(path), error.strerror)
+        logger.warning("%r cannot be opened now: %s", os.fsdecode(path), error.strerror)
         _refuse(res, 503, {"Retry-After": RETRY_S})
     else:
         raise error

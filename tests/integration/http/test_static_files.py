@@ -71,7 +71,7 @@ def serving(site: Path, **options: object) -> Program:
 def program(site: Path) -> Iterator[Program]:
     """With siblings and a Cache-Control. When the module is done it still serves, and has no descriptor more than before."""
     with serving(site, precompressed=True, cache_control="max-age=60") as program:
-        program.get("/small.txt")
+        program.get("/shared/0/0")  # which stays open
         before = program.idle_fd_count()
         yield program
         assert program.get("/small.txt").status == 200
@@ -421,6 +421,16 @@ def test_a_part_between_other_pieces(program: Program, kind: str, offset: int, s
         head = client.request("HEAD", f"/{kind}/{offset}/{size}")
         assert (head.status, head.body) == (200, b"")
         assert client.request("GET", "/small.txt").body == b"0123456789"
+
+
+@pytest.mark.parametrize("kind", ["", "/heard"])
+def test_a_part_behind_what_the_peer_has_not_read(program: Program, kind: str) -> None:
+    """More than the mark stands before it, and the handler has waited for nothing: all of it comes in order."""
+    with program.client(rcvbuf=16_384) as client:
+        client.send(request("GET", f"/shared/10/250000{kind}") * 3 + request("GET", "/small.txt"))
+        for _ in range(3):
+            assert client.response().body == b"<" + b"x" * 100_000 + LARGE[10:250_010] + b">"
+        assert client.response().body == b"0123456789"
 
 
 def test_all_that_there_is_from_somewhere_on(program: Program) -> None:

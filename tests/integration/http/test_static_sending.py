@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -247,6 +248,28 @@ def test_the_next_answer_has_a_deadline_of_its_own(site: Path) -> None:
         assert client.response().body == content(SIZE)
         select.select([], [], [], 2 * PROGRESS_S)
         assert client.request("GET", "/small").body == b"small"
+
+
+# ---- the end of the server
+
+
+def test_a_stop_waits_for_a_file_and_cuts_one_that_is_stuck(site: Path) -> None:
+    app = ("path_send:app", "--static", f"/files={site}", "--timeout-graceful-shutdown", "3")
+    with (
+        Program.serve(*app, env={"FILES": str(site)}) as program,
+        program.client(rcvbuf=RCVBUF) as reading,
+        program.client(rcvbuf=RCVBUF) as stuck,
+    ):
+        (site / "large").write_bytes(content(64 * MIB))  # more than both kernels hold of it
+        for client in (reading, stuck):
+            begin(client, "/files/large")
+            wait_until_stuck(program, client)
+        program.signal(signal.SIGTERM)
+        program.stderr.wait_line("SIGTERM: stopping")
+        assert len(reading.rest()) > 60 * MIB
+        assert program.wait() == 0
+        assert len(stuck.rest()) < 60 * MIB
+        assert "Traceback" not in program.stderr.text
 
 
 # ---- when something is short

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.native.support import Room, eventually, open_fds
-from treadle._native.beneath import FoundFile, find_file
+from treadle._native.beneath import FoundFile, find_file, find_now
 from treadle._native.pool import PoolSaturated
 
 INSIDE, OUTSIDE = b"inside\n", b"outside\n"
@@ -307,3 +307,101 @@ def test_a_small_file_that_is_rewritten_in_place_is_read_as_it_was_once(room: Ro
     finally:
         is_over.set()
         writer.join()
+
+
+# ---- at once
+
+
+def warm(room: Room, root: Path, path: str = "file") -> None:
+    """A thread finds out where the directory is, and the kernel has the file in memory."""
+    found = find(room, root, path)
+    assert isinstance(found, FoundFile)
+    if find_now(room.pool, os.fsencode(root), os.fsencode(path), read_max=1000) is None:
+        pytest.skip("the file system cannot say whether a read would wait, or is no local one")
+
+
+def now(room: Room, root: Path, path: str, **options: object) -> FoundFile | None:
+    options.setdefault("read_max", 1000)
+    return find_now(room.pool, os.fsencode(root), os.fsencode(path), **options)  # type: ignore[arg-type]
+
+
+def test_of_a_directory_that_is_not_known_nothing_is_found(room: Room, root: Path) -> None:
+    assert now(room, root, "file") is None
+    assert now(room, root, "directory/deep/file") is None
+
+
+def test_what_is_in_memory_is_found_at_once(room: Room, root: Path) -> None:
+    warm(room, root)
+    before = room.pool.statistics()["at_once"]
+    for _ in range(3):
+        found = now(room, root, "file")
+        assert found is not None
+        assert (found.content, found.size, found.suffix, found.descriptor) == (INSIDE, len(INSIDE), 0, None)
+        assert found.mtime_ns == (root / "file").stat().st_mtime_ns
+    assert room.pool.statistics()["at_once"] == before + 3
+    opened = now(room, root, "file", read_max=-1)
+    assert opened is not None
+    assert opened.descriptor is not None
+    assert os.pread(opened.descriptor.fd, 100, 0) == INSIDE
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret", "out", "absolute-out", "loop", "self", "fifo", "socket", "directory", "nothing", ""]
+)
+@pytest.mark.parametrize("rule", ["inside", "refuse"])
+def test_at_once_nothing_else_is_found_either(room: Room, root: Path, path: str, rule: str) -> None:
+    warm(room, root)
+    find(room, root, path, links=rule)  # so that it is in memory as well
+    assert now(room, root, path, links=rule) is None
+
+
+@pytest.mark.parametrize(("path", "rules"), [(path, rules) for path, rules in FOUND if "/" not in path])
+@pytest.mark.parametrize("rule", ALL)
+def test_at_once_the_same_links_are_followed(room: Room, root: Path, path: str, rules: tuple[str, ...], rule: str) -> None:
+    warm(room, root)
+    find(room, root, path, links=rule)
+    found = now(room, root, path, links=rule)
+    if path != "absolute":  # which may lead over another file system
+        assert (found is not None) == (rule in rules)
+    assert found is None or (rule in rules and found.content == INSIDE)
+
+
+@pytest.mark.parametrize(("there", "wanted", "suffix"), SIBLINGS)
+def test_at_once_a_sibling_is_found(room: Room, root: Path, there: tuple[str, ...], wanted: tuple[str, ...], suffix: int) -> None:
+    for name in there:
+        (root / f"file{name}").write_bytes(name.encode() * 3)
+    suffixes = tuple(name.encode() for name in wanted)
+    warm(room, root)
+    find(room, root, "file", suffixes=suffixes)
+    found = now(room, root, "file", suffixes=suffixes)
+    assert found is not None
+    assert found.suffix == suffix
+    assert found.content == (wanted[suffix - 1].encode() * 3 if suffix else INSIDE)
+
+
+def test_what_is_mounted_below_is_left_to_a_thread(room: Room) -> None:
+    """Another file system may ask somebody else, however well the one above it is known."""
+    found = find(room, Path("/"), "etc/passwd")
+    assert isinstance(found, FoundFile)
+    find(room, Path("/"), "proc/version")
+    assert now(room, Path("/"), "proc/version") is None
+
+
+def test_what_is_too_large_for_the_loop_is_left_to_a_thread(room: Room, root: Path) -> None:
+    warm(room, root)
+    (root / "larger").write_bytes(bytes(100_000))
+    found = find(room, root, "larger", read_max=200_000)
+    assert isinstance(found, FoundFile)
+    assert found.size == 100_000
+    assert now(room, root, "larger", read_max=200_000) is None
+    assert now(room, root, "larger", read_max=0) is not None
+
+
+def test_at_once_what_is_wrong_is_said_too(room: Room, root: Path) -> None:
+    warm(room, root)
+    with pytest.raises(ValueError, match="null"):
+        find_now(room.pool, os.fsencode(root), b"a\0b")
+    with pytest.raises(ValueError, match="suffixes"):
+        find_now(room.pool, os.fsencode(root), b"file", suffixes=(b".x",) * 9)
+    with pytest.raises(KeyError):
+        find_now(room.pool, os.fsencode(root), b"file", links="some")

@@ -30,12 +30,31 @@ async def write_part(res, path, offset, size, length):
         res.end(b">")
 
 
+opened = []
+
+
+async def shared_file():
+    opened.append(await fs.open(os.path.join(ROOT, "large")))
+    return opened[0]
+
+
 async def handler(req, res):
     kind, *rest = req.url[1:].split("/")
     large = os.path.join(ROOT, "large")
     if kind == "write":
         offset, size = map(int, rest[:2])
         await write_part(res, large, offset, size, size + 2)
+    elif kind == "shared":  # at once, before anything is waited for; and with listeners, as a stream
+        offset, size = map(int, rest[:2])
+        if len(rest) > 2:
+            res.on("finish", lambda: say("finish"))
+        shared = await shared_file() if not opened else opened[0]
+        res.set_header("Content-Length", size + 100_002)
+        res.write(b"<" + b"x" * 100_000)  # more than the mark
+        if len(rest) > 2:
+            res.write(b"")
+        await res.write_file(shared, offset, size)
+        res.end(b">")
     elif kind == "short":  # the answer has said less
         await write_part(res, large, 0, 1_000_000, 10)
     elif kind == "chunks":
