@@ -19,6 +19,7 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore, exception_of
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
+cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
@@ -35,11 +36,15 @@ cdef class ASGICore(ServerCore):
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
-            "extensions": {} if extensions is None else extensions,     # the same for all: nobody writes into it
+            "extensions": {**EXTENSIONS, **(extensions or {})},
         }
 
     def asgi_fault(self, exception, request, response):
         """The application raised, or (None) returned without a complete answer."""
+        raise NotImplementedError
+
+    def send_path(self, response, path):
+        """An awaitable: the whole body is the file of that path."""
         raise NotImplementedError
 
     def upgrade_ignored(self, request):
@@ -103,6 +108,7 @@ cdef class ASGICore(ServerCore):
             path = self.root_path + path
             raw_path = self.root_path.encode("utf-8") + raw_path
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
+        scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
@@ -196,6 +202,8 @@ cdef class ASGIResponse(ResponseCore):
             self.raw_fields = list(message.get("headers", ()))
             self.is_started = True
             return DONE
+        if kind == "http.response.pathsend" and self.is_started and not self.headers_sent:
+            return (<ASGICore>self.server).send_path(self, message["path"])
         self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
 
     def asgi_state(self):
@@ -205,6 +213,8 @@ cdef class ASGIResponse(ResponseCore):
     cdef HeadWriter begin_head(self):
         cdef bytes name, value
         cdef HeadWriter writer = ResponseCore.begin_head(self)
+        if self.raw_fields is None:         # it is no application's answer
+            return writer
         for name, value in self.raw_fields:
             self.write_text_field(
                 writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),

@@ -600,6 +600,14 @@ cdef class Connection(Wire):
             self.send_deadline.run(self.server.send_ms)
         return 0
 
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        if is_full:
+            return self.on_backlog(sent)
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
+        return 0
+
     cdef int tell_when_flushed(self, response) except -1:
         if self.flushing is None:
             self.flushing = []

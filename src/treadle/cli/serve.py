@@ -19,6 +19,10 @@ __all__ = ["serve"]
 @click.option("--app-dir", default="", help="Folder to import from.  [default: the current one]")
 @click.option("--factory", is_flag=True, help="ATTRIBUTE makes the application when called.")
 @click.option("--root-path", default="", help="Path under which a proxy mounts the application.")
+@click.option(
+    "--static", multiple=True, metavar="PREFIX=DIR", callback=lambda _, __, texts: tuple(_mount(text) for text in texts),
+    help="Serve the files of a folder below a path, such as /assets=public. Any number of times.",
+)
 @click.option("--lifespan", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
 @click.option(
     "--timeout-keep-alive", type=click.FloatRange(0, min_open=True), default=75, show_default=True, metavar="SECONDS",
@@ -42,6 +46,19 @@ def serve(app: str, workers: int, reload: bool, log_level: str | None, log_confi
     sys.exit(_serve(app, flags))
 
 
+def _mount(text: str) -> Any:
+    prefix, mark, directory = text.partition("=")
+    if not mark or not prefix.startswith("/") or not directory:
+        raise click.BadParameter(f'"{text}" is not PREFIX=DIR, such as /assets=public')
+    from treadle._base.errors import TreadleError
+    from treadle.http import serve_static
+
+    try:
+        return serve_static(directory, prefix=prefix)
+    except (OSError, TreadleError) as error:
+        raise click.BadParameter(f'"{text}": {error.strerror if isinstance(error, OSError) else error}') from None
+
+
 def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.asgi import AppLoadError, ServeConfig, StartupError, load_app
     from treadle.asgi import serve as serve_app
@@ -55,6 +72,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
             uds=flags["uds"],
             backlog=flags["backlog"],
             root_path=flags["root_path"],
+            static=flags["static"],
             lifespan=flags["lifespan"],
             graceful_s=flags["timeout_graceful_shutdown"],
             timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
