@@ -1,4 +1,4 @@
-"""``treadle serve module:app``: an ASGI application behind treadle's server. Flags carry uvicorn's names."""
+"""``treadle serve module:app``: an ASGI or WSGI application behind treadle's server. Flags carry uvicorn's names."""
 
 import sys
 from typing import Any
@@ -17,6 +17,10 @@ __all__ = ["serve"]
 @click.option("--uds", metavar="PATH", help="Listen on a Unix socket instead.")
 @click.option("--backlog", type=click.IntRange(1), default=2048, show_default=True, help="Connections the kernel holds.")
 @click.option("--app-dir", default="", help="Folder to import from.  [default: the current one]")
+@click.option(
+    "--interface", type=click.Choice(["auto", "asgi3", "asgi2", "wsgi"]), default="auto", show_default=True,
+    help="What ATTRIBUTE speaks; auto: seen at it.",
+)
 @click.option("--factory", is_flag=True, help="ATTRIBUTE makes the application when called.")
 @click.option("--root-path", default="", help="Path under which a proxy mounts the application.")
 @click.option("--lifespan", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
@@ -33,7 +37,8 @@ __all__ = ["serve"]
 @click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
 @click.option("--log-config", metavar="FILE", help="A logging configuration, JSON or INI.")
 def serve(app: str, workers: int, reload: bool, log_level: str | None, log_config: str | None, **flags: Any) -> None:
-    """Serve the ASGI application MODULE:ATTRIBUTE in one process. Ctrl-C or SIGTERM ends it gracefully; a second one at once."""
+    """Serve the application MODULE:ATTRIBUTE, ASGI or WSGI, in one process. Ctrl-C or SIGTERM ends it gracefully; a second one
+    at once."""
     if workers != 1:
         raise click.UsageError("--workers: one process is all there is yet; start several behind a balancer meanwhile")
     if reload:
@@ -48,7 +53,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.http import Timeouts
 
     try:
-        app = load_app(target, app_dir=flags["app_dir"], factory=flags["factory"])
+        app = load_app(target, app_dir=flags["app_dir"], factory=flags["factory"], interface=flags["interface"])
         config = ServeConfig(
             host=flags["host"],
             port=flags["port"],
