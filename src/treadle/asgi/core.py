@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from typing import Any
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
@@ -28,11 +28,11 @@ class ASGIServer(Policy, ASGICore):
         root_path: str,
         limits: Limits,
         timeouts: Timeouts,
-        on_drained: Callable[[], None],
+        extensions: dict[str, dict[str, Any]],
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, extensions=extensions)
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, on_drained)
+        self.adopt(limits, timeouts, None)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""
