@@ -73,7 +73,7 @@ cdef class RequestIntake(Intake):
             known = self.next_id()
             if count:
                 request.raw_headers = [pair for pair in request.raw_headers if (<bytes>pair[0]).lower() != b"x-request-id"]
-            request.raw_headers.append((b"X-Request-Id", known))
+            request.raw_headers.append((b"x-request-id", known))    # lower case: ASGI hands names on as they are
         request.id = known.decode("ascii")
         if self.is_echoed:
             connection.response.id_line = b"X-Request-Id: " + known + b"\r\n"

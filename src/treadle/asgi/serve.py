@@ -54,8 +54,8 @@ class _Signals:
         log = self._config.edge.access_log
         if log is not None:
             loop.add_signal_handler(signal.SIGUSR1, log.reopen)
+        await self._serving.start()
         try:
-            await self._serving.start()
             logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())
             await self._stop.wait()
         except BaseException:  # a handler has ended the program by SystemExit

@@ -103,7 +103,12 @@ class Serving:
         finally:
             if self._server is None:  # also when it was cancelled
                 self._place.close()
-        self._place.listen(functools.partial(HTTPListener, server), config.backlog)
+        try:
+            self._place.listen(functools.partial(HTTPListener, server), config.backlog)
+        except OSError as error:  # somebody else has begun to listen there meanwhile
+            await self._lifespan.shutdown(LEFT_S)
+            self._server = None
+            raise StartupError(error.strerror or str(error)) from None
         name = self._place.name
         self._names = (name[:2] if isinstance(name, tuple) else name,)
 

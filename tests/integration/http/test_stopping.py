@@ -98,6 +98,17 @@ def test_a_lifespan_that_hangs_has_what_is_left_of_the_budget() -> None:
         assert "lifespan.shutdown took more than" in program.stderr.text
 
 
+def test_a_start_up_that_fails_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n"
+    )
+    with Program("serve", "failing:app", "--port", "0", cwd=tmp_path) as program:
+        assert program.wait() == 3
+        assert program.stderr.text == "Error: the application failed to start: no database"
+
+
 def line_of(function: str, statement: str) -> int:
     source = (PROGRAMS / "stopping_app.py").read_text()
     start = source.index(f"def {function}(")

@@ -15,6 +15,7 @@ import pytest
 import treadle
 from tests.unit.http.support import bounded, until
 from treadle.asgi import ServeConfig, Serving, StartupError
+from treadle.loop.listening import ListeningPlace
 
 
 class App:
@@ -144,6 +145,22 @@ def test_an_address_that_is_taken_starts_nothing() -> None:
                 await serving.start()
         await serving.stop()
         assert app.said == []
+
+    bounded(main)
+
+
+def test_an_address_that_is_taken_during_the_start_up_ends_the_lifespan(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object) -> None:
+        raise OSError(98, "Address already in use")
+
+    async def main() -> None:
+        app = App()
+        monkeypatch.setattr(ListeningPlace, "listen", taken)
+        serving = Serving(app, ServeConfig(port=0))
+        with pytest.raises(StartupError):
+            await serving.start()
+        await serving.stop()
+        assert app.said == ["startup", "shutdown"]
 
     bounded(main)
 
