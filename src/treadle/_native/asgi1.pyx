@@ -84,7 +84,7 @@ cdef class ASGICore(ServerCore):
         cdef const char *query
         cdef Py_ssize_t path_size
         cdef bytes raw_path
-        cdef tuple addresses = request.connection.address_pair()
+        cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
             target = target[authority + path_size - text:]
@@ -113,8 +113,14 @@ cdef class ASGICore(ServerCore):
         scope["raw_path"] = raw_path
         scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
-        scope["server"] = socket_name(addresses[0])
-        scope["client"] = socket_name(addresses[1])
+        if request.origin is None:
+            addresses = request.connection.address_pair()
+            scope["server"] = socket_name(addresses[0])
+            scope["client"] = socket_name(addresses[1])
+        else:
+            scope["scheme"] = request.origin[0]
+            scope["client"] = socket_name(request.origin[1])
+            scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
         if self.state is not None:

@@ -32,6 +32,7 @@ from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.timers cimport clock_ns
 
 cdef extern from *:
     """
@@ -44,6 +45,7 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
+    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -169,7 +171,9 @@ cdef class Connection(Wire):
             if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
                 try:
-                    if self.loop.is_observed:
+                    if self.request.id is not None:
+                        self.dispatch_named()
+                    elif self.loop.is_observed:
                         self.dispatch_observed()
                     else:
                         self.server.dispatch(self)
@@ -177,6 +181,17 @@ cdef class Connection(Wire):
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        return 0
+
+    cdef int dispatch_named(self) except -1:
+        cdef object token = self.server.intake.enter(self)
+        try:
+            if self.loop.is_observed:
+                self.dispatch_observed()
+            else:
+                self.server.dispatch(self)
+        finally:
+            self.server.intake.leave(token)
         return 0
 
     cdef int dispatch_observed(self) except -1:
@@ -224,6 +239,15 @@ cdef class Connection(Wire):
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
         self.is_head_timed = self.is_body_raw = False
+        if server.access_log is not None:
+            self.began_ns = clock_ns()
+        return 0
+
+    cdef int note(self, int status, long long size, bint is_whole) except -1:
+        # Once for each message that has begun. ORDER: its request is still ours.
+        if self.server.access_log is not None:
+            self.server.access_log.note(self, status, size, is_whole)
+        self.began_ns = 0
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -310,6 +334,8 @@ cdef class Connection(Wire):
             return self.refuse("TARGET")
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        if self.server.intake is not None:
+            self.server.intake.head_complete(self)
         self.head = None
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
@@ -413,6 +439,8 @@ cdef class Connection(Wire):
     cdef int response_complete(self) except -1:
         cdef ResponseCore response = self.response
         cdef RequestCore request = self.request
+        if self.began_ns:
+            self.note(response.status_code, 0 if response.is_head_only else response.sent, True)
         self.response = None
         request.on_over()
         if request.is_heard():
@@ -488,13 +516,16 @@ cdef class Connection(Wire):
             return self.linger()
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
+        if may_answer:
+            answer = self.server.refusal(reason, detail)
+            if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+                answer = answer[:answer.find(b"\r\n\r\n") + 4]
+            if self.began_ns:
+                self.note(int(answer[9:12]), len(answer) - answer.find(b"\r\n\r\n") - 4, True)
         self.drop_message()
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
-        answer = self.server.refusal(reason, detail)
-        if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
-            answer = answer[:answer.find(b"\r\n\r\n") + 4]
         self.send_bytes(answer)
         return self.linger()
 
@@ -517,6 +548,11 @@ cdef class Connection(Wire):
         # Request and answer have no connection any more: the one is aborted unless complete, the other is lost.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
+        if self.began_ns and response is not None:
+            if not response.headers_sent or response.writer is not None:
+                self.note(GONE_STATUS, 0, False)
+            else:
+                self.note(response.status_code, 0 if response.is_head_only else response.sent, False)
         self.request = None
         self.response = None
         self.head = None

@@ -124,6 +124,29 @@ cdef class Wire(Stream):
         return <tuple>self.addresses
 
 
+cdef class Intake:
+    """What is done to a request between its head and its handler: whose it is, and what it is called."""
+
+    cdef int head_complete(self, Wire connection) except -1:
+        # Its fields are known to be well-formed; nobody has seen them yet.
+        return 0
+
+    cdef object enter(self, Wire connection):
+        # Its handler is about to be called: what leave() needs to undo this.
+        return None
+
+    cdef int leave(self, object token) except -1:
+        return 0
+
+
+cdef class ExchangeLog:
+    """Who is told of each exchange that is over."""
+
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1:
+        # status and size: of the answer and its body, as far as they were sent.
+        raise NotImplementedError
+
+
 cdef class Ready:
     """An awaitable that is done: awaiting it does not suspend. It counts as a coroutine where one is asked for."""
 

@@ -30,3 +30,4 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
+    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come

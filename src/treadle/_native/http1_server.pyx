@@ -11,11 +11,12 @@ from cpython.object cimport PyObject_Call
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_phases cimport IDLE, LINGERING
+from treadle._native.http1_preface cimport Preface, new_preface
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, sockaddr_in6
+from treadle._native.tcp cimport Listener, address_name, sockaddr, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -254,6 +255,14 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
+        self.prefaces = set()
+
+    def close(self):
+        """Stop accepting and close the socket, and what has not come as far as HTTP."""
+        cdef Preface preface
+        Listener.close(self)
+        for preface in list(self.prefaces):
+            preface.let_go()
 
     def retire(self):
         """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
@@ -262,7 +271,10 @@ cdef class HTTPListener(Listener):
         self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
-        new_connection(self.server, fd, peer)
+        if self.server.preface is not None and self.server.preface.is_due(address_name(<sockaddr *>peer)):
+            new_preface(self.server, fd, peer, self.prefaces)
+        else:
+            new_connection(self.server, fd, peer)
         return 0
 
     cdef int on_exhausted(self, error) except -1:

@@ -18,9 +18,13 @@ from typing import Any
 from treadle._base.arguments import require_callable
 from treadle._native.http1_server import HTTPListener
 from treadle.events import EventEmitter
+from treadle.http.access_log import AccessLog
 from treadle.http.core import Core
+from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.http.origin import Origin
+from treadle.http.request_id import RequestIds
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
@@ -42,16 +46,28 @@ class ServerStatistics:
 
 
 def create_server(
-    handler: Handler | None = None, *, limits: Limits | None = None, timeouts: Timeouts | None = None
+    handler: Handler | None = None,
+    *,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    origin: Origin | None = None,
+    request_ids: RequestIds = "off",
+    access_log: AccessLog | None = None,
 ) -> Server:
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
-    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
+    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. origin: which proxies are believed. request_ids:
+    "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close it once the server is closed.
+
+    Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
     """
     if handler is not None:
         require_callable(handler, "handler")
-    return Server(handler, limits or Limits(), timeouts or Timeouts())
+    edge = Edge(origin or Origin(), request_ids, access_log)
+    server = Server(handler, limits or Limits(), timeouts or Timeouts())
+    edge.apply(server._core)
+    return server
 
 
 class Server(EventEmitter):
