@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness import cases
-from harness.environment import say
+from harness.environment import need_system_tool, say
 from harness.load import LoadError
 from harness.measure import Plan, Sample, sample
 from harness.peers import GRANIAN, TREADLE, UVICORN, Peer
@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=4, help="of load per server and round")
     args = parser.parse_args(argv)
     env = cases.prepare()
+    need_system_tool(env, "wrk", "wrk")
+    if why := env.missing.get("wrk"):
+        raise SystemExit(why)
     names = cases.available([peer.name for peer in SERVERS], lambda name: _named(name).why_not(env) or "")
     chosen = [_named(name) for name in names]
     plan = replace(Plan(), seconds=args.seconds, warm_seconds=1)

@@ -103,8 +103,7 @@ cdef class AccessLines(ExchangeLog):
         self.add_word(b", \"duration_ms\": ")
         self.add_milliseconds(duration_ms)
         self.add_word(b", \"complete\": true" if is_whole else b", \"complete\": false")
-        self.add_word(b", \"scheme\": \"https\"" if request.origin is not None and request.origin[0] == "https"
-                      else b", \"scheme\": \"http\"")
+        self.add_word(b", \"scheme\": \"https\"" if request.scheme == "https" else b", \"scheme\": \"http\"")
         self.add_word(b", \"host\": \"")
         self.add_field(connection, b"host", 4)
         self.add_word(b"\", \"referer\": \"")

@@ -32,6 +32,7 @@ cdef class Site:
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
+    cdef public str scheme              # of requests, where no proxy says otherwise
     cdef public ExchangeLog access_log  # None: nobody keeps one
     cdef public Intake intake           # None: requests reach their handlers as they came
     cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's

@@ -17,6 +17,7 @@ class Site:
     send_ms: int
     linger_ms: int
     is_closing: bool
+    scheme: str
     access_log: ExchangeLog | None
     intake: Intake | None
     preface: Any

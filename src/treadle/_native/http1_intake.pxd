@@ -6,7 +6,7 @@ from treadle._native.http1_exchange cimport Intake, Wire
 
 
 cdef class RequestIntake(Intake):
-    cdef object origin_of           # (connection's origin, addresses, values of FORWARDED_FIELDS) -> origin; None: not asked
+    cdef object origin_of           # (scheme, connection's origin, addresses, values of FORWARDED_FIELDS) -> origin
     cdef object variable            # the ContextVar of the current request's id; None: requests get none
     cdef bint is_echoed             # answers tell it
     cdef uint64_t first, second     # where the ids stand

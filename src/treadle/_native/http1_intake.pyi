@@ -10,7 +10,7 @@ ID_SIZE_MAX: Final[int]
 class RequestIntake(Intake):
     def __init__(
         self,
-        origin_of: Callable[[Any, tuple[Any, Any], list[bytes | None]], tuple[str, Any, Any] | None] | None,
+        origin_of: Callable[[str, Any, tuple[Any, Any], list[bytes | None]], tuple[str, Any, Any] | None] | None,
         variable: ContextVar[str | None] | None,
         is_echoed: bool,
     ) -> None: ...

@@ -60,7 +60,7 @@ cdef class Preface(PollHandle):
         return 1 if said is None else self.hand_over(said)
 
     cdef int hand_over(self, tuple said) except -1:
-        # said: (size of the header, origin or None); an origin is (scheme, client, server).
+        # said: (size of the header, origin or None); an origin is (scheme or None, client, server).
         cdef Site server = self.server
         cdef int fd = self.fd
         cdef Connection connection
@@ -69,8 +69,9 @@ cdef class Preface(PollHandle):
         self.end()
         connection = new_connection(server, fd, &self.peer)
         if said[1] is not None:
-            connection.origin = <tuple>said[1]
-            connection.addresses = (said[1][2], said[1][1])
+            scheme, client, local = said[1]
+            connection.origin = (scheme or server.scheme, client, local)
+            connection.addresses = (local, client)
         return 0
 
     cdef int let_go(self) except -1:

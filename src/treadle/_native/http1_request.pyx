@@ -68,8 +68,8 @@ cdef class RequestCore(ReadableCore):
 
     @property
     def scheme(self):
-        """"http", or "https" where a trusted proxy says so."""
-        return "http" if self.origin is None else self.origin[0]
+        """"http" or "https": the server's, or what a trusted proxy says."""
+        return self.server.scheme if self.origin is None else self.origin[0]
 
     @property
     def is_body_begun(self):

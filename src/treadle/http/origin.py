@@ -107,13 +107,14 @@ class OriginPolicy:
         """Whether a connection of this peer begins with a PROXY header. peer: as socket names it."""
         return peer is not None and self._trusted.has(peer[0] if peer else "")
 
-    def read(self, data: bytes) -> tuple[int, Said | None] | None:
+    def read(self, data: bytes) -> tuple[int, tuple[str | None, Any, Any] | None] | None:
         """(size, origin) of the PROXY header that data begins with; None: it is not finished. Raises ValueError."""
         preface = read_preface(data)
         if preface is None:
             return None
-        scheme = "https" if preface.is_tls else "http"
-        return preface.size, None if preface.client is None else (scheme, preface.client, preface.server)
+        if preface.client is None:
+            return preface.size, None
+        return preface.size, ("https" if preface.is_tls else None, preface.client, preface.server)
 
     def failed(self, peer: Any, why: str) -> None:
         """A connection was closed for want of its PROXY header: told once as a warning, for it is set up wrongly, most often."""
@@ -124,10 +125,14 @@ class OriginPolicy:
 
     # ---- of a request
 
-    def origin_of(self, before: Said | None, addresses: tuple[Any, Any], values: list[bytes | None]) -> Said | None:
-        """What is believed of a request with these fields. before: what the PROXY header said; None: as the socket has it."""
-        local, peer = addresses
-        scheme, client, server = before if before is not None else ("http", peer, local)
+    def origin_of(
+        self, scheme: str, before: Said | None, addresses: tuple[Any, Any], values: list[bytes | None]
+    ) -> Said | None:
+        """What is believed of a request with these fields. scheme: the server's own. before: what the PROXY header said; None: as
+        the socket has it."""
+        server, client = addresses
+        if before is not None:
+            scheme, client, server = before
         if client is None or not self._trusted.has(client[0] if client else ""):
             return before
         if self._is_standard:

@@ -19,7 +19,7 @@ def seen(
 ) -> Any:
     names = ("for", "proto", "host", "port", "forwarded")
     values = [fields[name].encode("latin-1") if name in fields else None for name in names]
-    return OriginPolicy(Origin(trusted, kind)).origin_of(before, (LOCAL, peer), values)  # type: ignore[arg-type]
+    return OriginPolicy(Origin(trusted, kind)).origin_of("http", before, (LOCAL, peer), values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
