@@ -177,6 +177,18 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         ConnectionError,
     ),
+    "ERR_HTTP_RESPONSE_TIMEOUT": ErrorSpec(
+        "The answer was not complete in time",
+        "Stop working for this request; or allow it more by Timeouts.response_s, a Route or res.set_timeout()",
+        TREADLE,
+        TimeoutError,
+    ),
+    "ERR_HTTP_SERVER_CLOSING": ErrorSpec(
+        "The server stops, and waits no longer for the answer",
+        "Save what is to be kept, and return",
+        TREADLE,
+        ConnectionError,
+    ),
     "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
         "{name} cannot be made directly",
         "Take the one that something else makes: an AbortSignal is the signal of an AbortController",

@@ -223,6 +223,11 @@ cdef class ResponseCore(AnswerHead):
         self.waiters.append(waiter)
         return waiter
 
+    def _limit(self, duration_ms):
+        """The answer has so long from now on to be complete; 0: as long as it likes."""
+        if self.connection is not None:
+            self.connection.limit_answer(duration_ms)
+
     # ---- inside
 
     cdef bytes as_bytes(self, chunk, encoding):
@@ -332,6 +337,17 @@ cdef class ResponseCore(AnswerHead):
                 (<ResponseWritable>self.writable_half).needs_drain = True      # the last write() was answered with False
             self.tick(self._go_on, ())
         return self.wake_writer()
+
+    cdef bint tell_timeout(self) except -1:
+        # Its time is over. True: somebody listens for that, and sees to it.
+        if self._events is None or not self.hears("timeout"):
+            return False
+        self.tick(self._timed_out, ())
+        return True
+
+    def _timed_out(self):
+        if not self.finished and self.connection is not None:
+            self.emit_none("timeout")
 
     cdef int wake_writer(self) except -1:
         cdef list waiters = self.waiters

@@ -18,7 +18,8 @@ cdef class ServerCore(Site):
 
 
 cdef class HandlerEnd:
-    cdef ServerCore server
+    cdef ServerCore server          # None once the handler is over
+    cdef object task
     cdef RequestCore request
     cdef ResponseCore response
 

@@ -89,9 +89,17 @@ cdef class ServerCore(Site):
             if connection.phase == IDLE:
                 connection.close_idle()
 
+    def abort_signals(self):
+        """The server waits no longer for the answers under way: tell who listens to the signal of their requests."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.response is not None:
+                connection.request.depart("ERR_HTTP_SERVER_CLOSING")
+
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        self.abort_signals()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -147,7 +155,11 @@ cdef class ServerCore(Site):
         else:
             task = self.task_type(coroutine, loop=self.loop, context=context)
         self.tasks.add(task)
-        task.add_done_callback(HandlerEnd(self, request, response))
+        end = HandlerEnd(self, request, response, task)
+        request.running = end
+        task.add_done_callback(end)
+        if request._departure is not None:      # before it was called
+            request.cancel_soon()
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -180,18 +192,27 @@ cdef class ServerCore(Site):
 
 
 cdef class HandlerEnd:
-    # Done-callback of a handler's task.
+    # Done-callback of a handler's task, and who cancels that.
 
-    def __init__(self, server, request, response):
+    def __init__(self, server, request, response, task):
         self.server = server
         self.request = request
         self.response = response
+        self.task = task
+
+    def cancel(self):
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
+        if self.server is not None and not self.response.finished:
+            if self.response.connection is not None:
+                self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
+            self.task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
-        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
+        self.server = self.request = self.response = self.task = None       # ORDER: handler_over() counts who holds the response
+        request.running = None
         server.tasks.discard(task)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:

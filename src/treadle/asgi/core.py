@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
@@ -10,6 +10,7 @@ from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
+from treadle.http.routes import Route
 from treadle.loop.event_loop import EventLoop
 
 __all__ = ["ASGIServer"]
@@ -29,10 +30,12 @@ class ASGIServer(Policy, ASGICore):
         limits: Limits,
         timeouts: Timeouts,
         on_drained: Callable[[], None],
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
     ) -> None:
         ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, on_drained)
+        self.adopt(limits, timeouts, on_drained, cancel_on_disconnect, routes)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""

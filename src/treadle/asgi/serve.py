@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from treadle._native.http1_server import HTTPListener
@@ -24,6 +24,7 @@ from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
 from treadle.http.limits import Limits, Timeouts
+from treadle.http.routes import Route
 from treadle.http.server import BACKLOG
 from treadle.loop.accepting import pause_accepting
 from treadle.loop.binding import bind_tcp, bind_unix
@@ -52,6 +53,8 @@ class ServeConfig:
     root_path: str = ""
     lifespan: Mode = "auto"
     graceful_s: float = 30.0  # for answers under way, once a signal has come
+    cancel_on_disconnect: bool = False  # an application whose client has left, once it could receive http.disconnect
+    routes: Mapping[str, Route] = field(default_factory=dict)  # prefix of the path -> what is different below it
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -106,6 +109,8 @@ class _Serving:
                 limits=config.limits,
                 timeouts=config.timeouts,
                 on_drained=self._drained.set,
+                cancel_on_disconnect=config.cancel_on_disconnect,
+                routes=config.routes,
             )
             server.state = lifespan.state
             try:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from treadle.cli import failures, logs
+from treadle.cli.routes import PREFIX, PREFIX_AND_SECONDS, table_of
 
 __all__ = ["serve"]
 
@@ -27,6 +28,18 @@ __all__ = ["serve"]
 @click.option(
     "--timeout-graceful-shutdown", type=click.FloatRange(0), default=30, show_default=True, metavar="SECONDS",
     help="For answers under way when a signal comes.",
+)
+@click.option(
+    "--request-timeout", type=click.FloatRange(0), default=0, metavar="SECONDS",
+    help="For a whole answer; past it 504, or the connection is cut. 0: no deadline.  [default: 0]",
+)
+@click.option(
+    "--request-timeout-of", type=PREFIX_AND_SECONDS, multiple=True, metavar="PREFIX=SECONDS",
+    help="Likewise, below a prefix of the path; the longest that fits counts. May be repeated.",
+)
+@click.option("--cancel-on-disconnect", is_flag=True, help="Cancel the application when its client has left.")
+@click.option(
+    "--cancel-on-disconnect-of", type=PREFIX, multiple=True, metavar="PREFIX", help="Likewise, below a prefix. May be repeated."
 )
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes. More than 1 is not possible yet.")
 @click.option("--reload", is_flag=True, help="Not possible yet.")
@@ -57,7 +70,9 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
             root_path=flags["root_path"],
             lifespan=flags["lifespan"],
             graceful_s=flags["timeout_graceful_shutdown"],
-            timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
+            cancel_on_disconnect=flags["cancel_on_disconnect"],
+            routes=table_of(flags["request_timeout_of"], flags["cancel_on_disconnect_of"]),
+            timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"], response_s=flags["request_timeout"] or None),
         )
         serve_app(app, config, name=target)
     except AppLoadError as error:

@@ -6,24 +6,29 @@ framing and sending (_native.http1_connection).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
-from typing import Any, Self
+import math
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, Self
 
+from treadle._base.arguments import require_number
 from treadle._base.errors import TreadleError
 from treadle._native.http1_exchange import Ready
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
-from treadle.events import Listener
+from treadle.events import AbortController, AbortSignal, Listener
 from treadle.http.fields import header_map
 from treadle.streams import Readable, Writable
 
 __all__ = ["IncomingMessage", "ServerResponse"]
+
+TIMEOUT_MS_MAX: Final = 2**31 - 1  # what a timer can wait
 
 
 class IncomingMessage(RequestCore, Readable):
     """A request: a Readable of its body. Source: Node, http.IncomingMessage.
 
     method, url, http_version: str, as in the request line. raw_headers: list of (name, value), bytes. complete, aborted: bool.
+    cancel_on_disconnect: whether the task of its handler is cancelled when the client leaves; a handler may set it.
     The body: ``async for chunk in req``, ``await req.read()``, or as of any stream: pipe(), pipeline(), 'data'. read() is the
     whole body, and a coroutine function; what read() is of other streams is read_nowait() here. While nobody reads, at most
     Limits.body_high_water_mark bytes of it are held, and the rest stays with the peer.
@@ -48,6 +53,25 @@ class IncomingMessage(RequestCore, Readable):
         if self.complete:
             self._trailers = trailers
         return trailers
+
+    @property
+    def signal(self) -> AbortSignal:
+        """Aborts when nobody waits for the answer any more, with why as its reason: a TreadleError.
+
+        ERR_HTTP_REQUEST_ABORTED: the client has left, or has ended its side, which looks the same; ERR_HTTP_RESPONSE_TIMEOUT: the
+        answer was not complete in time; ERR_HTTP_SERVER_CLOSING: the server cuts it. Made when it is asked for. COMPAT(node):
+        there it aborts with 'close', so also once the request was read; here never once the answer is complete.
+        """
+        if self._controller is None:
+            self._controller = AbortController()
+            if self._departure is not None:
+                self._abort_signal()
+        signal: AbortSignal = self._controller.signal
+        return signal
+
+    def _abort_signal(self) -> None:
+        assert self._departure is not None
+        self._controller.abort(TreadleError(self._departure))
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Readable.on. Where the exchange is over already, 'end' and 'close' are told in the next ticks."""
@@ -106,10 +130,26 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
     An answer without a given length leaves in one piece, with Content-Length, when end() is the first to send, else chunked.
     ``write()`` returns False past the mark; ``await res.ready()`` then waits until the peer has read, or 'drain' is listened for.
 
-    Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it,
+    Events: those of a Writable, and 'timeout', see set_timeout(). 'finish': all was handed to the kernel.
+    'close': it is through, or, without 'finish' before it,
     was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them
     apart.
     """
+
+    def set_timeout(self, delay_ms: float, callback: Callable[[], object] | None = None) -> Self:
+        """Let the answer have `delay_ms` from now on to be complete; 0: as long as it likes. `callback` listens for 'timeout'.
+
+        Past it who listens for 'timeout' sees to it; nobody: 504 where nothing was sent, else the connection is cut, and the
+        handler's task is cancelled. COMPAT(node): there it is a time without traffic. Raises TreadleError: ERR_INVALID_ARG_TYPE,
+        ERR_OUT_OF_RANGE.
+        """
+        require_number(delay_ms, "delay_ms")
+        if not 0 <= delay_ms <= TIMEOUT_MS_MAX:
+            raise TreadleError("ERR_OUT_OF_RANGE", name="delay_ms", expected=f"from 0 to {TIMEOUT_MS_MAX}", received=delay_ms)
+        if callback is not None:
+            self.on("timeout", callback)
+        self._limit(math.ceil(delay_ms))
+        return self
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Writable.on. Where the answer is through already, 'finish' and 'close' are told in the next ticks."""

@@ -11,7 +11,7 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from treadle.events import EventEmitter
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.http.routes import Route
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
 
@@ -41,16 +42,24 @@ class ServerStatistics:
 
 
 def create_server(
-    handler: Handler | None = None, *, limits: Limits | None = None, timeouts: Timeouts | None = None
+    handler: Handler | None = None,
+    *,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    cancel_on_disconnect: bool = False,
+    routes: Mapping[str, Route] | None = None,
 ) -> Server:
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
-    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
+    ``treadle.http``, and the server goes on. cancel_on_disconnect: the task of a handler is cancelled when its client has left,
+    unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits.
+
+    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE for a route.
     """
     if handler is not None:
         require_callable(handler, "handler")
-    return Server(handler, limits or Limits(), timeouts or Timeouts())
+    return Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
 
 
 class Server(EventEmitter):
@@ -59,12 +68,19 @@ class Server(EventEmitter):
     Events: 'request' (req, res), 'listening', 'close'. While it listens it holds the program, see unref().
     """
 
-    def __init__(self, handler: Handler | None, limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        handler: Handler | None,
+        limits: Limits,
+        timeouts: Timeouts,
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
+    ) -> None:
         super().__init__()
         self.limits = limits
         self.timeouts = timeouts
         self._loop = get_loop()
-        self._core = Core(self._loop, limits, timeouts, self._drained)
+        self._core = Core(self._loop, limits, timeouts, self._drained, cancel_on_disconnect, routes)
         self._core.handler = self._emit_request
         self._handler = handler
         self._place = ListeningPlace(self._loop, logger)
@@ -182,7 +198,7 @@ class Server(EventEmitter):
         self._core.close_idle_connections()
 
     def close_all_connections(self) -> None:
-        """Cut all connections, answers under way as well."""
+        """Cut all connections, answers under way as well; the signals of their requests abort (ERR_HTTP_SERVER_CLOSING)."""
         self._core.close_all_connections()
 
     def _drained(self) -> None:
