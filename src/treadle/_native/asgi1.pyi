@@ -16,6 +16,7 @@ class ASGICore(ServerCore):
         app: Callable[..., Any],
         root_path: str = "",
         scheme: str = "http",
+        extensions: dict[str, dict[str, Any]] | None = None,
     ) -> None: ...
     @property
     def app(self) -> Callable[..., Any]: ...

@@ -62,7 +62,8 @@ cdef class Connection(Wire):
     cdef int next_message(self) except -1
     cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
     cdef int drop_rest(self) except -1
-    cdef int close_idle(self) except -1
+    cdef bint close_idle(self) except -1
+    cdef bint is_request_near(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1

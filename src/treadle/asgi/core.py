@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
@@ -29,13 +30,13 @@ class ASGIServer(Policy, ASGICore):
         root_path: str,
         limits: Limits,
         timeouts: Timeouts,
-        on_drained: Callable[[], None],
+        extensions: dict[str, dict[str, Any]],
         cancel_on_disconnect: bool = False,
         routes: Mapping[str, Route] | None = None,
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, extensions=extensions)
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, on_drained, cancel_on_disconnect, routes)
+        self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""
