@@ -189,6 +189,17 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         ConnectionError,
     ),
+    "ERR_HTTP_TRAILER_FIELD": ErrorSpec(
+        "The field {field} cannot be a trailer",
+        "What frames, routes or describes a message is known before its body: set it in the head (RFC 9110 section 6.5.1)",
+        TREADLE,
+        ValueError,
+    ),
+    "ERR_HTTP_TRAILER_INVALID": ErrorSpec(
+        "Trailers are announced, but an answer with Content-Length has none",
+        "Set no Content-Length, so that the answer is chunked; or no Trailer",
+        NODE,
+    ),
     "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
         "{name} cannot be made directly",
         "Take the one that something else makes: an AbortSignal is the signal of an AbortController",

@@ -299,6 +299,8 @@ cdef class Connection(Wire):
         fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
             return self.refuse(fault)
+        if self.said.expects_else and not self.server.takes_expectations:
+            return self.refuse("EXPECTATION")
         request.expects_continue = self.said.expects_continue
         request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
@@ -444,6 +446,11 @@ cdef class Connection(Wire):
     cdef int handler_over(self, request) except -1:
         if self.request is request and self.phase == DRAINING and not self.request.is_dropped and not self.request.has_reader():
             self.drop_rest()
+        return 0
+
+    cdef int continue_sent(self) except -1:
+        if self.request is not None:
+            self.request.expects_continue = False
         return 0
 
     cdef int answer_begun(self) except -1:

@@ -34,6 +34,7 @@ cdef class Site:
     cdef public bint cancels            # handlers whose client has left are cancelled
     cdef public object routes           # (target) -> (answer_ms, cancels) of this request; None: these are the same for all
     cdef public bint is_planned         # one of the three says something
+    cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
 
     cdef int add_connection(self, Wire connection) except -1
@@ -53,6 +54,7 @@ cdef class Wire(Stream):
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
+    cdef int continue_sent(self) except -1
     cdef int limit_answer(self, int64_t duration_ms) except -1
     cdef int tell_when_flushed(self, response) except -1
     cdef bint is_answer_due(self) noexcept

@@ -20,6 +20,7 @@ class Site:
     cancels: bool
     routes: Callable[[bytes], tuple[int, bool]] | None
     is_planned: bool
+    takes_expectations: bool
     is_closing: bool
     def __init__(self, loop: LoopCore) -> None: ...
     @property

@@ -104,6 +104,10 @@ cdef class Wire(Stream):
         # True: the peer waits for 100 Continue, and has sent nothing of its body.
         return False
 
+    cdef int continue_sent(self) except -1:
+        # 100 Continue was sent, by whoever answers.
+        return 0
+
     cdef int limit_answer(self, int64_t duration_ms) except -1:
         # The answer under way has so long from now on, instead of what it had; 0: as long as it likes.
         return 0

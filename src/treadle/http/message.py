@@ -7,19 +7,23 @@ framing and sending (_native.http1_connection).
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Self
 
-from treadle._base.arguments import require_number
+from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._native.http1_exchange import Ready
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.events import AbortController, AbortSignal, Listener
+from treadle.http.extra_fields import CONTINUE, PROCESSING, early_hints, informational, trailers
 from treadle.http.fields import header_map
+from treadle.loop.current import get_loop
 from treadle.streams import Readable, Writable
 
 __all__ = ["IncomingMessage", "ServerResponse"]
+
+Callback = Callable[[], object]
 
 TIMEOUT_MS_MAX: Final = 2**31 - 1  # what a timer can wait
 
@@ -135,6 +139,51 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
     was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them
     apart.
     """
+
+    def write_continue(self, callback: Callback | None = None) -> bool:
+        """Send 100 Continue: the client may send its body. Reading does that by itself. As write_information()."""
+        return self._send_information(CONTINUE, None, callback)
+
+    def write_processing(self, callback: Callback | None = None) -> bool:
+        """Send 102 Processing. As write_information()."""
+        return self._send_information(PROCESSING, None, callback)
+
+    def write_early_hints(self, hints: Mapping[str, Any], callback: Callback | None = None) -> bool:
+        """Send 103 Early Hints, unless there is no link. hints: "link", one or a list of them, and other fields.
+
+        Raises TreadleError: ERR_INVALID_ARG_VALUE for a link; and as write_information().
+        """
+        return self._send_head(early_hints(hints), False, callback)
+
+    def write_information(self, status: int, headers: Any = None, callback: Callback | None = None) -> bool:
+        """Send an informational response: 1xx but 101, any number of them before the head. False: as of write().
+
+        headers: a mapping, or (name, value) pairs. callback() in a tick. To a client of HTTP/1.0 nothing is sent. Raises
+        TreadleError: ERR_HTTP_HEADERS_SENT, ERR_OUT_OF_RANGE, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_ARG_TYPE,
+        ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR.
+        """
+        return self._send_information(status, headers, callback)
+
+    def _send_information(self, status: int, headers: Any, callback: Callback | None) -> bool:
+        return self._send_head(informational(status, headers), status == CONTINUE, callback)
+
+    def _send_head(self, head: bytes, is_continue: bool, callback: Callback | None) -> bool:
+        if callback is not None:
+            require_callable(callback, "callback")
+        fits: bool = self._inform(head, is_continue)
+        if callback is not None:
+            get_loop().next_tick(callback)
+        return fits
+
+    def add_trailers(self, headers: Any) -> None:
+        """Send these fields behind the body, in place of those that were given before: a mapping, or (name, value) pairs.
+
+        Only chunks have something behind them: before the head is sent this makes the answer chunked; one with a Content-Length,
+        without a body, or to a client of HTTP/1.0 has none, and they are dropped. Raises TreadleError: ERR_HTTP_TRAILER_FIELD for
+        what frames, routes or describes the message; ERR_STREAM_WRITE_AFTER_END; ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR,
+        ERR_INVALID_ARG_TYPE.
+        """
+        self._set_trailers(trailers(headers))
 
     def set_timeout(self, delay_ms: float, callback: Callable[[], object] | None = None) -> Self:
         """Let the answer have `delay_ms` from now on to be complete; 0: as long as it likes. `callback` listens for 'timeout'.

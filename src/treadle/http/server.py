@@ -66,8 +66,9 @@ def create_server(
 class Server(EventEmitter):
     """An HTTP/1.1 server.
 
-    Events: 'request' (req, res), 'listening', 'closing' (it stops: who streams or waits for long may come to an end), 'close'.
-    While it listens it holds the program, see unref().
+    Events: 'request' (req, res); in place of it 'check_continue' (req, res) for a client that waits for 100 Continue, and
+    'check_expectation' (req, res) for one that expects something else, where somebody listens for these; 'listening', 'closing'
+    (it stops: who streams or waits for long may come to an end), 'close'. While it listens it holds the program, see unref().
     """
 
     def __init__(
@@ -102,13 +103,24 @@ class Server(EventEmitter):
     # ---- requests
 
     def _listeners_changed(self, event: str, _: object) -> None:
-        if event == "request":
+        if event in ("request", "check_continue", "check_expectation"):
             self._core.handler = self._emit_request  # no longer the one handler alone
+        if event == "check_expectation":
+            self._core.takes_expectations = True  # _emit_request looks whether anybody is left
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
-        """Call every listener of 'request'. All that they return to be awaited is awaited, at once."""
+        """Call every listener of 'request', or of what an expectation is told by. All that they return to be awaited is awaited,
+        at once."""
+        event = "request"
+        if req.http_version == "1.1" and "expect" in req.headers:
+            is_usual = req.headers["expect"].lower() == "100-continue"
+            if not is_usual and not self.listener_count("check_expectation"):
+                self._core.give_up(res, "EXPECTATION")
+                return None
+            if not is_usual or self.listener_count("check_continue"):
+                event = "check_continue" if is_usual else "check_expectation"
         started = []
-        for listener in self.raw_listeners("request"):
+        for listener in self.raw_listeners(event):
             result = listener(req, res)
             if inspect.isawaitable(result):
                 started.append(result)

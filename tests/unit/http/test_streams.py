@@ -58,7 +58,8 @@ class Peer:
         while size := int(await self.reader.readline(), 16):
             pieces.append(await self.reader.readexactly(size))
             await self.reader.readexactly(2)
-        await self.reader.readexactly(2)
+        while await self.reader.readline() != b"\r\n":
+            pass  # a trailer
         return line, fields, b"".join(pieces)
 
 
@@ -889,12 +890,18 @@ def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
             elif req.url == "/signal":
                 req.cancel_on_disconnect = not req.signal.aborted
                 res.set_timeout(1)
+            elif req.url == "/trailers":
+                res.write_early_hints({"link": "</a>"})
+                res.set_header("Trailer", "A")
+                res.add_trailers({"A": "1"})
             res.end(req.url)
 
         async with serving(handler) as peer:
-            for url in (b"/", b"/mark", b"/", b"/listen", b"/", b"/limit", b"/", b"/signal", b"/"):
+            for url in (b"/", b"/mark", b"/", b"/listen", b"/", b"/limit", b"/", b"/signal", b"/", b"/trailers", b"/"):
                 field = b"\r\nX-Mine: 1" if url == b"/mark" else b""
                 peer.send(GET.replace(b"/ ", url + b" ").replace(b"Host: a", b"Host: a" + field))
+                if url == b"/trailers":
+                    assert (await peer.head())[0].startswith(b"HTTP/1.1 103 ")
                 _, fields, body = await peer.answer()
                 assert body == url
                 assert ("x-mine" in fields) == (url == b"/mark")
