@@ -22,7 +22,8 @@ cdef object exception_of(task)
 
 
 cdef class HandlerEnd:
-    cdef ServerCore server
+    cdef ServerCore server          # None once the handler is over
+    cdef object task
     cdef RequestCore request
     cdef ResponseCore response
 

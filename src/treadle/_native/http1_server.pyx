@@ -110,6 +110,7 @@ cdef class ServerCore(Site):
         had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
         cdef Connection connection
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
+        self.abort_signals()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
@@ -128,9 +129,17 @@ cdef class ServerCore(Site):
                 connection.linger()
         return refused, ended, cut
 
+    def abort_signals(self):
+        """The server waits no longer for the answers under way: tell who listens to the signal of their requests."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.response is not None:
+                connection.request.depart("ERR_HTTP_SERVER_CLOSING")
+
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        self.abort_signals()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -185,9 +194,11 @@ cdef class ServerCore(Site):
         if has_eager_tasks() and task.done():
             self.task_ended(task, request, response)
             return 0
-        end = HandlerEnd(self, request, response)
-        self.tasks[task] = end
+        end = HandlerEnd(self, request, response, task)
+        self.tasks[task] = request.running = end
         task.add_done_callback(end)
+        if request._departure is not None:      # before it was called
+            request.cancel_soon()
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -228,18 +239,27 @@ cdef object exception_of(task):
 
 
 cdef class HandlerEnd:
-    # Done-callback of a handler's task.
+    # Done-callback of a handler's task, and who cancels that.
 
-    def __init__(self, server, request, response):
+    def __init__(self, server, request, response, task):
         self.server = server
         self.request = request
         self.response = response
+        self.task = task
+
+    def cancel(self):
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
+        if self.server is not None and not self.response.finished:
+            if self.response.connection is not None:
+                self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
+            self.task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
-        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
+        self.server = self.request = self.response = self.task = None       # ORDER: handler_over() counts who holds the response
+        request.running = None
         server.tasks.pop(task, None)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:

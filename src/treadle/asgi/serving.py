@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from treadle.asgi.static_mounts import in_front_of
 from treadle.http import StaticFiles
 from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
+from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.binding import inherited_socket
 from treadle.loop.current import get_loop
@@ -54,6 +56,8 @@ class ServeConfig:
     static: tuple[StaticFiles, ...] = ()  # in front of the application
     lifespan: Mode = "auto"
     graceful_s: float = BUDGET_S  # for all of a stop
+    cancel_on_disconnect: bool = False  # an application whose client has left, once it could receive http.disconnect
+    routes: Mapping[str, Route] = field(default_factory=dict)  # prefix of the path -> what is different below it
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     edge: Edge = field(default_factory=Edge)
@@ -98,6 +102,8 @@ class Serving:
                 limits=config.limits,
                 timeouts=config.timeouts,
                 extensions={"treadle.stopping": {"event": self._event}},
+                cancel_on_disconnect=config.cancel_on_disconnect,
+                routes=config.routes,
             )
             server.state = self._lifespan.state
             config.edge.apply(server)

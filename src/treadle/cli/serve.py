@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treadle.cli import failures, logs
+from treadle.cli.routes import PREFIX, PREFIX_AND_SECONDS, table_of
 
 if TYPE_CHECKING:
     from treadle.http import Edge
@@ -68,6 +69,18 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     "--timeout-graceful-shutdown", type=click.FloatRange(0), default=30, show_default=True, metavar="SECONDS",
     help="For answers under way when a signal comes.",
 )
+@click.option(
+    "--request-timeout", type=click.FloatRange(0), default=0, metavar="SECONDS",
+    help="For a whole answer; past it 504, or the connection is cut. 0: no deadline.  [default: 0]",
+)
+@click.option(
+    "--request-timeout-of", type=PREFIX_AND_SECONDS, multiple=True, metavar="PREFIX=SECONDS",
+    help="Likewise, below a prefix of the path; the longest that fits counts. May be repeated.",
+)
+@click.option("--cancel-on-disconnect", is_flag=True, help="Cancel the application when its client has left.")
+@click.option(
+    "--cancel-on-disconnect-of", type=PREFIX, multiple=True, metavar="PREFIX", help="Likewise, below a prefix. May be repeated."
+)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes. More than 1 is not possible yet.")
 @click.option("--reload", is_flag=True, help="Not possible yet.")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
@@ -117,7 +130,9 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
                 static=flags["static"],
                 lifespan=flags["lifespan"],
                 graceful_s=flags["timeout_graceful_shutdown"],
-                timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
+                cancel_on_disconnect=flags["cancel_on_disconnect"],
+                routes=table_of(flags["request_timeout_of"], flags["cancel_on_disconnect_of"]),
+                timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"], response_s=flags["request_timeout"] or None),
                 edge=_edge(flags, stack),
             )
             serve_app(app, config, name=target)

@@ -6,6 +6,7 @@ from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
 from treadle.http.origin import Origin
 from treadle.http.request_id import RequestIdFilter, request_id
+from treadle.http.routes import Route
 from treadle.http.server import Server, ServerStatistics, create_server
 from treadle.http.static import StaticFiles, serve_static
 
@@ -17,6 +18,7 @@ __all__ = [
     "Limits",
     "Origin",
     "RequestIdFilter",
+    "Route",
     "Server",
     "ServerResponse",
     "ServerStatistics",
