@@ -305,7 +305,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         RuntimeError,
     ),
     "ERR_POOL_SATURATED": ErrorSpec(
-        "The native thread pool has {limit} jobs waiting and takes no more",
+        "The native thread pool has {limit} jobs of this group waiting and takes no more",
         "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
         TREADLE,
     ),
