@@ -9,7 +9,9 @@
     python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py files [options of files/command.py]
     python3 bench/run.py http-files [options of http_files.py]
+    python3 bench/run.py exchanges [options of exchanges/command.py]
     python3 bench/run.py starvation [options of starvation.py]
+    python3 bench/run.py idle [options of idle.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -21,9 +23,11 @@ import sys
 
 import http_files
 import http_hello
+import idle
 import stages
 import starvation
 from compression import command as compression
+from exchanges import command as exchanges
 from files import command as files
 from loop import command as loop
 from pool import command as pool
@@ -47,8 +51,12 @@ def main() -> int:
         return files.run(files.options(sys.argv[2:]))
     if sys.argv[1:2] == ["http-files"]:
         return http_files.main(sys.argv[2:])
+    if sys.argv[1:2] == ["exchanges"]:
+        return exchanges.run(exchanges.options(sys.argv[2:]))
     if sys.argv[1:2] == ["starvation"]:
         return starvation.main(sys.argv[2:])
+    if sys.argv[1:2] == ["idle"]:
+        return idle.main(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:

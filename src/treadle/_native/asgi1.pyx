@@ -16,7 +16,7 @@ from treadle._native.http1_grammar cimport authority_of, field_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.http1_server cimport ServerCore
+from treadle._native.http1_server cimport ServerCore, exception_of
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
@@ -29,6 +29,7 @@ cdef class ASGICore(ServerCore):
     def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
+        self.lowers_names = True
         self.root_path = root_path
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
@@ -67,7 +68,7 @@ cdef class ASGICore(ServerCore):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The application has returned.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
             return 0        # the task's step has raised it already, and so ended the program
@@ -82,8 +83,7 @@ cdef class ASGICore(ServerCore):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
         cdef const char *query
         cdef Py_ssize_t path_size
-        cdef list headers = []
-        cdef bytes raw_path, name, value
+        cdef bytes raw_path
         cdef tuple addresses = request.connection.address_pair()
         cdef const char *authority = authority_of(text, size, &path_size)
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
@@ -107,13 +107,11 @@ cdef class ASGICore(ServerCore):
         if self.root_path:
             path = self.root_path + path
             raw_path = self.root_path.encode("utf-8") + raw_path
-        for name, value in request.raw_headers:
-            headers.append((name.lower(), value))
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
         scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
-        scope["headers"] = headers
+        scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
         scope["server"] = socket_name(addresses[0])
         scope["client"] = socket_name(addresses[1])
@@ -126,7 +124,9 @@ cdef class ASGICore(ServerCore):
 
 cdef inline object socket_name(address):
     # (host, port) of a TCP socket, or None.
-    return None if address is None or address == "" else address if len(address) == 2 else address[:2]
+    if type(address) is not tuple:
+        return None
+    return address if len(<tuple>address) == 2 else address[:2]
 
 
 cdef class ASGIRequest(RequestCore):

@@ -17,8 +17,8 @@ from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
     COMPUTING, GROUPS_OF_POOL, HELD_IN_PARENT, KINDS_MAX, NAMES, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures,
-    Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, look, look_at_kind, look_at_saturation,
-    look_for_saturation, new_shared, put_finished, queued_in, take_finished, take_first, take_queued,
+    Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, leave_shared, look, look_at_kind,
+    look_at_saturation, look_for_saturation, new_shared, put_finished, queued_in, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -119,6 +119,8 @@ cdef class Pool(PollHandle):
         self.close()
 
     def __dealloc__(self):
+        if self.requests is not None:
+            lose_jobs(self.requests)
         self.end()
         if self.requests is not None:
             release_all(self.requests)
@@ -227,6 +229,7 @@ cdef class Pool(PollHandle):
             loop.request_refs -= len(requests)
             loop.poller.unwatch(self)
         self.requests = set()
+        lose_jobs(requests)
         self.end()
         release_all(requests)
 
@@ -432,16 +435,20 @@ cdef class Pool(PollHandle):
                 for _ in range(1, len(self.kinds)):     # the same numbers as before
                     add_kind(self.shared)
         finally:
+            lose_jobs(requests)
             release_all(requests)
         return 0
 
     cdef void end(self) noexcept:
-        # Nothing of Python runs here.
+        # Nothing of Python runs here but other threads. ORDER: no request has a job any more, for they may cancel it.
         cdef Shared *shared = self.shared
+        cdef Jobs left
         self.shared = NULL
         if shared is not NULL and self.forks == fork_count():
+            close_shared(shared, &left)     # ORDER: a call of Python is abandoned with the GIL held
             with nogil:
-                close_shared(shared)
+                discard_all(&left)
+                leave_shared(shared)
         discard_all(&self.taken)
         discard_all(&self.done_soon)
         discard_all(&self.done_later)
@@ -450,11 +457,17 @@ cdef class Pool(PollHandle):
             self.fd = -1
 
 
-cdef int release_all(set requests) except -1:
-    # Their jobs are gone. ORDER: all of them first, since what is released may be code that cancels another.
+cdef int lose_jobs(set requests) except -1:
+    # ORDER: of all of them, before any is released: that may be code that cancels another.
     cdef Request request
     for request in requests:
         request.job = NULL
+    return 0
+
+
+cdef int release_all(set requests) except -1:
+    # Their jobs are gone.
+    cdef Request request
     for request in requests:
         request.release()
     return 0

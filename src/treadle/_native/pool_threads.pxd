@@ -51,7 +51,7 @@ cdef struct Job:
     Place place         # under shared.lock
     int group           # one of those above
     int kind            # a number that add_kind() gave
-    bint undoes         # given up, it takes back what it has done so far: the pool's end waits for that, see close_shared
+    bint undoes         # set by `run`, where `abandon` cannot come between: given up, it takes back what it has done so far
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
@@ -97,7 +97,7 @@ cdef struct Saturation:
 cdef struct Shared:
     # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
     pthread_mutex_t lock    # around everything here
-    pthread_cond_t work     # something is queued, or is_closed
+    pthread_cond_t work     # something is queued, or is_closed; then: one that undoes is through
     Queue queues[GROUPS]
     Shared *next_alone      # in the list of pools that have jobs that run alone; under its lock
     bint is_listed_alone    # there, or that thread is with it
@@ -108,7 +108,7 @@ cdef struct Shared:
     ThreadCounters counters
     bint is_saturated
     Saturation saturation
-    int undoing             # jobs that threads have, and that undo
+    int undoing             # once closed: jobs that threads have, and that undo
     int owners
     int threads             # of its own
     int threads_max
@@ -128,7 +128,8 @@ cdef struct ThreadFigures:
     int oldest_active_kind
 
 cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil    # NULL: no memory
-cdef void close_shared(Shared *shared) noexcept nogil
+cdef void close_shared(Shared *shared, Jobs *left) noexcept nogil       # the jobs that no thread has: they are the caller's
+cdef void leave_shared(Shared *shared) noexcept nogil
 cdef int add_kind(Shared *shared) noexcept nogil        # its number; 0: there are too many, or no memory
 cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil     # an errno, or as above; 0: well
 cdef Py_ssize_t queued_in(Shared *shared, int groups) noexcept nogil    # jobs that wait, of the first so many groups

@@ -25,7 +25,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.signal cimport sigdelset, sigfillset, sigset_t
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport write
 
 from treadle._native.histogram cimport record
@@ -44,7 +44,12 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_create(pthread_t *thread, pthread_attr_t *attributes, Start start, void *argument)
     pthread_t pthread_self()
     int pthread_setname_np(pthread_t thread, const char *name)
-    int pthread_cond_init(pthread_cond_t *condition, void *attributes)
+    ctypedef struct pthread_condattr_t:
+        pass
+    int pthread_condattr_init(pthread_condattr_t *attributes)
+    int pthread_condattr_setclock(pthread_condattr_t *attributes, int clock)
+    int pthread_condattr_destroy(pthread_condattr_t *attributes)
+    int pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t *attributes)
     int pthread_cond_destroy(pthread_cond_t *condition)
     int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     int pthread_cond_signal(pthread_cond_t *condition)
@@ -220,7 +225,7 @@ cdef inline void give_back(Shared *shared, Job *job, Outcome outcome) noexcept n
         pthread_mutex_lock(&shared.lock)
         if undoes:
             shared.undoing -= 1
-            pthread_cond_broadcast(&shared.work)    # to close_shared
+            pthread_cond_broadcast(&shared.work)    # to leave_shared
     elif pause(shared, job, outcome):
         append(&shared.finished, job, FINISHED)
         if shared.finished.size == 1:
@@ -239,7 +244,6 @@ cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
     record(&kind.wait, wait_ns)
     take_from_queue(shared, job)
     kind.active += 1
-    shared.undoing += job.undoes
     queue_of(shared, job).running += 1
     job.since_ns = now_ns
     append(&shared.running, job, RUNNING)
@@ -253,7 +257,6 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     job.run_ns += now_ns - job.since_ns
     unlink(&shared.running, job)
     kind.active -= 1
-    shared.undoing -= job.undoes
     queue_of(shared, job).running -= 1
     if outcome == MORE:
         put_in_queue(shared, job)           # this very thread takes the next one
@@ -452,11 +455,20 @@ cdef int enqueue_alone(Shared *shared, Job *job) noexcept nogil:
 # ---- on the loop's thread
 
 
+cdef inline void init_condition(pthread_cond_t *condition) noexcept nogil:
+    # Whose times are those of a clock that nobody sets.
+    cdef pthread_condattr_t attributes
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+
+
 cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil:
     cdef Shared *shared = <Shared *>calloc(1, sizeof(Shared))
     if shared is not NULL:
         pthread_mutex_init(&shared.lock, NULL)
-        pthread_cond_init(&shared.work, NULL)
+        init_condition(&shared.work)
         shared.owners = 1
         shared.event_fd = event_fd
         shared.threads_max = threads_max
@@ -485,14 +497,11 @@ cdef int add_kind(Shared *shared) noexcept nogil:
     return number
 
 
-cdef void close_shared(Shared *shared) noexcept nogil:
-    # OWNER: the caller's part ends here. event_fd is not written to any more. The threads end, each after the job that it
-    # has, and clean up behind themselves. Who undoes what it has done so far is waited for, UNDO_S at most: the process may end
-    # behind this, and leave half a copy.
-    cdef Jobs left
+cdef void close_shared(Shared *shared, Jobs *left) noexcept nogil:
+    # No job begins any more, nobody waits for one, and event_fd is not written to. The threads end, each after the job that it
+    # has, and clean up behind themselves.
     cdef Job *job
     cdef int group
-    cdef timespec end
     left.first = left.last = NULL
     left.size = 0
     pthread_mutex_lock(&shared.lock)
@@ -501,18 +510,26 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     job = shared.running.first
     while job is not NULL:
         job.abandon(job)
+        shared.undoing += job.undoes
         job = job.after
     for group in range(GROUPS):
-        move_all(&shared.queues[group].jobs, &left)
-    move_all(&shared.finished, &left)
+        move_all(&shared.queues[group].jobs, left)
+    move_all(&shared.finished, left)
     pthread_cond_broadcast(&shared.work)
+    pthread_mutex_unlock(&shared.lock)
+
+
+cdef void leave_shared(Shared *shared) noexcept nogil:
+    # OWNER: the caller's part ends here. Once it is closed. Who undoes what it has done so far is waited for, UNDO_S at most: the
+    # process may end behind this, and leave half a copy.
+    cdef timespec end
+    pthread_mutex_lock(&shared.lock)
     if shared.undoing:
-        clock_gettime(CLOCK_REALTIME, &end)         # of pthread_cond_timedwait
+        clock_gettime(CLOCK_MONOTONIC, &end)
         end.tv_sec += UNDO_S
         while shared.undoing and pthread_cond_timedwait(&shared.work, &shared.lock, &end) == 0:
             pass
     let_go(shared)
-    discard_all(&left)
 
 
 cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil:

@@ -27,7 +27,7 @@ def run(
 ) -> RequestFuture[T] | python_jobs.PythonCall:
     """Call function(*arguments) on a thread of the pool; it begins at once. `kind` is what statistics call it: "zlib.gzip".
 
-    For work that lets go of the GIL: four threads that hold it only take turns with the loop. The function touches neither the
+    For work that lets go of the GIL and computes: as many calls as there are CPUs run at once. The function touches neither the
     loop nor a stream. What blocks for long belongs to asyncio.to_thread, whose threads are many.
 
     With a callback: callback(error, result) in the poll phase and in the caller's context, not any more once the program has
