@@ -15,15 +15,17 @@ from libc.string cimport memchr, memcmp
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
+from treadle._native.handover cimport take_socket
 from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
 from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
 from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
-from treadle._native.http1_grammar cimport is_target
+from treadle._native.http1_grammar cimport is_host, is_target
 from treadle._native.http1_phases cimport (
-    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
+    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, SWITCH, SWITCHED, Event,
+    next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
@@ -31,6 +33,7 @@ from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
+from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
 
 cdef extern from *:
@@ -91,6 +94,24 @@ cdef class Connection(Wire):
     cdef bint is_answer_due(self) noexcept:
         return self.response is not None
 
+    @property
+    def remote_address(self):
+        """(host, port) of the peer; '' for a Unix socket; None where it is not known."""
+        return self.address_pair()[1]
+
+    @property
+    def local_address(self):
+        """Likewise, of our side."""
+        return self.address_pair()[0]
+
+    def observe(self, observer):
+        """Call this once it is closed; whoever gets its socket does, in its place."""
+        self.observer = observer
+
+    def destroy(self):
+        """Cut it; no effect once it is closed, or its socket has gone to somebody."""
+        self.end_now(None)
+
     cdef tuple request_line(self):
         cdef RequestCore request = self.request
         return None if request is None else (request.method, request.target)
@@ -124,6 +145,8 @@ cdef class Connection(Wire):
                 self.loop.defer(self)
             raise
         self.is_consuming = False
+        if self.phase == SWITCHED:
+            return self.hand_over()
         if self.unsent_bytes and not self.is_ended and self.loop.join_batch(self):
             return 0            # PERF: bench/http_hello.py, treadle-unbatched. The answers of one poll leave together
         return self.uncork()
@@ -137,7 +160,7 @@ cdef class Connection(Wire):
         try:
             self.walk(data, size, &used)
         finally:
-            if used < size and not self.closing and self.phase != LINGERING:
+            if used < size and not self.closing and self.phase != LINGERING and self.fault is None:
                 self.unparsed = data[used:size]
         return 0
 
@@ -304,13 +327,26 @@ cdef class Connection(Wire):
         request.expects_continue = self.said.expects_continue
         request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
-            return self.refuse("CONNECT")
+            if not self.server.takes_tunnels:
+                return self.refuse("CONNECT")
+            if self.has_body():                 # RFC 9110 section 9.3.6: it has none
+                return self.refuse("FRAMING")
+            if b":" not in request.target or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
+                return self.refuse("TARGET")
+            return self.switch()
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
             return self.refuse("TARGET")
         if PyBytes_AS_STRING(request.target)[0] != c'/' and not put_authority(request.raw_headers, request.target):
             return self.refuse("TARGET")
+        if self.said.is_upgrade_offered and self.said.wants_upgrade and self.server.takes_upgrades and not is_1_0 \
+                and not self.has_body() and self.server.wants_upgrade(request):
+            return self.switch()                # RFC 9110 section 7.8: not in 1.0; and a body would have to come before
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        if self.server.requests_max:
+            self.requests += 1
+            if self.requests >= self.server.requests_max:
+                response.keeps_alive = False
         self.head = None
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
@@ -403,6 +439,54 @@ cdef class Connection(Wire):
             if is_clean and len(self.server.free_parsers) < FREE_PARSERS_MAX:
                 self.server.free_parsers.append(shim)
         return 0
+
+    # ---- the socket goes to somebody else
+
+    cdef bint has_body(self) noexcept:
+        return self.said.body_kind == CHUNKED or (self.said.body_kind == COUNTED and self.said.body_left > 0)
+
+    cdef int switch(self) except -1:
+        # What was parsed is all that is ours. ORDER: the socket changes hands when consume() has put aside what is not parsed.
+        cdef ResponseCore response = self.response
+        self.advance(SWITCH)
+        self.head = None
+        self.release_parser(False)
+        self.deadline.stop()
+        self.address_pair()                     # the request takes it along
+        self.response = None
+        if response is not None:
+            response.connection = None          # nobody has seen it
+        return 0 if self.is_consuming else self.hand_over()
+
+    cdef int hand_over(self) except -1:
+        cdef RequestCore request = self.request
+        cdef ResponseCore response
+        cdef SocketStream handle
+        cdef bytes head = b"" if self.unparsed is None else self.unparsed
+        cdef object observer = self.observer
+        self.uncork()                           # earlier answers
+        if self.is_ended:
+            return 0
+        self.request = None
+        self.unparsed = None
+        self.observer = None
+        if request is not None:
+            request.leave()
+            request.message_complete()
+        if self.flushing is not None:           # whoever has the socket sends what is left of them
+            for response in self.flushing:
+                response.tick(response._flushed, ())
+            self.flushing = None
+        handle = take_socket(self)
+        try:
+            if self.fault is None:
+                self.server.switched(request, handle, head, observer)
+            else:
+                self.server.refused(self.fault[0], self.fault[1], handle, observer)
+        except BaseException:
+            handle.close(None)
+            raise
+        return handle.rewatch()
 
     # ---- between messages
 
@@ -501,6 +585,10 @@ cdef class Connection(Wire):
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
+        if self.server.takes_faults and (self.phase == HEAD or self.phase == BODY) and reason not in OUR_FAULTS:
+            self.fault = (reason, detail)
+            self.unparsed = None
+            return self.switch()
         answer = self.server.refusal(reason, detail)
         if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
             answer = answer[:answer.find(b"\r\n\r\n") + 4]
@@ -626,7 +714,7 @@ cdef class Connection(Wire):
     cdef int paused_interest(self) noexcept:
         # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
         # what it sent lies unread. Between two messages input is read, or there is some to go on with.
-        if self.phase == LINGERING or (self.phase == IDLE and self.unparsed is None):
+        if self.phase >= LINGERING or (self.phase == IDLE and self.unparsed is None):
             return 0
         return GONE if self.has_peer_ended or self.is_peer_ending else GONE | HALF_CLOSED
 
@@ -696,6 +784,9 @@ cdef class Connection(Wire):
             self.answer_deadline.wire = None
         self.unparsed = None
         self.drop_message()
+        if self.observer is not None:
+            observer, self.observer = self.observer, None
+            observer()
         if self.flushing is not None:
             for response in self.flushing:
                 response.destroy()
@@ -719,6 +810,8 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.resume()
     return connection
 
+
+cdef frozenset OUR_FAULTS = frozenset(("ANSWER_TIMEOUT", "STOPPING"))      # refusals that no client is to blame for
 
 cdef str CONNECT_METHOD = "CONNECT"
 cdef str HEAD_METHOD = "HEAD"

@@ -2,7 +2,7 @@
 from treadle._native.http1_exchange cimport Site
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.tcp cimport Listener
+from treadle._native.tcp cimport Listener, sockaddr_in6
 
 
 cdef class ServerCore(Site):
@@ -27,3 +27,5 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
+
+    cdef int drop(self, int fd, sockaddr_in6 *peer) except -1

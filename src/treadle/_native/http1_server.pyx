@@ -13,7 +13,7 @@ from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, sockaddr_in6
+from treadle._native.tcp cimport Listener, Stream, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -65,8 +65,8 @@ cdef class ServerCore(Site):
 
     @property
     def connection_count(self):
-        """Open connections."""
-        return len(self.connections)
+        """Open connections, those that others have taken over among them."""
+        return len(self.connections) + self.socket_count
 
     @property
     def request_count(self):
@@ -74,7 +74,7 @@ cdef class ServerCore(Site):
         cdef Connection connection
         cdef Py_ssize_t count = 0
         for connection in self.connections:
-            count += connection.phase != IDLE and connection.phase != LINGERING
+            count += connection.phase != IDLE and connection.phase < LINGERING
         return count
 
     @property
@@ -110,7 +110,7 @@ cdef class ServerCore(Site):
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
-            elif connection.closing or connection.phase == LINGERING:
+            elif connection.closing or connection.phase >= LINGERING:
                 pass
             elif connection.response is None:           # the answer is complete, the request is not
                 connection.linger()
@@ -271,7 +271,24 @@ cdef class HTTPListener(Listener):
         self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
-        new_connection(self.server, fd, peer)
+        cdef Site server = self.server
+        cdef Connection connection
+        if server.connections_max >= 0 and len(server.connections) + server.socket_count >= server.connections_max:
+            return self.drop(fd, peer)
+        connection = new_connection(server, fd, peer)
+        if server.tells_connections:
+            server.connected(connection)
+        return 0
+
+    cdef int drop(self, int fd, sockaddr_in6 *peer) except -1:
+        # One too many: closed at once, and told.
+        cdef Stream stream = Stream.__new__(Stream)
+        stream.fd = fd
+        stream.is_fd_ours = True
+        stream.peer = peer[0]
+        names = (stream.local_name(), stream.peer_name())
+        stream.release_fd()
+        self.server.dropped(*names)
         return 0
 
     cdef int on_exhausted(self, error) except -1:
