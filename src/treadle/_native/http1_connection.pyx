@@ -35,6 +35,7 @@ from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.timers cimport NS_PER_MS, clock_ns
 
 cdef extern from *:
     """
@@ -47,6 +48,7 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
+    RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -361,7 +363,17 @@ cdef class Connection(Wire):
         if self.said.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
         self.advance(BODY_FOLLOWS)
-        return self.set_deadline(self.server.request_ms)
+        return self.begin_body()
+
+    cdef int begin_body(self) except -1:
+        # PERF: one clock for both deadlines, and none for a chunk: it runs again when the next byte can first be missed.
+        cdef Site server = self.server
+        self.set_deadline(min(server.request_ms, server.body_grace_ms) if server.body_rate else server.request_ms)
+        self.body_end_ms = self.deadline.start_ms + server.request_ms
+        self.rate_from_ms = self.deadline.start_ms
+        self.rate_bytes = 0
+        self.is_rate_void = False
+        return 0
 
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1:
         cdef Py_ssize_t part = size
@@ -378,6 +390,7 @@ cdef class Connection(Wire):
                 return size
             is_last = self.chunks.state == CHUNKS_ENDED
         self.request.expects_continue = False
+        self.rate_bytes += part
         if self.is_body_raw:
             self.take_body(data[:part])
         elif not self.feed(data[:part]):
@@ -667,8 +680,10 @@ cdef class Connection(Wire):
             return self.end_now(None)
         if kind == ANSWERING_IN_TIME:
             return self.answer_overdue()
-        if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
-            return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
+        if self.phase == HEAD:
+            return self.refuse("HEAD_TIMEOUT")
+        if self.phase == BODY or self.phase == DRAINING:
+            return self.body_overdue()
         if self.phase == LINGERING:
             return self.end_now(None)
         if self.phase == IDLE and not self.closing and (self.unsent_bytes or self.unparsed is not None):
@@ -678,6 +693,34 @@ cdef class Connection(Wire):
         if self.phase == IDLE and not self.closing and self.is_request_near():
             return self.set_deadline(self.server.headers_ms)
         return self.close_after_flush()
+
+    cdef int body_overdue(self) except -1:
+        # Is the whole late, or are its bytes so far too few for their time? While nobody reads, or the peer waits for 100, nothing
+        # can be said, and the measure begins anew. What it sent early counts for later: only the whole has an end that is fixed.
+        cdef int64_t now_ms = clock_ns() // NS_PER_MS
+        cdef int64_t left_ms = self.body_end_ms - now_ms
+        cdef int64_t grace_ms = self.server.body_grace_ms
+        cdef int64_t step_ms = max(grace_ms // RATE_STEPS, 1)
+        cdef int64_t took_ms = now_ms - self.rate_from_ms
+        cdef int64_t earned_ms
+        cdef char byte_there
+        if left_ms <= 0:
+            return self.refuse("BODY_TIMEOUT")
+        if self.is_rate_void or not self.reading or self.is_continue_owed():
+            self.rate_from_ms = now_ms
+            self.rate_bytes = 0
+            self.is_rate_void = False
+            return self.set_deadline(min(grace_ms, left_ms))
+        earned_ms = max(self.rate_bytes * 1000 // self.server.body_rate, grace_ms) if self.server.body_rate else took_ms + left_ms
+        if earned_ms <= took_ms:
+            if self.look_ahead(&byte_there, 1) <= 0:        # ORDER: timers come before the poll, and we may be late ourselves
+                return self.refuse("BODY_TOO_SLOW")
+            earned_ms = took_ms
+        return self.set_deadline(min(((earned_ms - took_ms) // step_ms + 1) * step_ms, left_ms))    # few durations: few lists
+
+    cdef int pause(self) except -1:
+        self.is_rate_void = True
+        return Wire.pause(self)
 
     cdef bint is_request_near(self) except -1:
         # Bytes of a message wait in the kernel: the peer has sent them before it could know that the connection would end, and the

@@ -17,6 +17,8 @@ class Site:
     keep_alive_ms: int
     send_ms: int
     linger_ms: int
+    body_rate: int
+    body_grace_ms: int
     answer_ms: int
     cancels: bool
     routes: Callable[[bytes], tuple[int, bool]] | None
