@@ -548,6 +548,7 @@ cdef class Connection(Wire):
     cdef int continue_sent(self) except -1:
         if self.request is not None:
             self.request.expects_continue = False
+        self.is_rate_void = True
         return 0
 
     cdef int answer_begun(self) except -1:

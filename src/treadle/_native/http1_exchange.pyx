@@ -126,7 +126,7 @@ cdef class Wire(Stream):
         return False
 
     cdef int continue_sent(self) except -1:
-        # 100 Continue was sent, by whoever answers.
+        # 100 Continue was sent: the peer begins with its body.
         return 0
 
     cdef int limit_answer(self, int64_t duration_ms) except -1:

@@ -19,7 +19,7 @@ cdef class ServerCore(Site):
 
 cdef class HandlerEnd:
     cdef ServerCore server          # None once the handler is over
-    cdef object task
+    cdef object task                # None likewise, and once it was cancelled from here: a second time would hit its cleaning up
     cdef RequestCore request
     cdef ResponseCore response
 

@@ -236,11 +236,13 @@ cdef class HandlerEnd:
         self.task = task
 
     def cancel(self):
-        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
-        if self.server is not None and not self.response.finished:
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over; and but once."""
+        cdef object task = self.task
+        if task is not None and not self.response.finished:
+            self.task = None
             if self.response.connection is not None:
                 self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
-            self.task.cancel()
+            task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
