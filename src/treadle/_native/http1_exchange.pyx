@@ -23,6 +23,7 @@ cdef class Site:
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []
+        self.connections_max = -1
 
     # ---- what the subclass says
 
@@ -37,6 +38,25 @@ cdef class Site:
     def answer_failed(self, exception, method, target):
         """An answer to this request could not be sent as it was given, and nobody is left who could hear of it."""
         raise NotImplementedError
+
+    def wants_upgrade(self, request):
+        """This request offers another protocol, and somebody listens for that: does its socket go to them?"""
+        raise NotImplementedError
+
+    def switched(self, request, handle, head, observer):
+        """The connection of this request, an upgrade or CONNECT, is a SocketStream from now on. head: what has come behind it.
+        observer: to be called when that closes, or None."""
+        raise NotImplementedError
+
+    def refused(self, reason, detail, handle, observer):
+        """Likewise of one whose message is refused for this reason (a name). It was not answered."""
+        raise NotImplementedError
+
+    def connected(self, connection):
+        """A new connection."""
+
+    def dropped(self, local, remote):
+        """A connection too many was closed at once; between these names."""
 
     def timed_out(self, request, response):
         """The answer was not complete in time; it is refused, or cut, next."""
@@ -60,7 +80,8 @@ cdef class Site:
         self.connections.discard(connection)
         if not self.connections:
             self.loop.owners.discard(self)
-            self.drained()
+            if not self.socket_count:
+                self.drained()
         return 0
 
     cdef HeadWriter take_writer(self):
@@ -106,7 +127,7 @@ cdef class Wire(Stream):
         return False
 
     cdef int continue_sent(self) except -1:
-        # 100 Continue was sent, by whoever answers.
+        # 100 Continue was sent: the peer begins with its body.
         return 0
 
     cdef int limit_answer(self, int64_t duration_ms) except -1:
