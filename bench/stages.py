@@ -40,6 +40,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "http1_connection.Connection.begin_message",
         "http1_connection.Connection.feed",
         "http1_connection.ParserShim.*",
+        "http1_fields.*",
     ),
     "dispatch": (
         "http1_server.ServerCore.dispatch",
@@ -47,7 +48,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "http1_connection.Connection.response_complete",
     ),
     "handler": ("_PyEval_EvalFrameDefault",),  # the only Python that runs while a request is served
-    "serialise": ("http1_response.ResponseCore.*", "http1_head.HeadWriter.*"),
+    "serialise": ("http1_response.ResponseCore.*", "http1_answer_head.AnswerHead.*", "http1_head.HeadWriter.*"),
     "send": ("tcp.Stream.send_bytes", "tcp.Stream.flush*"),
 }
 PREFIX = "treadle._native."

@@ -47,7 +47,7 @@ cdef class ASGICore(ServerCore):
         cdef Connection connection = <Connection>wire
         cdef ASGIRequest request = <ASGIRequest>connection.request
         cdef ASGIResponse response = <ASGIResponse>connection.response
-        if connection.is_upgrade_offered:
+        if connection.said.is_upgrade_offered:
             self.upgrade_ignored(request)
         try:
             coroutine = self.app(self.scope_of(request), request, response)

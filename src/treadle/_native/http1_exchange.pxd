@@ -6,6 +6,11 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
 
 
+cdef enum DeadlineKind:
+    ARRIVAL                         # something has to arrive: the phase says what
+    SENDING                         # the peer has to take what was sent
+
+
 cdef class Site:
     cdef readonly LoopCore loop
     cdef public object request_type     # a subclass of RequestCore
@@ -38,6 +43,7 @@ cdef class Wire(Stream):
     cdef object addresses           # (local, remote), once asked for
 
     cdef int response_complete(self) except -1
+    cdef int expired(self, DeadlineKind kind) except -1
     cdef int answer_begun(self) except -1
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept

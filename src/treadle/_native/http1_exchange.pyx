@@ -79,6 +79,10 @@ cdef class Wire(Stream):
         # The last byte of the answer was handed over.
         raise NotImplementedError
 
+    cdef int expired(self, DeadlineKind kind) except -1:
+        # A deadline of this kind is over.
+        raise NotImplementedError
+
     cdef bint has_response(self, response) noexcept:
         # True: it is the one under way.
         return False

@@ -1,20 +1,14 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Self
 
-from treadle._native.writable import WritableCore, WritableState
-
-_Value = str | int | list[str] | tuple[str, ...]
+from treadle._native.http1_answer_head import AnswerHead, _Value
+from treadle._native.writable import WritableState
 
 _Callback = Callable[[BaseException | None], object]
 
 class ResponseWritable(WritableState): ...
 
-class ResponseCore(WritableCore):
-    status_code: int
-    status_message: str | None
-    send_date: bool
-    @property
-    def headers_sent(self) -> bool: ...
+class ResponseCore(AnswerHead):
     @property
     def writable_ended(self) -> bool: ...
     @property
@@ -26,11 +20,6 @@ class ResponseCore(WritableCore):
     @property
     def is_unsent(self) -> bool: ...
     def replace_by(self, answer: bytes) -> None: ...
-    def set_header(self, name: str, value: _Value) -> Self: ...
-    def get_header(self, name: str) -> _Value | None: ...
-    def has_header(self, name: str) -> bool: ...
-    def remove_header(self, name: str) -> None: ...
-    def get_headers(self) -> dict[str, _Value]: ...
     def write_head(
         self,
         status: int,
