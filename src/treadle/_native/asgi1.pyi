@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -17,6 +18,7 @@ class ASGICore(ServerCore):
         root_path: str = "",
         scheme: str = "http",
     ) -> None: ...
+    def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]: ...
     @property
     def app(self) -> Callable[..., Any]: ...
     @property

@@ -32,6 +32,7 @@ from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.tls_cipher cimport TLSCipher
 
 cdef extern from *:
     """
@@ -553,6 +554,13 @@ cdef class Connection(Wire):
         self.release_parser(False)
         return self.close_after_flush()
 
+    cdef int on_truncated(self, error) except -1:
+        return self.on_end()            # what is cut is seen by its framing: RFC 9112 section 9.8
+
+    cdef int on_insecure(self, error, bint is_plain) except -1:
+        self.server.handshake_failed(error, is_plain, self.peer_name())
+        return 0
+
     cdef int paused_interest(self) noexcept:
         # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
         # what it sent lies unread. Between two messages input is read, or there is some to go on with.
@@ -636,7 +644,14 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.read_size = READ_BYTES
     connection.deadline = new_deadline(connection, ARRIVAL)
     server.add_connection(connection)
-    connection.set_deadline(server.headers_ms)
+    connection.set_deadline(server.headers_ms)      # the handshake is within it
+    if server.tls_context is not None:
+        try:
+            connection.cipher = TLSCipher(server.tls_context, True)
+        except Exception as error:      # OpenSSL has no room for one more: this connection's misfortune alone
+            server.handshake_failed(error, False, connection.peer_name())
+            connection.end_now(error)
+            return connection
     connection.resume()
     return connection
 

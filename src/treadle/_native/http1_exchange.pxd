@@ -29,6 +29,7 @@ cdef class Site:
     cdef public int64_t keep_alive_ms
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
+    cdef public object tls_context      # an ssl.SSLContext for connections to come; None: they are plain
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
 
     cdef int add_connection(self, Wire connection) except -1

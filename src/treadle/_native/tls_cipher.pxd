@@ -5,6 +5,7 @@ from treadle._native.tcp cimport Stream
 
 cdef class TLSCipher(Cipher):
     cdef readonly object tls        # the ssl.SSLObject; None once the stream is closed
+    cdef object facts               # what its owner has found out about the connection, and keeps here; None: nothing yet
     cdef object incoming            # its MemoryBIOs
     cdef object outgoing
     cdef object feed                # write() of `incoming`, read() of `outgoing`

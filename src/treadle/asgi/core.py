@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
+from typing import Any
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
+from treadle.asgi.tls_extension import tls_extension
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
 from treadle.loop.event_loop import EventLoop
@@ -29,10 +32,16 @@ class ASGIServer(Policy, ASGICore):
         limits: Limits,
         timeouts: Timeouts,
         on_drained: Callable[[], None],
+        tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, "http" if tls_context is None else "https")
+        self.tls_context = tls_context
         self._has_told_of_upgrades = False
         self.adopt(limits, timeouts, on_drained)
+
+    def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]:
+        """The extension "tls" of a scope."""
+        return tls_extension(tls)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""

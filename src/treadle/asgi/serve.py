@@ -14,10 +14,13 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
 from treadle._native.tcp import Listener
 from treadle.asgi.core import ASGIServer
@@ -29,6 +32,7 @@ from treadle.loop.accepting import pause_accepting
 from treadle.loop.binding import bind_tcp, bind_unix
 from treadle.loop.current import get_loop
 from treadle.loop.program import run_until_done
+from treadle.tls import HTTP_PROTOCOLS, Reloader, ServerOptions
 
 __all__ = ["ServeConfig", "StartupError", "serve"]
 
@@ -54,6 +58,7 @@ class ServeConfig:
     graceful_s: float = 30.0  # for answers under way, once a signal has come
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    tls: ServerOptions | None = None  # HTTPS
 
 
 def serve(app: Application, config: ServeConfig, *, name: str = "application") -> None:
@@ -83,11 +88,14 @@ class _Serving:
         self._name = name
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
+        self._certificates: Reloader | None = None
+        self._renewed_for: ASGIServer | None = None
 
     async def main(self) -> None:
         config = self._config
         loop = get_loop()
         lifespan = Lifespan(self._app, config.lifespan)
+        context = self._load_certificates()
         try:
             sock = bind_unix(config.uds) if config.uds is not None else bind_tcp(config.host, config.port)
         except OSError as error:
@@ -106,14 +114,53 @@ class _Serving:
                 limits=config.limits,
                 timeouts=config.timeouts,
                 on_drained=self._drained.set,
+                tls_context=context,
             )
             server.state = lifespan.state
             try:
                 if not self._stop.is_set():
-                    await self._listen(server, sock)
+                    with self._watched_certificates(server):
+                        await self._listen(server, sock)
             finally:  # also when a handler has ended the program by SystemExit
                 await lifespan.shutdown()
         logger.info("ended")
+
+    def _load_certificates(self) -> ssl.SSLContext | None:
+        tls = self._config.tls
+        if tls is None:
+            return None
+        self._certificates = Reloader(tls, self._renewed, alpn_protocols=HTTP_PROTOCOLS)
+        try:
+            return self._certificates.load()
+        except (OSError, TreadleError) as error:
+            raise StartupError(f"TLS: {error.strerror if isinstance(error, ssl.SSLError) else error}") from None
+
+    @contextlib.contextmanager
+    def _watched_certificates(self, server: ASGIServer) -> Iterator[None]:
+        """Files that change are loaded, and on SIGHUP all are."""
+        if self._certificates is None:
+            yield
+            return
+        loop, certificates = get_loop(), self._certificates
+        self._renewed_for = server
+        tasks: set[asyncio.Task[Any]] = {loop.create_task(certificates.watch())}
+
+        def reload() -> None:
+            task = loop.create_task(certificates.reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+            for task in tasks:
+                task.cancel()
+
+    def _renewed(self, context: ssl.SSLContext) -> None:
+        if self._renewed_for is not None:
+            self._renewed_for.tls_context = context
 
     async def _listen(self, server: ASGIServer, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -152,7 +199,8 @@ class _Serving:
         if self._config.uds is not None:
             return f"unix:{self._config.uds}"
         host, port = sock.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self._config.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def _pause_accepting(self, listener: Listener, error: OSError) -> None:
         pause_accepting(get_loop(), logger, listener, error)

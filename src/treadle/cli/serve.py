@@ -28,6 +28,16 @@ __all__ = ["serve"]
     "--timeout-graceful-shutdown", type=click.FloatRange(0), default=30, show_default=True, metavar="SECONDS",
     help="For answers under way when a signal comes.",
 )
+@click.option("--tls-cert", metavar="FILE", help="Speak HTTPS, with this certificate (PEM, with its chain).")
+@click.option("--tls-key", metavar="FILE", help="Its key.  [default: in the same file]")
+@click.option("--tls-passphrase-file", metavar="FILE", help="What the keys are encrypted with is its first line.")
+@click.option("--tls-sni", metavar="HOST=CERT[,KEY]", multiple=True, help="Another certificate for a host. Repeatable.")
+@click.option(
+    "--tls-client-cert", type=click.Choice(["none", "optional", "required"]),
+    help="Whether clients show one.  [default: required with --tls-client-ca, else none]",
+)
+@click.option("--tls-client-ca", metavar="FILE", help="Authorities that certify clients.")
+@click.option("--tls-ciphers", metavar="LIST", help="For TLS 1.2, as OpenSSL writes it.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes. More than 1 is not possible yet.")
 @click.option("--reload", is_flag=True, help="Not possible yet.")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
@@ -45,6 +55,7 @@ def serve(app: str, workers: int, reload: bool, log_level: str | None, log_confi
 def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.asgi import AppLoadError, ServeConfig, StartupError, load_app
     from treadle.asgi import serve as serve_app
+    from treadle.cli.tls import tls_options
     from treadle.http import Timeouts
 
     try:
@@ -58,6 +69,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
             lifespan=flags["lifespan"],
             graceful_s=flags["timeout_graceful_shutdown"],
             timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
+            tls=tls_options(flags),
         )
         serve_app(app, config, name=target)
     except AppLoadError as error:

@@ -11,6 +11,7 @@ import inspect
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
+from treadle.tls import HTTP_PROTOCOLS, ServerOptions, server_context
 
 __all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]
 
@@ -41,16 +43,24 @@ class ServerStatistics:
 
 
 def create_server(
-    handler: Handler | None = None, *, limits: Limits | None = None, timeouts: Timeouts | None = None
+    handler: Handler | None = None,
+    *,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    tls: ServerOptions | ssl.SSLContext | None = None,
 ) -> Server:
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
-    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
+    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. `tls`: it speaks HTTPS, with these certificates.
+    Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_TYPE; and what ServerOptions.load() raises.
     """
     if handler is not None:
         require_callable(handler, "handler")
-    return Server(handler, limits or Limits(), timeouts or Timeouts())
+    server = Server(handler, limits or Limits(), timeouts or Timeouts())
+    if tls is not None:
+        server.set_secure_context(tls)
+    return server
 
 
 class Server(EventEmitter):
@@ -80,6 +90,12 @@ class Server(EventEmitter):
         state = f"listening on {self.address()}" if self._place.is_open else "closed"
         now = self.statistics()
         return f"<{type(self).__name__} {state} connections={now.connections} requests={now.requests} handlers={now.handlers}>"
+
+    def set_secure_context(self, tls: ServerOptions | ssl.SSLContext) -> None:
+        """Speak HTTPS on connections to come, with these certificates; those that are open stay as they are. Reads files.
+
+        Raises what ServerOptions.load() raises, and changes nothing then; TreadleError: ERR_INVALID_ARG_TYPE."""
+        self._core.tls_context = server_context(tls, alpn_protocols=HTTP_PROTOCOLS)
 
     # ---- requests
 
