@@ -362,7 +362,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TimeoutError,
     ),
     "ERR_TLS_HANDSHAKE_TIMEOUT": ErrorSpec(
-        "Hands were not shaken within {timeout_ms:g} ms",
+        "Hands were not shaken within {timeout_ms} ms",
         "Look whether the peer speaks TLS on this port at all; handshake_timeout allows more time",
         NODE,
         TimeoutError,

@@ -17,6 +17,7 @@ class ASGICore(ServerCore):
         app: Callable[..., Any],
         root_path: str = "",
         scheme: str = "http",
+        extensions: dict[str, dict[str, Any]] | None = None,
     ) -> None: ...
     def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]: ...
     @property

@@ -26,7 +26,7 @@ cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 cdef class ASGICore(ServerCore):
     """A server whose handler is an ASGI application."""
 
-    def __init__(self, loop, task_type, app, root_path="", scheme="http"):
+    def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
         self.root_path = root_path
@@ -35,6 +35,7 @@ cdef class ASGICore(ServerCore):
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
+            "extensions": {} if extensions is None else extensions,     # the same for all: nobody writes into it
         }
 
     def asgi_fault(self, exception, request, response):
@@ -121,8 +122,8 @@ cdef class ASGICore(ServerCore):
         if request.connection.cipher is not None:
             cipher = <TLSCipher>request.connection.cipher
             if cipher.facts is None:
-                cipher.facts = self.tls_facts(cipher.tls)
-            scope["extensions"] = {"tls": cipher.facts.copy()}
+                cipher.facts = dict(self.template["extensions"], tls=self.tls_facts(cipher.tls))
+            scope["extensions"] = cipher.facts      # the same for all of the connection
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope

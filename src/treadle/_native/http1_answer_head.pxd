@@ -20,6 +20,7 @@ cdef class AnswerHead(WritableCore):
     cdef bint has_length            # Content-Length is given, in `length`
     cdef bint has_date
     cdef bint has_close             # the application has written Connection: close, among other things
+    cdef bint is_event_stream       # its Content-Type says so
     cdef long long length
 
     cdef int check_status(self, int status) except -1

@@ -114,7 +114,7 @@ cdef class AnswerHead(WritableCore):
             self.check_value("status_message", self.message)
         writer = self.server.take_writer()
         writer.start(status, self.message)
-        self.has_length = self.has_date = self.has_close = self.is_chunked = False
+        self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = False
         if status == 204 or status == 205 or status == 304:
             self.is_head_only = True
         if self.fields is not None:
@@ -178,6 +178,8 @@ cdef class AnswerHead(WritableCore):
             self.has_close = self.has_close or not self.keeps_alive
         elif field == DATE:
             self.has_date = True
+        elif name_size == 12 and value_size >= 17 and value[5] == c'e' and is_same(name, 12, b"content-type", 12):
+            self.is_event_stream = is_same(value, 17, b"text/event-stream", 17)
         fault = writer.add_field(name, name_size, value, value_size)
         if fault == BAD_NAME:
             self.server.fault(

@@ -224,7 +224,7 @@ cdef class Connection(Wire):
         self.response = response
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
-        self.is_head_timed = self.is_body_raw = False
+        self.is_head_timed = self.is_body_raw = self.is_near_told = False
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -540,7 +540,35 @@ cdef class Connection(Wire):
             return self.set_deadline(self.server.keep_alive_ms)     # not idle: the peer still reads, see on_backlog()
         if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
             return self.end_now(None) if self.has_peer_ended or self.is_peer_ending else 0
+        if self.phase == IDLE and not self.closing and self.is_request_near(False):
+            return self.set_deadline(self.server.headers_ms)
         return self.close_after_flush()
+
+    cdef bint is_request_near(self, bint may_shake) except -1:
+        # Bytes of a message wait in the kernel: the peer has sent them before it could know that the connection would end, and the
+        # poller is about to tell of them. To close now would reset the connection under a request.
+        cdef char bytes_there[BLANK_BYTES_MAX + 1]
+        cdef Py_ssize_t size = self.look_ahead(bytes_there, sizeof(bytes_there))
+        cdef Py_ssize_t i
+        if self.cipher is not None:
+            return self.is_record_near(may_shake, size > 0)
+        for i in range(size):
+            if bytes_there[i] != c'\r' and bytes_there[i] != c'\n':
+                self.resume()
+                return True
+        return False                        # nothing, an end, an error, or empty lines
+
+    cdef bint is_record_near(self, bint may_shake, bint is_there) except -1:
+        # What waits cannot be looked at: it may be a goodbye as well, or a part that is never followed by the rest. So it is waited
+        # for once, and amid the handshake only where the server closes.
+        cdef TLSCipher cipher = <TLSCipher>self.cipher
+        if cipher.is_shaking:
+            return may_shake and (is_there or cipher.has_begun())
+        if self.is_near_told or not (is_there or cipher.has_part()):
+            return False
+        self.is_near_told = True
+        self.resume()
+        return True
 
     cdef int on_end(self) except -1:
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
@@ -611,11 +639,16 @@ cdef class Connection(Wire):
             self.set_deadline(self.server.linger_ms)
         return 0
 
-    cdef int close_idle(self) except -1:
-        # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end.
-        if self.closing:
-            return 0
-        return self.linger() if self.unsent_bytes or self.unparsed is not None else self.close_after_flush()
+    cdef bint close_idle(self) except -1:
+        # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
+        # ends already, or there is a message after all, which is still answered.
+        if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near(True):
+            return False
+        if self.unsent_bytes:
+            self.linger()
+        else:
+            self.close_after_flush()
+        return True
 
     cdef int on_closed(self) except -1:
         self.deadline.stop()

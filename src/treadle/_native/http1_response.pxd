@@ -29,6 +29,7 @@ cdef class ResponseCore(AnswerHead):
 
     cdef bytes as_bytes(self, chunk, encoding)
     cdef int send_body(self, bytes chunk, bint is_last) except -1
+    cdef bint end_event_stream(self) except -1
     cdef int complete(self) except -1
     cdef int lose(self) except -1
     cdef int drained(self) except -1

@@ -296,6 +296,14 @@ cdef class ResponseCore(AnswerHead):
             self.complete()
         return 0
 
+    cdef bint end_event_stream(self) except -1:
+        # Its chunks end here, in place of a cut. Only a stream of events may: it has no end of its own, and an event that is not
+        # whole is dropped by whoever reads it (HTML Living Standard, section 9.2.6). False: it is something else.
+        if not (self.is_event_stream and self.is_chunked and not self.is_head_only):
+            return False
+        self.connection.send_bytes(b"0\r\n\r\n")
+        return True
+
     cdef int complete(self) except -1:
         cdef Wire connection = self.connection
         self.finished = True
@@ -361,7 +369,7 @@ cdef class ResponseCore(AnswerHead):
         self.waiters = None
         self.length = self.sent = 0
         self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
-        self.keeps_alive = self.has_length = self.has_date = self.has_close = False
+        self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = False
         return True
 
     # ---- as a stream

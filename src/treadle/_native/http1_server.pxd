@@ -8,7 +8,7 @@ from treadle._native.tcp cimport Listener
 cdef class ServerCore(Site):
     cdef public object handler          # (request, response) -> None or a coroutine
     cdef object task_type
-    cdef set tasks                      # OWNER: of every async handler that is suspended
+    cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
     cdef int let_go(self, RequestCore request) except -1

@@ -45,7 +45,7 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
-        self.tasks = set()
+        self.tasks = {}
 
     # ---- what the subclass says
 
@@ -82,12 +82,47 @@ cdef class ServerCore(Site):
         """Handlers that are suspended."""
         return len(self.tasks)
 
+    def handlers(self):
+        """(task, method, target) of each handler that is suspended."""
+        cdef HandlerEnd end
+        cdef RequestCore request
+        found = []
+        for task, end in self.tasks.items():
+            request = end.request
+            found.append((task, request.method, request.url))
+        return found
+
     def close_idle_connections(self):
-        """End the connections that no message is under way on."""
+        """End the connections that no message is under way on, and has not arrived at the kernel either. How many."""
         cdef Connection connection
+        cdef Py_ssize_t count = 0
+        for connection in list(self.connections):
+            if connection.phase == IDLE:
+                count += connection.close_idle()
+        return count
+
+    def cut_answers(self):
+        """The server stops, and waits no longer. What has no answer yet is answered 503, an event stream ends as if its source
+        had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
+        cdef Connection connection
+        cdef Py_ssize_t refused = 0, ended = 0, cut = 0
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
+            elif connection.closing or connection.phase == LINGERING:
+                pass
+            elif connection.response is None:           # the answer is complete, the request is not
+                connection.linger()
+            elif connection.response.is_unsent:
+                refused += 1
+                connection.refuse("STOPPING")
+            elif connection.response.end_event_stream():
+                ended += 1
+                connection.linger()
+            else:
+                cut += 1
+                connection.linger()
+        return refused, ended, cut
 
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
@@ -146,8 +181,9 @@ cdef class ServerCore(Site):
                 return 0
         else:
             task = self.task_type(coroutine, loop=self.loop, context=context)
-        self.tasks.add(task)
-        task.add_done_callback(HandlerEnd(self, request, response))
+        end = HandlerEnd(self, request, response)
+        self.tasks[task] = end
+        task.add_done_callback(end)
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -192,7 +228,7 @@ cdef class HandlerEnd:
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
         self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
-        server.tasks.discard(task)
+        server.tasks.pop(task, None)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:
             server.drained()
@@ -207,6 +243,12 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
+
+    def retire(self):
+        """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
+        reset them."""
+        self.take_waiting()
+        self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
         new_connection(self.server, fd, peer)

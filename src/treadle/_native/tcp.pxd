@@ -64,6 +64,7 @@ cdef class Stream(PollHandle):
     cdef int note_level(self) except -1
     cdef int all_sent(self) except -1
     cdef Py_ssize_t take_in(self, void *buffer, Py_ssize_t room) noexcept       # -1: see errno
+    cdef Py_ssize_t look_ahead(self, void *buffer, Py_ssize_t room) noexcept    # likewise, and it stays where it is
     cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept  # likewise
     cdef Py_ssize_t give_out_all(self, iovec *pieces, Py_ssize_t count) noexcept
     cdef int end_side(self) except -1       # tell the peer that nothing more comes
@@ -106,5 +107,7 @@ cdef class Listener(PollHandle):
     cdef bint is_paused             # set by pause(), cleared by start()
     cdef bint is_over               # set by stop_accepting(), never cleared
 
+    cdef int take_waiting(self) except -1
+    cdef bint accept_some(self, bint is_phase) except -1
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1
     cdef int on_exhausted(self, error) except -1    # no descriptor or memory left, or the socket failed: it is paused

@@ -28,6 +28,8 @@ cdef class TLSCipher(Cipher):
     cdef readonly bint has_peer_said_goodbye
     cdef bint is_goodbye_said       # by us; set once all else is sent
 
+    cdef bint has_begun(self) noexcept      # something has come
+    cdef bint has_part(self) except -1      # of a record, which is not whole yet
     cdef int shake_hands(self, Stream stream) except -1
     cdef int fail_handshake(self, Stream stream, error) except -1
     cdef int hand_over(self, Stream stream, char *data, Py_ssize_t size) except -1

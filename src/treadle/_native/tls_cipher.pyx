@@ -206,6 +206,12 @@ cdef class TLSCipher(Cipher):
             self.end_input(stream)
         return 0
 
+    cdef bint has_begun(self) noexcept:
+        return self.window.data is not NULL
+
+    cdef bint has_part(self) except -1:
+        return self.incoming.pending > 0
+
     # ---- writing
 
     cdef Py_ssize_t give_out(self, PollHandle stream, const void *data, Py_ssize_t size) except -2:

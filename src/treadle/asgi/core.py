@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from treadle._native.asgi1 import ASGICore
@@ -31,13 +30,14 @@ class ASGIServer(Policy, ASGICore):
         root_path: str,
         limits: Limits,
         timeouts: Timeouts,
-        on_drained: Callable[[], None],
+        extensions: dict[str, dict[str, Any]],
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, "http" if tls_context is None else "https")
+        scheme = "http" if tls_context is None else "https"
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, scheme, extensions=extensions)
         self.tls_context = tls_context
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, on_drained)
+        self.adopt(limits, timeouts, None)
 
     def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]:
         """The extension "tls" of a scope."""

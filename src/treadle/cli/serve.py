@@ -58,6 +58,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.cli.tls import tls_options
     from treadle.http import Timeouts
 
+    tls = tls_options(flags)
     try:
         app = load_app(target, app_dir=flags["app_dir"], factory=flags["factory"])
         config = ServeConfig(
@@ -69,7 +70,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
             lifespan=flags["lifespan"],
             graceful_s=flags["timeout_graceful_shutdown"],
             timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
-            tls=tls_options(flags),
+            tls=tls,
         )
         serve_app(app, config, name=target)
     except AppLoadError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -17,14 +18,15 @@ __all__ = ["Policy", "is_departure"]
 
 
 class Policy(ServerCore):
-    """Mixed into a native server core. `on_drained` is called whenever the last connection has closed, and when the last handler
-    has ended without one."""
+    """Mixed into a native server core. `on_drained`, if there is one, is called whenever the last connection has closed, and when
+    the last handler has ended without one."""
 
     logger: logging.Logger
-    _on_drained: Callable[[], None]
+    _on_drained: Callable[[], None] | None
+    _drain_waiter: asyncio.Future[None] | None = None  # of wait_drained()
     _has_told_of_plain_text = False
 
-    def adopt(self, limits: Limits, timeouts: Timeouts, on_drained: Callable[[], None]) -> None:
+    def adopt(self, limits: Limits, timeouts: Timeouts, on_drained: Callable[[], None] | None) -> None:
         """Take over the limits; once, before the first connection."""
         self.line_bytes_max = limits.request_line_bytes
         self.head_bytes_max = limits.headers_bytes
@@ -59,7 +61,23 @@ class Policy(ServerCore):
 
     def drained(self) -> None:
         """The last connection has closed, or the last handler has ended."""
-        self._on_drained()
+        waiter, self._drain_waiter = self._drain_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if self._on_drained is not None:
+            self._on_drained()
+
+    async def wait_drained(self, timeout_s: float) -> bool:
+        """Wait until no connection and no handler is left. False: some are, and the time is over."""
+        end_s = self.loop.time() + timeout_s
+        while self.connection_count or self.task_count:
+            left_s = end_s - self.loop.time()
+            if left_s <= 0:
+                return False
+            if self._drain_waiter is None:
+                self._drain_waiter = self.loop.create_future()
+            await asyncio.wait([self._drain_waiter], timeout=left_s)
+        return True
 
     # ---- handlers
 

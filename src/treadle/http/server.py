@@ -22,6 +22,7 @@ from treadle.events import EventEmitter
 from treadle.http.core import Core
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
 from treadle.tls import HTTP_PROTOCOLS, ServerOptions, server_context
@@ -66,7 +67,8 @@ def create_server(
 class Server(EventEmitter):
     """An HTTP/1.1 server.
 
-    Events: 'request' (req, res), 'listening', 'close'. While it listens it holds the program, see unref().
+    Events: 'request' (req, res), 'listening', 'closing' (it stops: who streams or waits for long may come to an end), 'close'.
+    While it listens it holds the program, see unref().
     """
 
     def __init__(self, handler: Handler | None, limits: Limits, timeouts: Timeouts) -> None:
@@ -181,9 +183,31 @@ class Server(EventEmitter):
         self._place.close()
         self._core.is_closing = True
         self._core.close_idle_connections()
+        self._tell_closing()
         if self._core.connection_count == 0:
             self._loop.next_tick(self._drained)
         return self
+
+    async def shutdown(self, budget_s: float = BUDGET_S) -> None:
+        """Close in phases, within budget_s in all: as close(), then wait; once five seconds of it are left, or half, answer what
+        is unanswered with 503, cut the rest, and cancel the handlers. 'close' follows. The log says so line by line.
+
+        Cancelled, it cuts and cancels at once. No effect on a server that does not listen. See treadle.http.stopping."""
+        if not self._place.is_open:
+            return
+        stopping = Stopping(
+            self._core,
+            Budget(self._loop, budget_s),
+            logger,
+            retire=self._place.close,
+            tell=self._tell_closing,
+        )
+        try:
+            await stopping.run()
+        finally:
+            self._core.close_all_connections()
+            self._core.cancel_tasks()
+            self._drained()
 
     async def wait_closed(self) -> None:
         """Wait until close() was called and the last connection has closed."""
@@ -200,6 +224,9 @@ class Server(EventEmitter):
     def close_all_connections(self) -> None:
         """Cut all connections, answers under way as well."""
         self._core.close_all_connections()
+
+    def _tell_closing(self) -> None:
+        self._loop.next_tick(self.emit, "closing")
 
     def _drained(self) -> None:
         if self._place.is_open or self._core.connection_count:
