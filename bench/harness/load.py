@@ -33,9 +33,9 @@ class Load:
         return self.requests / self.seconds
 
 
-def wrk(program: str, port: int, *, seconds: int, connections: int, cpu: int) -> Load:
+def wrk(program: str, port: int, *, seconds: int, connections: int, cpu: int, scheme: str = "http") -> Load:
     """Drive keep-alive GET / for `seconds`. Raises LoadError."""
-    url = f"http://127.0.0.1:{port}/"
+    url = f"{scheme}://127.0.0.1:{port}/"
     begun = time.monotonic()
     process = subprocess.Popen(
         [program, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url],

@@ -76,6 +76,7 @@ cdef class TLSCipher(Cipher):
         if stream.is_ended:
             return 0
         stream.on_secure()
+        stream.loop.drain_if_any()      # ORDER: between any two callbacks
         if stream.is_ended:
             return 0
         if stream.unsent_bytes and not stream.is_corked:
@@ -124,6 +125,8 @@ cdef class TLSCipher(Cipher):
                 return 0
         if size:
             self.hand_over(stream, plain, size)
+            if self.is_input_over:
+                stream.loop.drain_if_any()      # ORDER: likewise
         if self.is_input_over and stream.reading and not stream.is_ended:
             self.end_input(stream)
         return 0
@@ -202,6 +205,7 @@ cdef class TLSCipher(Cipher):
         if held is not None:
             self.held = None
             stream.on_bytes(PyBytes_AS_STRING(held), PyBytes_GET_SIZE(held))
+            stream.loop.drain_if_any()      # ORDER: likewise
         if self.is_input_over and stream.reading and not stream.is_ended:
             self.end_input(stream)
         return 0
