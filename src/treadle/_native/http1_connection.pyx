@@ -563,7 +563,7 @@ cdef class Connection(Wire):
         # for once, and amid the handshake only where the server closes.
         cdef TLSCipher cipher = <TLSCipher>self.cipher
         if cipher.is_shaking:
-            return may_shake and (is_there or cipher.has_begun())
+            return may_shake and (is_there or cipher.is_begun)
         if self.is_near_told or not (is_there or cipher.has_part()):
             return False
         self.is_near_told = True

@@ -20,16 +20,18 @@ cdef class TLSCipher(Cipher):
     cdef bytes held                 # plaintext that came with the handshake while nobody read; None: none
     cdef object input_error         # what ends the input behind `held`, likewise; None: the peer's goodbye
     cdef object output_error        # what give_out() has failed with; or None
-    cdef Stream resuming            # the pending phase hands it `held`
+    cdef Stream resuming            # the pending phase goes on with it
     cdef readonly bint is_shaking   # hands are not shaken yet
+    cdef bint is_begun              # something has come
     cdef bint is_plain              # what came first is no TLS; see on_insecure()
     cdef bint is_choked             # so much waits in `outgoing` that no more is read, which would be answered
     cdef bint is_input_over         # the input has ended, which the stream was not told yet
     cdef readonly bint has_peer_said_goodbye
     cdef bint is_goodbye_said       # by us; set once all else is sent
 
-    cdef bint has_begun(self) noexcept      # something has come
     cdef bint has_part(self) except -1      # of a record, which is not whole yet
+    cdef int take_records(self, Stream stream) except -1
+    cdef int come_back(self, Stream stream) except -1
     cdef int shake_hands(self, Stream stream) except -1
     cdef int fail_handshake(self, Stream stream, error) except -1
     cdef int hand_over(self, Stream stream, char *data, Py_ssize_t size) except -1

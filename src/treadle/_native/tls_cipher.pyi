@@ -9,6 +9,7 @@ class TLSCipher(Cipher):
         is_server: bool,
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
+        received: bytes | None = None,
     ) -> None: ...
     @property
     def tls(self) -> ssl.SSLObject | None: ...

@@ -38,9 +38,9 @@ cdef tuple AGAIN = (SSLWantReadError, SSLSyscallError)      # the second as in a
 
 
 cdef class TLSCipher(Cipher):
-    """TLS of one stream. Raises what ssl.SSLContext.wrap_bio raises."""
+    """TLS of one stream; `received`: what has come from its peer already. Raises what ssl.SSLContext.wrap_bio raises."""
 
-    def __init__(self, context, bint is_server, server_hostname=None, session=None):
+    def __init__(self, context, bint is_server, server_hostname=None, session=None, bytes received=None):
         self.fd = -1
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
@@ -52,16 +52,22 @@ cdef class TLSCipher(Cipher):
         self.encrypt = engine.write
         self.window = Window()
         self.is_shaking = True
+        if received:
+            self.is_begun = True
+            self.is_plain = received[0] != HANDSHAKE
+            self.feed(received)
 
     # ---- the handshake
 
     cdef int begin(self, PollHandle handle) except -1:
         cdef Stream stream = <Stream>handle
         if not self.tls.server_side:
-            self.shake_hands(stream)
-        if not stream.is_ended:
-            stream.rewatch()
-        return 0
+            self.shake_hands(stream)    # which calls nobody yet: it says hello
+        if stream.is_ended:
+            return 0
+        if self.is_begun:
+            self.come_back(stream)
+        return stream.rewatch()
 
     cdef int shake_hands(self, Stream stream) except -1:
         try:
@@ -94,7 +100,6 @@ cdef class TLSCipher(Cipher):
     cdef int read_some(self, PollHandle handle) except -1:
         cdef Stream stream = <Stream>handle
         cdef char *buffer = stream.loop.io_buffer
-        cdef char *plain = buffer + READ_BYTES_MAX
         cdef Py_ssize_t room = READ_BYTES_MAX
         cdef Py_ssize_t size
         if not self.interest_of(stream, READABLE if stream.reading else 0) & READABLE:
@@ -104,7 +109,8 @@ cdef class TLSCipher(Cipher):
         size = stream.take_in(buffer, room)
         if size <= 0:
             return self.socket_ended(stream) if size == 0 else stream.received_nothing(size)
-        if self.window.data is NULL:        # the first
+        if not self.is_begun:
+            self.is_begun = True
             self.is_plain = buffer[0] != HANDSHAKE
         self.window.data = buffer
         self.window.size = size
@@ -112,6 +118,12 @@ cdef class TLSCipher(Cipher):
             self.feed(self.window)
         finally:
             self.window.size = 0
+        return self.take_records(stream)
+
+    cdef int take_records(self, Stream stream) except -1:
+        # What `incoming` has.
+        cdef char *plain = stream.loop.io_buffer + READ_BYTES_MAX
+        cdef Py_ssize_t size
         if self.is_shaking:
             self.shake_hands(stream)
             if self.is_shaking or stream.is_ended:
@@ -191,7 +203,11 @@ cdef class TLSCipher(Cipher):
 
     cdef int resumed(self, PollHandle handle) except -1:
         cdef Stream stream = <Stream>handle
-        if (self.held is not None or self.is_input_over) and self.resuming is None:
+        return self.come_back(stream) if self.held is not None or self.is_input_over else 0
+
+    cdef int come_back(self, Stream stream) except -1:
+        # To on_pending().
+        if self.resuming is None:
             self.resuming = stream
             stream.loop.defer(self)
         return 0
@@ -200,7 +216,11 @@ cdef class TLSCipher(Cipher):
         cdef Stream stream = self.resuming
         cdef bytes held = self.held
         self.resuming = None
-        if stream is None or stream.is_ended or not stream.reading:
+        if stream is None or stream.is_ended:
+            return 0
+        if self.is_shaking:
+            return self.take_records(stream)
+        if not stream.reading:
             return 0
         if held is not None:
             self.held = None
@@ -209,9 +229,6 @@ cdef class TLSCipher(Cipher):
         if self.is_input_over and stream.reading and not stream.is_ended:
             self.end_input(stream)
         return 0
-
-    cdef bint has_begun(self) noexcept:
-        return self.window.data is not NULL
 
     cdef bint has_part(self) except -1:
         return self.incoming.pending > 0

@@ -263,6 +263,11 @@ class Server(EventEmitter):
         self._close_if_drained()
         return self
 
+    def _adopt(self, socket: Socket) -> None:
+        # It has taken over the connection of another one.
+        self._sockets.add(socket)
+        socket._server = self
+
     def _forget(self, socket: Socket) -> None:
         self._sockets.discard(socket)
         self._close_if_drained()

@@ -40,9 +40,14 @@ class TLSSocket(Socket):
         is_server: bool = False,
         servername: str | None = None,
         handshake_timeout: float = HANDSHAKE_TIMEOUT_MS,
+        socket: Socket | None = None,
+        handle: SocketStream | None = None,
         **options: Any,
     ) -> None:
         require_number(handshake_timeout, "handshake_timeout")
+        self._received: bytes | None = None  # what its peer has sent before it was there
+        if socket is not None:
+            handle, self._received = _taken_from(socket)
         self._context = context
         self._is_server = is_server
         self._servername = servername
@@ -51,14 +56,26 @@ class TLSSocket(Socket):
         self._cipher: TLSCipher | None = None
         self._facts: dict[str, Any] = {}  # what was asked once hands were shaken, for later
         self.secure_connecting = True
-        super().__init__(**options)
+        try:
+            super().__init__(handle=handle, **options)
+        except BaseException:
+            if socket is not None and handle is not None:
+                handle.close(None)
+            raise
+        else:
+            if socket is not None and socket._server is not None:
+                socket._server._adopt(self)
+        finally:
+            if socket is not None:
+                socket.destroy()
 
     # -- the handshake ---------------------------------------------------------------------------------------------
 
     def _begin_open(self, handle: SocketStream) -> None:
         super()._begin_open(handle)
         try:
-            self._cipher = TLSCipher(self._context, self._is_server, self._servername)
+            self._cipher = TLSCipher(self._context, self._is_server, self._servername, received=self._received)
+            self._received = None
         except Exception as error:  # a name that is none; or OpenSSL has no room
             self.destroy(error)
             return
@@ -148,6 +165,23 @@ class TLSSocket(Socket):
         return certificate
 
 
+def _taken_from(socket: Any) -> tuple[SocketStream, bytes | None]:
+    """The connection of a plain socket, which is closed without it, and what it has read ahead. Raises TreadleError:
+    ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE."""
+    if not isinstance(socket, Socket) or isinstance(socket, TLSSocket):
+        raise TreadleError("ERR_INVALID_ARG_TYPE", name="socket", expected="a net.Socket", received=type(socket).__name__)
+    handle = socket._handle
+    if handle is None or not socket.writable or not socket.readable or socket.writable_length or handle.moves():
+        raise TreadleError("ERR_INVALID_STATE", state="the plain socket is not open, or still has something to send")
+    received = socket.read()
+    if isinstance(received, str):
+        raise TreadleError("ERR_INVALID_STATE", state="the plain socket reads text: set_encoding()")
+    handle.stop_reading()
+    handle.timer = None
+    socket._handle = None
+    return handle, received
+
+
 def connect(
     port: int | None = None,
     host: str = "127.0.0.1",
@@ -155,6 +189,7 @@ def connect(
     *,
     tls: ClientOptions | ssl.SSLContext | None = None,
     servername: str | None = None,
+    socket: Socket | None = None,
     path: str | os.PathLike[str] | None = None,
     timeout: float = 0,
     family: int = 0,
@@ -167,21 +202,25 @@ def connect(
     """A new TLSSocket that connects, as net.connect() does. 'secure_connect' follows, and calls `callback`; else 'error'.
 
     tls: whom to trust; None: who is certified by one of the system's authorities. servername: who the peer must be, `host` unless
-    given; "localhost" for a Unix socket. handshake_timeout: ms from the connection on, 20,000; 0: for ever.
+    given; "localhost" for a Unix socket. socket: a net.Socket that is connected already, whose connection is taken over: it is
+    closed, and what is sent from here on is encrypted (STARTTLS, a proxy's CONNECT). handshake_timeout: ms from the connection
+    on, 20,000; 0: for ever.
 
     Raises TreadleError as Socket.connect(), and what ClientOptions.load() raises.
     """
     context = client_context(tls)
     if servername is None:
         servername = host if path is None else "localhost"
-    socket = TLSSocket(context=context, servername=servername, **options)
+    secure = TLSSocket(context=context, servername=servername, socket=socket, **options)
     if callback is not None:
         require_callable(callback, "callback")
-        socket.once("secure_connect", callback)
+        secure.once("secure_connect", callback)
     if timeout:
-        socket.set_timeout(timeout)
+        secure.set_timeout(timeout)
+    if socket is not None:
+        return secure
     attempts: dict[str, Any] = {} if attempt_timeout is None else {"attempt_timeout": attempt_timeout}
-    return socket.connect(
+    return secure.connect(
         port, host, path=path, family=family, local_address=local_address, local_port=local_port,
         connect_timeout=connect_timeout, **attempts,
     )  # fmt: skip

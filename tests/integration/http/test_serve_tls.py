@@ -152,9 +152,7 @@ def refused(*flags: str) -> tuple[int, str]:
         (["--tls-cert", "CERT", "--tls-passphrase-file", "/nowhere"], 1, "/nowhere"),
     ],
 )
-def test_what_makes_no_sense_is_told(
-    certificate: Path, other_certificate: Path, flags: list[str], code: int, words: str
-) -> None:
+def test_what_makes_no_sense_is_told(certificate: Path, other_certificate: Path, flags: list[str], code: int, words: str) -> None:
     paths = {"CERT": str(certificate), "OTHER": str(other_certificate)}
     ended, text = refused(*(paths.get(flag, flag) for flag in flags))
     assert ended == code, text

@@ -133,6 +133,7 @@ def test_a_client_that_leaves_amid_a_body(program: Program, goes: str) -> None:
     program.get("/clear")
     with program.client() as client:
         client.send(request("POST", "/watch-abort", "Content-Length: 1000", body=b"some"))
+        eventually(lambda: facts(program)["held"], "the handler has begun")
         if goes == "with a goodbye":
             assert isinstance(client.socket, ssl.SSLSocket)
             client.socket.settimeout(None)
