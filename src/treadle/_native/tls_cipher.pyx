@@ -139,7 +139,7 @@ cdef class TLSCipher(Cipher):
             self.hand_over(stream, plain, size)
             if self.is_input_over:
                 stream.loop.drain_if_any()      # ORDER: likewise
-        if self.is_input_over and stream.reading and not stream.is_ended:
+        if self.is_input_over and stream.reading and self.held is None and not stream.is_ended:
             self.end_input(stream)
         return 0
 
@@ -176,10 +176,10 @@ cdef class TLSCipher(Cipher):
         return filled
 
     cdef int hand_over(self, Stream stream, char *data, Py_ssize_t size) except -1:
-        if stream.reading:
+        if stream.reading and self.held is None:
             return stream.on_bytes(data, size)
         self.held = data[:size] if self.held is None else self.held + data[:size]      # once: what came with the handshake
-        return 0
+        return self.come_back(stream) if stream.reading else 0
 
     cdef int end_input(self, Stream stream) except -1:
         cdef object error = self.input_error
@@ -245,15 +245,17 @@ cdef class TLSCipher(Cipher):
         # INVARIANT: the pieces begin with what is encrypted already and was not told to have gone.
         cdef Stream stream = <Stream>handle
         cdef Py_ssize_t left = GIVE_BYTES_MAX
-        cdef Py_ssize_t gone, told = 0
+        cdef Py_ssize_t gone, i, size = 0, told = 0
         if self.is_shaking:
             return 0
+        for i in range(count):
+            size += pieces[i].iov_len
         while True:
             gone = self.send_records(stream)
             if gone < 0:
                 return -1
             told += gone
-            if self.records is not None or left <= 0:
+            if self.records is not None or told == size or left <= 0:
                 return told
             try:
                 gone = self.encrypt_some(pieces, count, told)
@@ -261,8 +263,6 @@ cdef class TLSCipher(Cipher):
                 self.output_error = error
                 errno = EPROTO
                 return -1
-            if gone == 0:
-                return told
             left -= gone
             self.plain_bytes = gone
 
@@ -375,7 +375,7 @@ cdef class TLSCipher(Cipher):
         cdef Stream stream = <Stream>handle
         if self.is_shaking:
             interest = READABLE
-        elif self.is_choked or self.has_peer_said_goodbye:
+        elif self.is_choked or self.is_input_over or self.has_peer_said_goodbye:
             interest &= ~READABLE
         if self.records is not None and not (stream.is_corked and self.plain_bytes):
             interest |= WRITABLE
