@@ -65,7 +65,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -256,12 +256,15 @@ cdef class Connection(Wire):
             return size
         if self.head_tail == 4:
             self.check_head()
+        elif self.shim.is_message_complete:     # to the parser a whole HTTP/0.9 request, its line ended by LF alone
+            self.refuse("REQUEST_LINE")
+            return size
         return head_size
 
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
         if found is None:
             return False
         request.method = <str>found[0]
@@ -617,6 +620,14 @@ cdef class Connection(Wire):
             self.send_deadline = new_deadline(self, SENDING)
         if sent or self.send_deadline.list is None:
             self.send_deadline.run(self.server.send_ms)
+        return 0
+
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        if is_full:
+            return self.on_backlog(sent)
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
         return 0
 
     cdef int tell_when_flushed(self, response) except -1:

@@ -18,8 +18,10 @@ cdef class Site:
     cdef set connections                # OWNER: every open connection
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
+    cdef object local_name          # of the connection that was asked for it last: mostly that of all
     cdef object spare_request       # one that nobody has any more, as new; None: none
     cdef object spare_response      # likewise
+    cdef bint lowers_names          # of the fields of requests
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max

@@ -4,7 +4,9 @@ Invariant: a handler's exception ends its request, never the server; a handler t
 and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
 errors and logs (treadle.http.policy).
 """
-from asyncio import iscoroutine
+from asyncio import CancelledError, iscoroutine
+
+from cpython.object cimport PyObject_Call
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
@@ -45,6 +47,7 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
+        self.task_options = {"loop": loop, "eager_start": True} if has_eager_tasks() else {"loop": loop}
         self.tasks = {}
 
     # ---- what the subclass says
@@ -174,13 +177,13 @@ cdef class ServerCore(Site):
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
         # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
-        if has_eager_tasks():
-            task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
-            if task.done():
-                self.task_ended(task, request, response)
-                return 0
-        else:
-            task = self.task_type(coroutine, loop=self.loop, context=context)
+        cdef dict options = self.task_options
+        if context is not None:
+            options = {**options, "context": context}
+        task = PyObject_Call(self.task_type, (coroutine,), options)     # PERF: a call with names would make a dict of them each time
+        if has_eager_tasks() and task.done():
+            self.task_ended(task, request, response)
+            return 0
         end = HandlerEnd(self, request, response)
         self.tasks[task] = end
         task.add_done_callback(end)
@@ -205,7 +208,7 @@ cdef class ServerCore(Site):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The Task of an async handler is done.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         if exception is None and not task.cancelled():
             return self.handler_over(request, response, task.result())
         self.let_go(request)
@@ -213,6 +216,14 @@ cdef class ServerCore(Site):
             return 0        # the task's step has raised it already, and so ended the program
         self.handler_failed(exception, request, response)
         return 0
+
+
+cdef object exception_of(task):
+    # Of one that is done; None also where it was cancelled.
+    try:
+        return task.exception()
+    except CancelledError:
+        return None
 
 
 cdef class HandlerEnd:

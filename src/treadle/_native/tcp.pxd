@@ -1,5 +1,5 @@
 """Declarations of tcp.pyx: what other native units may touch."""
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from treadle._native.cipher cimport Cipher, iovec
 from treadle._native.loop cimport LoopCore
@@ -96,6 +96,7 @@ cdef class Stream(PollHandle):
     cdef int on_secure(self) except -1      # the handshake is done
     cdef int on_insecure(self, error, bint is_plain) except -1  # it has failed, and the stream ends; is_plain: no TLS came
     cdef int on_truncated(self, error) except -1    # the socket has ended, and no goodbye came before that
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1   # by a mover. is_full: it waits for the peer to take more
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
     cdef int paused_interest(self) noexcept # HALF_CLOSED | GONE: what to wait for while it neither reads nor sends; 0: nothing
     cdef int on_departure(self, bint is_gone) except -1     # that has come. Unless is_gone, the peer has only ended its side

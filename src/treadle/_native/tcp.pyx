@@ -487,6 +487,9 @@ cdef class Stream(PollHandle):
     cdef int on_truncated(self, error) except -1:
         return self.end_now(error)
 
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        return 0
+
     cdef int on_closed(self) except -1:
         return 0
 

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Awaitable
 from typing import Any
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
+from treadle.asgi.path_send import send_path
 from treadle.asgi.tls_extension import tls_extension
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
@@ -52,6 +54,10 @@ class ASGIServer(Policy, ASGICore):
                 request.method,
                 request.url,
             )
+
+    def send_path(self, response: ResponseCore, path: str) -> Awaitable[None]:
+        """The extension http.response.pathsend."""
+        return send_path(response, path)
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

@@ -21,6 +21,8 @@ from treadle._native.http1_server import HTTPListener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
+from treadle.asgi.static_mounts import in_front_of
+from treadle.http import StaticFiles
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
@@ -48,6 +50,7 @@ class ServeConfig:
     uds: str | None = None  # path of a Unix socket, instead of host and port
     backlog: int = BACKLOG
     root_path: str = ""
+    static: tuple[StaticFiles, ...] = ()  # in front of the application
     lifespan: Mode = "auto"
     graceful_s: float = BUDGET_S  # for all of a stop
     limits: Limits = field(default_factory=Limits)
@@ -91,7 +94,7 @@ class Serving:
             await self._lifespan.startup()
             self._server = server = ASGIServer(
                 self._loop,
-                self._app,
+                in_front_of(self._app, config.static),
                 root_path=config.root_path,
                 limits=config.limits,
                 timeouts=config.timeouts,

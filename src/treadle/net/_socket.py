@@ -235,7 +235,7 @@ class Socket(Duplex):
         """Wait until it is connected. Raises what connecting failed with, or TreadleError:
         ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
         if self._is_opening() or (self.errored is not None and not self._has_emitted_error()):
-            waiter = self._loop.create_future()
+            waiter = self._make_future()
 
             def settle(error: Any = None) -> None:
                 if not waiter.done():
@@ -252,6 +252,7 @@ class Socket(Duplex):
                 for event in (self._open_event, "error", "close"):
                     self.off(event, settle)
         if self.errored is not None:
+            self._note_raised(self.errored)
             raise self.errored
         if self.pending:
             raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")

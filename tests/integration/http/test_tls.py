@@ -257,3 +257,31 @@ def test_a_socket_is_not_held_by_half_closed_clients(program: Program) -> None:
         plain.shutdown(socket.SHUT_WR)  # no goodbye; the answer still comes
         plain.close()
         assert client.response().body == b"/delay/100"
+
+
+def test_files_are_encrypted_too(certificate: Path, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(BLOCK * 128)
+    (tmp_path / "small").write_bytes(b"small")
+    with Program.run("secure.py", env={"TLS": str(certificate), "ROOT": str(tmp_path)}) as program:
+        program.tls = ssl.create_default_context(cafile=str(certificate))
+        with program.client() as client:
+            assert client.request("GET", "/small").body == b"small"
+            assert client.request("GET", "/large").body == BLOCK * 128
+            part = client.request("GET", "/large", "Range: bytes=65536-131071")
+            assert part.status == 206
+            assert part.body == BLOCK
+
+
+def test_a_connection_is_not_ended_under_a_request(certificate: Path, tmp_path: Path) -> None:
+    # Its time is over while the loop is blocked, and its next request waits in the kernel.
+    env = {"TLS": str(certificate), "ROOT": str(tmp_path), "KEEP_ALIVE_S": "0.3"}
+    with Program.run("secure.py", env=env) as program:
+        program.tls = ssl.create_default_context(cafile=str(certificate))
+        with program.client() as client, program.client() as other:
+            assert client.request().body == b"hello"
+            other.send(request("GET", "/block/900"))
+            program.stdout.wait_line("blocked")
+            client.send(request("GET", "/"))
+            assert other.response().body == b"blocked"
+            assert client.response().body == b"hello"
+            client.expect_end()
