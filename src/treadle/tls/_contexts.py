@@ -65,10 +65,10 @@ class ServerOptions:
     def load(self) -> ssl.SSLContext:
         """Read the files. Raises OSError, ssl.SSLError among them, which names the file; TreadleError: ERR_INVALID_ARG_VALUE."""
         context = self._context(self.cert, self.key)
-        others = {name.lower().rstrip("."): self._context(cert, key) for name, (cert, key) in self.sni.items()}
+        others = {_ascii_name(name): self._context(cert, key) for name, (cert, key) in self.sni.items()}
 
         def choose(connection: Any, name: str | None, _: ssl.SSLContext) -> None:
-            # OpenSSL has looked at the name: it is ASCII. One that is none has no dot that would matter.
+            # In ASCII, as it is sent: RFC 6066, section 3.
             connection.servername = name
             if name is not None and others:
                 name = name.lower()
@@ -148,6 +148,13 @@ def client_context(tls: "ClientOptions | ssl.SSLContext | None") -> ssl.SSLConte
         )
     tls.options |= ssl.OP_NO_RENEGOTIATION
     return tls
+
+
+def _ascii_name(name: str) -> str:
+    try:
+        return name.encode("idna").decode("ascii").lower().rstrip(".")
+    except UnicodeError:
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name="sni", expected="names of hosts", received=name) from None
 
 
 def _with_protocols(options: ServerOptions, protocols: tuple[str, ...]) -> ServerOptions:

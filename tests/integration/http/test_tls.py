@@ -169,7 +169,7 @@ def test_plain_http_is_closed_and_told_once(certificate: Path) -> None:
 
 
 def test_handshakes_that_stall_are_within_the_deadline_of_heads(certificate: Path) -> None:
-    with started(certificate, headers_s=0.5) as program, ExitStack() as stack:
+    with started(certificate, headers_s=2.0) as program, ExitStack() as stack:
         assert program.get("/").status == 200
         before = program.idle_fd_count()
         stalled = [stack.enter_context(RawClient(program.address)) for _ in range(200)]

@@ -74,6 +74,7 @@ def test_what_is_in_a_file_is_told(certificate: Path, other_certificate: Path, t
         ({"min_version": "TLSv1"}, "ERR_INVALID_ARG_VALUE"),
         ({"client_cert": "required"}, "ERR_MISSING_ARGS"),
         ({"ciphers": "no such"}, "ERR_INVALID_ARG_VALUE"),
+        ({"sni": {"a..b": (__file__, None)}}, "ERR_INVALID_ARG_VALUE"),
     ],
 )
 def test_what_makes_no_sense_is_refused(certificate: Path, given: dict[str, Any], code: str) -> None:
