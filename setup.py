@@ -92,6 +92,9 @@ UNITS = {
     "http1_response": MAIN_ONLY,
     "http1_file_body": MAIN_ONLY,
     "http1_connection": MAIN_ONLY,
+    "http1_access_log": MAIN_ONLY,
+    "http1_intake": MAIN_ONLY,
+    "http1_preface": MAIN_ONLY,
     "http1_server": MAIN_ONLY,
     "asgi1": MAIN_ONLY,
 }

@@ -182,6 +182,29 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         ConnectionError,
     ),
+    "ERR_HTTP_RESPONSE_TIMEOUT": ErrorSpec(
+        "The answer was not complete in time",
+        "Stop working for this request; or allow it more by Timeouts.response_s, a Route or res.set_timeout()",
+        TREADLE,
+        TimeoutError,
+    ),
+    "ERR_HTTP_SERVER_CLOSING": ErrorSpec(
+        "The server stops, and waits no longer for the answer",
+        "Save what is to be kept, and return",
+        TREADLE,
+        ConnectionError,
+    ),
+    "ERR_HTTP_TRAILER_FIELD": ErrorSpec(
+        "The field {field} cannot be a trailer",
+        "What frames, routes or describes a message is known before its body: set it in the head (RFC 9110 section 6.5.1)",
+        TREADLE,
+        ValueError,
+    ),
+    "ERR_HTTP_TRAILER_INVALID": ErrorSpec(
+        "Trailers are announced, but an answer with Content-Length has none",
+        "Set no Content-Length, so that the answer is chunked; or no Trailer",
+        NODE,
+    ),
     "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
         "{name} cannot be made directly",
         "Take the one that something else makes: an AbortSignal is the signal of an AbortController",

@@ -1,6 +1,6 @@
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from treadle._native.http1_request import RequestCore
@@ -25,6 +25,8 @@ class ASGICore(ServerCore):
     @property
     def root_path(self) -> str: ...
     def send_path(self, response: ResponseCore, path: str) -> Awaitable[None]: ...
+    def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes: ...
+    def early_hints(self, links: Iterable[bytes]) -> bytes: ...
     def upgrade_ignored(self, request: RequestCore) -> None: ...
     def asgi_fault(
         self, exception: BaseException | None, request: RequestCore, response: ResponseCore

@@ -52,6 +52,14 @@ cdef class ASGICore(ServerCore):
         """An awaitable: the whole body is the file of that path."""
         raise NotImplementedError
 
+    def trailer_lines(self, fields):
+        """Trailers, (name, value) as bytes, as they are sent."""
+        raise NotImplementedError
+
+    def early_hints(self, links):
+        """A whole 103 with these links, bytes."""
+        raise NotImplementedError
+
     def upgrade_ignored(self, request):
         """A client offers another protocol; the request is answered in this one."""
 
@@ -89,7 +97,7 @@ cdef class ASGICore(ServerCore):
         cdef const char *query
         cdef Py_ssize_t path_size
         cdef bytes raw_path
-        cdef tuple addresses = request.connection.address_pair()
+        cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
         cdef TLSCipher cipher
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
@@ -119,8 +127,14 @@ cdef class ASGICore(ServerCore):
         scope["raw_path"] = raw_path
         scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
-        scope["server"] = socket_name(addresses[0])
-        scope["client"] = socket_name(addresses[1])
+        if request.origin is None:
+            addresses = request.connection.address_pair()
+            scope["server"] = socket_name(addresses[0])
+            scope["client"] = socket_name(addresses[1])
+        else:
+            scope["scheme"] = request.origin[0]
+            scope["client"] = socket_name(request.origin[1])
+            scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
         if request.connection.cipher is not None:
@@ -198,13 +212,16 @@ cdef class ASGIResponse(ResponseCore):
         cdef bytes body
         if self.is_lost:
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
-        if kind == "http.response.body" and self.is_started and not self.writable_ended:
+        if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over:
             chunk = message.get("body", b"")
             body = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
             if message.get("more_body", False):
                 self.send_body(body, False)
                 if self.connection is not None and self.connection.is_over_mark:
                     return self.ready()
+            elif self.expects_trailers:
+                self.send_body(body, False)
+                self.is_body_over = True
             else:
                 self.send_body(body, True)
             return DONE
@@ -212,6 +229,16 @@ cdef class ASGIResponse(ResponseCore):
             self.status_code = message["status"]
             self.raw_fields = list(message.get("headers", ()))
             self.is_started = True
+            self.expects_trailers = "trailers" in message and message["trailers"]
+            return DONE
+        if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended:
+            self.trailer_fields = (self.trailer_fields or []) + list(message.get("headers", ()))
+            if not message.get("more_trailers", False):
+                self.trailers = self.server.trailer_lines(self.trailer_fields) or None
+                self.send_body(b"", True)
+            return DONE
+        if kind == "http.response.early_hint" and not self.headers_sent:
+            self._inform(self.server.early_hints(message["links"]), False)
             return DONE
         if kind == "http.response.pathsend" and self.is_started and not self.headers_sent:
             return (<ASGICore>self.server).send_path(self, message["path"])
@@ -219,7 +246,8 @@ cdef class ASGIResponse(ResponseCore):
 
     def asgi_state(self):
         """Where the answer stands, in words."""
-        return "complete" if self.writable_ended else "started" if self.is_started else "not started"
+        return "waiting for its trailers" if self.is_body_over and not self.writable_ended else \
+            "complete" if self.writable_ended else "started" if self.is_started else "not started"
 
     cdef HeadWriter begin_head(self):
         cdef bytes name, value
@@ -236,5 +264,6 @@ cdef class ASGIResponse(ResponseCore):
         if not ResponseCore.renew(self):
             return False
         self.raw_fields = None
-        self.is_started = False
+        self.trailer_fields = None
+        self.is_started = self.expects_trailers = self.is_body_over = False
         return True

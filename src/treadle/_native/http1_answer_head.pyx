@@ -7,6 +7,7 @@ Source: RFC 9110 sections 5, 6.4, 8.6 and 15, RFC 9112 sections 6 and 9; Node, h
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.string cimport memchr
 
 from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
@@ -20,6 +21,20 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef long long LENGTH_MAX = 999_999_999_999_999_999     # what parse_length takes: 18 digits
+
+
+cdef bint has_field(const char *head, Py_ssize_t size, const char *line_start, Py_ssize_t start_size) noexcept nogil:
+    # The head has a line that begins so, whatever the case: LF, name, colon.
+    cdef const char *end = head + size - start_size
+    cdef const char *at = head
+    while at <= end:
+        at = <const char *>memchr(at, c'\n', end - at + 1)
+        if at is NULL:
+            return False
+        if is_same(at, start_size, line_start, start_size):
+            return True
+        at += 1
+    return False
 
 
 cdef class AnswerHead(WritableCore):
@@ -114,7 +129,7 @@ cdef class AnswerHead(WritableCore):
             self.check_value("status_message", self.message)
         writer = self.server.take_writer()
         writer.start(status, self.message)
-        self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = False
+        self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = self.announces_trailers = False
         if status == 204 or status == 205 or status == 304:
             self.is_head_only = True
         if self.fields is not None:
@@ -180,6 +195,8 @@ cdef class AnswerHead(WritableCore):
             self.has_date = True
         elif name_size == 12 and value_size >= 17 and value[5] == c'e' and is_same(name, 12, b"content-type", 12):
             self.is_event_stream = is_same(value, 17, b"text/event-stream", 17)
+        elif name_size == 7 and is_same(name, 7, b"trailer", 7):
+            self.announces_trailers = True
         fault = writer.add_field(name, name_size, value, value_size)
         if fault == BAD_NAME:
             self.server.fault(
@@ -204,6 +221,8 @@ cdef class AnswerHead(WritableCore):
         # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
         if self.send_date and not self.has_date:
             writer.add_date()
+        if self.id_line is not None and not has_field(writer.data, writer.size, b"\nx-request-id:", 14):
+            writer.add(PyBytes_AS_STRING(self.id_line), PyBytes_GET_SIZE(self.id_line))
         if self.connection is not None and (self.server.is_closing or self.connection.is_continue_owed()):
             self.keeps_alive = False            # we go, or the peer does not know whether to send its body
         if self.status_code == 204:
@@ -215,7 +234,7 @@ cdef class AnswerHead(WritableCore):
         elif self.is_chunked:
             self.has_length = False             # RFC 9112 section 6.2: never both
         elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
-            if is_last:
+            if is_last and self.trailers is None and not self.announces_trailers:
                 self.has_length = True
                 self.length = size
             elif self.is_1_0:
@@ -223,6 +242,9 @@ cdef class AnswerHead(WritableCore):
             else:
                 self.is_chunked = True
         if self.has_length:
+            if self.announces_trailers and not self.is_head_only and not self.is_1_0:
+                self.headers_sent = False       # nothing was sent: there may still be another answer
+                self.server.fault("ERR_HTTP_TRAILER_INVALID", {})
             writer.add_length(self.length)
         elif self.is_chunked:
             writer.add(b"Transfer-Encoding: chunked\r\n", 28)

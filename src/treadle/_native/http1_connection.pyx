@@ -15,7 +15,7 @@ from libc.string cimport memchr, memcmp
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
-from treadle._native.http1_deadlines cimport ARRIVAL, SENDING, Deadline, new_deadline
+from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
 from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
 from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
@@ -33,6 +33,7 @@ from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.tls_cipher cimport TLSCipher
+from treadle._native.timers cimport clock_ns
 
 cdef extern from *:
     """
@@ -45,6 +46,7 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
+    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -169,8 +171,12 @@ cdef class Connection(Wire):
                 break
             if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
+                if self.server.is_planned:
+                    self.plan_answer()
                 try:
-                    if self.loop.is_observed:
+                    if self.request.id is not None:
+                        self.dispatch_named()
+                    elif self.loop.is_observed:
                         self.dispatch_observed()
                     else:
                         self.server.dispatch(self)
@@ -178,6 +184,17 @@ cdef class Connection(Wire):
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        return 0
+
+    cdef int dispatch_named(self) except -1:
+        cdef object token = self.server.intake.enter(self)
+        try:
+            if self.loop.is_observed:
+                self.dispatch_observed()
+            else:
+                self.server.dispatch(self)
+        finally:
+            self.server.intake.leave(token)
         return 0
 
     cdef int dispatch_observed(self) except -1:
@@ -225,6 +242,15 @@ cdef class Connection(Wire):
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
         self.is_head_timed = self.is_body_raw = self.is_near_told = False
+        if server.access_log is not None:
+            self.began_ns = clock_ns()
+        return 0
+
+    cdef int note(self, int status, long long size, bint is_whole) except -1:
+        # Once for each message that has begun. ORDER: its request is still ours.
+        if self.server.access_log is not None:
+            self.server.access_log.note(self, status, size, is_whole)
+        self.began_ns = 0
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -301,6 +327,8 @@ cdef class Connection(Wire):
         fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
             return self.refuse(fault)
+        if self.said.expects_else and not self.server.takes_expectations:
+            return self.refuse("EXPECTATION")
         request.expects_continue = self.said.expects_continue
         request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
@@ -311,6 +339,8 @@ cdef class Connection(Wire):
             return self.refuse("TARGET")
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        if self.server.intake is not None:
+            self.server.intake.head_complete(self)
         self.head = None
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
@@ -390,6 +420,7 @@ cdef class Connection(Wire):
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
         if self.phase == ANSWERING and (self.has_peer_ended or self.is_peer_ending):
             self.set_deadline(self.server.request_ms)       # as in on_end(), and not what was left between two messages
+            self.peer_ended()
         self.release_parser(not self.said.is_parser_spent)
         request.message_complete()
         return self.next_message() if self.phase == IDLE else 0
@@ -414,7 +445,11 @@ cdef class Connection(Wire):
     cdef int response_complete(self) except -1:
         cdef ResponseCore response = self.response
         cdef RequestCore request = self.request
+        if self.began_ns:
+            self.note(response.status_code, 0 if response.is_head_only else response.sent, True)
         self.response = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         request.on_over()
         if request.is_heard():
             self.request_answered(request, response)
@@ -443,6 +478,11 @@ cdef class Connection(Wire):
     cdef int handler_over(self, request) except -1:
         if self.request is request and self.phase == DRAINING and not self.request.is_dropped and not self.request.has_reader():
             self.drop_rest()
+        return 0
+
+    cdef int continue_sent(self) except -1:
+        if self.request is not None:
+            self.request.expects_continue = False
         return 0
 
     cdef int answer_begun(self) except -1:
@@ -489,13 +529,16 @@ cdef class Connection(Wire):
             return self.linger()
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
+        if may_answer:
+            answer = self.server.refusal(reason, detail)
+            if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+                answer = answer[:answer.find(b"\r\n\r\n") + 4]
+            if self.began_ns:
+                self.note(int(answer[9:12]), len(answer) - answer.find(b"\r\n\r\n") - 4, True)
         self.drop_message()
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
-        answer = self.server.refusal(reason, detail)
-        if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
-            answer = answer[:answer.find(b"\r\n\r\n") + 4]
         self.send_bytes(answer)
         return self.linger()
 
@@ -518,11 +561,20 @@ cdef class Connection(Wire):
         # Request and answer have no connection any more: the one is aborted unless complete, the other is lost.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
+        if self.began_ns and response is not None:
+            if not response.headers_sent or response.writer is not None:
+                self.note(GONE_STATUS, 0, False)
+            else:
+                self.note(response.status_code, 0 if response.is_head_only else response.sent, False)
         self.request = None
         self.response = None
         self.head = None
         self.is_dispatch_due = False
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         if request is not None:
+            if response is not None and response._is_given_up:
+                request.cancel_on_disconnect = False        # its handler has cut the connection, and knows
             request.abort(response is not None)     # ORDER: the request hears of it first
             request.on_over()
         if response is not None:
@@ -532,9 +584,41 @@ cdef class Connection(Wire):
     cdef int set_deadline(self, int64_t duration_ms) except -1:
         return self.deadline.run(duration_ms)
 
+    cdef int plan_answer(self) except -1:
+        # How long it may take, and whether its handler is cancelled when the client leaves. ORDER: before the handler is called.
+        cdef Site server = self.server
+        cdef int64_t answer_ms = server.answer_ms
+        cdef bint cancels = server.cancels
+        if server.routes is not None:
+            answer_ms, cancels = server.routes(self.request.target)
+        self.request.cancel_on_disconnect = cancels
+        return self.limit_answer(answer_ms) if answer_ms else 0
+
+    cdef int limit_answer(self, int64_t duration_ms) except -1:
+        if duration_ms == 0:
+            if self.answer_deadline is not None:
+                self.answer_deadline.stop()
+            return 0
+        if self.answer_deadline is None:
+            self.answer_deadline = new_deadline(self, ANSWERING_IN_TIME)
+        return self.answer_deadline.run(duration_ms)
+
+    cdef int answer_overdue(self) except -1:
+        # 504 where nothing of it was sent, else it breaks off; whoever works for it is told, and cancelled.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        if response is None or response.finished or self.closing or response.tell_timeout():
+            return 0
+        self.server.timed_out(request, response)
+        request.cancel_on_disconnect = True
+        request.depart("ERR_HTTP_RESPONSE_TIMEOUT")
+        return self.refuse("ANSWER_TIMEOUT")
+
     cdef int expired(self, DeadlineKind kind) except -1:
         if kind == SENDING:             # the peer takes nothing
             return self.end_now(None)
+        if kind == ANSWERING_IN_TIME:
+            return self.answer_overdue()
         if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
             return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
         if self.phase == LINGERING:
@@ -577,8 +661,7 @@ cdef class Connection(Wire):
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
         self.has_peer_ended = True
         if self.phase == ANSWERING or self.unparsed is not None:
-            if self.request is not None:
-                self.request.on_over()
+            self.peer_ended()
             self.rewatch()
             return self.set_deadline(self.server.request_ms)
         self.drop_message()
@@ -590,6 +673,15 @@ cdef class Connection(Wire):
 
     cdef int on_insecure(self, error, bint is_plain) except -1:
         self.server.handshake_failed(error, is_plain, self.peer_name())
+        return 0
+
+    cdef int peer_ended(self) except -1:
+        # It may still read; but, as Node and nginx have it, it has more likely left.
+        if self.request is not None:
+            self.request.on_over()
+            if self.response is not None:
+                self.request.depart("ERR_HTTP_REQUEST_ABORTED")
+                self.request.cancel_soon()
         return 0
 
     cdef int paused_interest(self) noexcept:
@@ -605,6 +697,7 @@ cdef class Connection(Wire):
         self.is_peer_ending = True      # it may only have ended its own side, see on_end()
         if self.phase == ANSWERING:
             self.set_deadline(self.server.request_ms)
+            self.peer_ended()
         return self.rewatch()
 
     cdef int on_drained(self) except -1:
@@ -667,6 +760,9 @@ cdef class Connection(Wire):
         if self.send_deadline is not None:
             self.send_deadline.stop()
             self.send_deadline.wire = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
+            self.answer_deadline.wire = None
         self.unparsed = None
         self.drop_message()
         if self.flushing is not None:

@@ -9,6 +9,7 @@ from treadle._native.tcp cimport Stream
 cdef enum DeadlineKind:
     ARRIVAL                         # something has to arrive: the phase says what
     SENDING                         # the peer has to take what was sent
+    ANSWERING_IN_TIME               # the answer under way has to be complete
 
 
 cdef class Site:
@@ -32,7 +33,16 @@ cdef class Site:
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
     cdef public object tls_context      # an ssl.SSLContext for connections to come; None: they are plain
+    cdef public int64_t answer_ms       # for an answer to be complete, from the call of its handler on; 0: no deadline
+    cdef public bint cancels            # handlers whose client has left are cancelled
+    cdef public object routes           # (target) -> (answer_ms, cancels) of this request; None: these are the same for all
+    cdef public bint is_planned         # one of the three says something
+    cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
+    cdef public str scheme              # of requests, where no proxy says otherwise
+    cdef public ExchangeLog access_log  # None: nobody keeps one
+    cdef public Intake intake           # None: requests reach their handlers as they came
+    cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's
 
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
@@ -44,6 +54,8 @@ cdef class Site:
 cdef class Wire(Stream):
     cdef Site server
     cdef object addresses           # (local, remote), once asked for
+    cdef object origin              # (scheme, client, server) as a PROXY header says; None: none came
+    cdef int64_t began_ns           # when the message under way began; 0: there is none that the access log has to hear of
 
     cdef int response_complete(self) except -1
     cdef int expired(self, DeadlineKind kind) except -1
@@ -51,10 +63,23 @@ cdef class Wire(Stream):
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
+    cdef int continue_sent(self) except -1
+    cdef int limit_answer(self, int64_t duration_ms) except -1
     cdef int tell_when_flushed(self, response) except -1
     cdef bint is_answer_due(self) noexcept
     cdef tuple request_line(self)
     cdef tuple address_pair(self)
+
+
+cdef class Intake:
+    # What is done to a request between its head and its handler.
+    cdef int head_complete(self, Wire connection) except -1
+    cdef object enter(self, Wire connection)
+    cdef int leave(self, object token) except -1
+
+
+cdef class ExchangeLog:
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1
 
 
 cdef class Ready:

@@ -22,7 +22,8 @@ cdef object exception_of(task)
 
 
 cdef class HandlerEnd:
-    cdef ServerCore server
+    cdef ServerCore server          # None once the handler is over
+    cdef object task
     cdef RequestCore request
     cdef ResponseCore response
 
@@ -30,3 +31,4 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
+    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come

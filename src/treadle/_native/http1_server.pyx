@@ -11,11 +11,12 @@ from cpython.object cimport PyObject_Call
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_phases cimport IDLE, LINGERING
+from treadle._native.http1_preface cimport Preface, new_preface
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, sockaddr_in6
+from treadle._native.tcp cimport Listener, address_name, sockaddr, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -109,6 +110,7 @@ cdef class ServerCore(Site):
         had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
         cdef Connection connection
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
+        self.abort_signals()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
@@ -127,9 +129,17 @@ cdef class ServerCore(Site):
                 connection.linger()
         return refused, ended, cut
 
+    def abort_signals(self):
+        """The server waits no longer for the answers under way: tell who listens to the signal of their requests."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.response is not None:
+                connection.request.depart("ERR_HTTP_SERVER_CLOSING")
+
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        self.abort_signals()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -184,9 +194,11 @@ cdef class ServerCore(Site):
         if has_eager_tasks() and task.done():
             self.task_ended(task, request, response)
             return 0
-        end = HandlerEnd(self, request, response)
-        self.tasks[task] = end
+        end = HandlerEnd(self, request, response, task)
+        self.tasks[task] = request.running = end
         task.add_done_callback(end)
+        if request._departure is not None:      # before it was called
+            request.cancel_soon()
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -227,18 +239,27 @@ cdef object exception_of(task):
 
 
 cdef class HandlerEnd:
-    # Done-callback of a handler's task.
+    # Done-callback of a handler's task, and who cancels that.
 
-    def __init__(self, server, request, response):
+    def __init__(self, server, request, response, task):
         self.server = server
         self.request = request
         self.response = response
+        self.task = task
+
+    def cancel(self):
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
+        if self.server is not None and not self.response.finished:
+            if self.response.connection is not None:
+                self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
+            self.task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
-        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
+        self.server = self.request = self.response = self.task = None       # ORDER: handler_over() counts who holds the response
+        request.running = None
         server.tasks.pop(task, None)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:
@@ -254,6 +275,14 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
+        self.prefaces = set()
+
+    def close(self):
+        """Stop accepting and close the socket, and what has not come as far as HTTP."""
+        cdef Preface preface
+        Listener.close(self)
+        for preface in list(self.prefaces):
+            preface.let_go()
 
     def retire(self):
         """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
@@ -262,7 +291,10 @@ cdef class HTTPListener(Listener):
         self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
-        new_connection(self.server, fd, peer)
+        if self.server.preface is not None and self.server.preface.is_due(address_name(<sockaddr *>peer)):
+            new_preface(self.server, fd, peer, self.prefaces)
+        else:
+            new_connection(self.server, fd, peer)
         return 0
 
     cdef int on_exhausted(self, error) except -1:

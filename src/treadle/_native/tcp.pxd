@@ -26,6 +26,7 @@ cdef enum:
 
 
 cdef void set_nodelay(int fd, int is_on=*) noexcept
+cdef object address_name(sockaddr *address)     # as socket shows it; "" for a Unix socket, None for what is unknown
 
 
 cdef class Stream(PollHandle):

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, Final
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
@@ -12,11 +12,17 @@ from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
 from treadle.asgi.path_send import send_path
 from treadle.asgi.tls_extension import tls_extension
+from treadle.http.extra_fields import early_hints, trailers
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
+from treadle.http.routes import Route
 from treadle.loop.event_loop import EventLoop
 
 __all__ = ["ASGIServer"]
+
+
+#: What scope["extensions"] says of every request. Source: https://asgi.readthedocs.io/en/latest/extensions.html
+EXTENSIONS: Final[dict[str, dict[str, Any]]] = {"http.response.trailers": {}, "http.response.early_hint": {}}
 
 
 class ASGIServer(Policy, ASGICore):
@@ -33,13 +39,24 @@ class ASGIServer(Policy, ASGICore):
         limits: Limits,
         timeouts: Timeouts,
         extensions: dict[str, dict[str, Any]],
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         scheme = "http" if tls_context is None else "https"
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, scheme, extensions=extensions)
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, scheme, extensions={**EXTENSIONS, **extensions})
+        self.scheme = scheme
         self.tls_context = tls_context
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, None)
+        self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
+
+    def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """Of http.response.trailers."""
+        return trailers(fields)
+
+    def early_hints(self, links: Iterable[bytes]) -> bytes:
+        """Of http.response.early_hint."""
+        return early_hints({"link": list(links)})
 
     def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]:
         """The extension "tls" of a scope."""

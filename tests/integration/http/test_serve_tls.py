@@ -171,3 +171,15 @@ def test_a_stop_lets_connections_end(certificate: Path) -> None:
         busy.response()
         busy.expect_end()
         assert program.wait() == 0
+
+
+def test_behind_the_header_of_a_proxy(certificate: Path) -> None:
+    proxied = served(certificate, "--forwarded-allow-ips", "127.0.0.1", "--proxy-protocol")
+    with proxied as program, RawClient(program.address) as client:
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n")
+        assert program.tls is not None
+        client.secure(program.tls)
+        scope = json.loads(client.request("GET", "/scope").body)
+        assert scope["client"][1:] == ["192.0.2.1", 1234]
+        assert scope["server"][1:] == ["192.0.2.2", 443]
+        assert scope["scheme"] == "https"
