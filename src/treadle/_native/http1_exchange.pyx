@@ -58,6 +58,10 @@ cdef class Site:
     def dropped(self, local, remote):
         """A connection too many was closed at once; between these names."""
 
+    def handshake_failed(self, error, is_plain, peer):
+        """Hands were not shaken with this peer, an address; is_plain: it does not speak TLS at all. Its connection closes."""
+        raise NotImplementedError
+
     def timed_out(self, request, response):
         """The answer was not complete in time; it is refused, or cut, next."""
 

@@ -94,6 +94,7 @@ class Socket(Duplex):
     """
 
     _takes_objects = False
+    _open_event = "connect"  # what wait_connected() waits for
 
     def __init__(
         self,
@@ -233,7 +234,7 @@ class Socket(Duplex):
     async def wait_connected(self) -> Self:
         """Wait until it is connected. Raises what connecting failed with, or TreadleError:
         ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
-        if self.connecting or (self.errored is not None and not self._has_emitted_error()):
+        if self._is_opening() or (self.errored is not None and not self._has_emitted_error()):
             waiter = self._make_future()
 
             def settle(error: Any = None) -> None:
@@ -243,12 +244,12 @@ class Socket(Duplex):
                     else:
                         waiter.set_result(None)
 
-            for event in ("connect", "error", "close"):
+            for event in (self._open_event, "error", "close"):
                 self.on(event, settle)
             try:
                 await waiter
             finally:
-                for event in ("connect", "error", "close"):
+                for event in (self._open_event, "error", "close"):
                     self.off(event, settle)
         if self.errored is not None:
             self._note_raised(self.errored)
@@ -256,6 +257,9 @@ class Socket(Duplex):
         if self.pending:
             raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")
         return self
+
+    def _is_opening(self) -> bool:
+        return self.connecting
 
     async def __aenter__(self) -> Self:
         """Wait until it is connected. Where that fails, or is cancelled, the socket is closed: no block will."""
