@@ -72,6 +72,7 @@ UNITS = {
     "sendfile": MAIN_ONLY,
     "splice": MAIN_ONLY,
     "socket_stream": MAIN_ONLY,
+    "handover": MAIN_ONLY,
     "pipe_stream": MAIN_ONLY,
     "spawn": MAIN_ONLY,
     "reader_feed": MAIN_ONLY,

@@ -149,6 +149,11 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Read the body before end(), or do not read it at all",
         TREADLE,
     ),
+    "ERR_HTTP_CLIENT_ERROR": ErrorSpec(
+        "A client has sent what is refused: {text}",
+        "Answer on its socket by data['status'], and end it; data['reason'] is the name of the refusal",
+        TREADLE,
+    ),
     "ERR_HTTP_CONTENT_LENGTH_MISMATCH": ErrorSpec(
         "The body has {sent} bytes, but its Content-Length header says {declared}",
         "Let end() set Content-Length, or count bytes, not characters",
@@ -305,7 +310,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         RuntimeError,
     ),
     "ERR_POOL_SATURATED": ErrorSpec(
-        "The native thread pool has {limit} jobs waiting and takes no more",
+        "The native thread pool has {limit} jobs of this group waiting and takes no more",
         "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
         TREADLE,
     ),

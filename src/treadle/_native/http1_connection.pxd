@@ -35,7 +35,14 @@ cdef class Connection(Wire):
     cdef Py_ssize_t blank_bytes     # line ends that came before the next request line
     cdef Said said                  # by the fields of the current message; body_left counts down
     cdef Py_ssize_t dropped_bytes   # of the body, since nobody reads it
+    cdef int64_t body_end_ms        # when it has to be complete
+    cdef int64_t rate_from_ms       # since when bytes are counted for their rate
+    cdef long long rate_bytes       # these bytes
+    cdef bint is_rate_void          # since then the socket was paused: the peer is not to blame
     cdef ChunkScanner chunks
+    cdef tuple fault                # (reason, detail) of the refusal that a listener sees to; None: it is an upgrade or a tunnel
+    cdef object observer            # called when it is closed; None: nobody looks on
+    cdef Py_ssize_t requests        # so far, where they are counted
     cdef bint is_head_timed         # the head came in pieces: its deadline is set
     cdef bint is_consuming          # consume() is on the stack: whoever completes an answer leaves the rest to it
     cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
@@ -72,6 +79,11 @@ cdef class Connection(Wire):
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1
     cdef int release_parser(self, bint is_clean) except -1
+    cdef bint has_body(self) noexcept
+    cdef int switch(self) except -1
+    cdef int hand_over(self) except -1
+    cdef int begin_body(self) except -1
+    cdef int body_overdue(self) except -1
     cdef int plan_answer(self) except -1
     cdef int answer_overdue(self) except -1
     cdef int peer_ended(self) except -1

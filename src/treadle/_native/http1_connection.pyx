@@ -15,15 +15,17 @@ from libc.string cimport memchr, memcmp
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
+from treadle._native.handover cimport take_socket
 from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
 from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
 from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
-from treadle._native.http1_grammar cimport is_target
+from treadle._native.http1_grammar cimport is_host, is_target
 from treadle._native.http1_phases cimport (
-    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
+    ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, SWITCH, SWITCHED, Event,
+    next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
 from treadle._native.http1_plain cimport plain_head, usual_method
@@ -31,9 +33,10 @@ from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
+from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.tls_cipher cimport TLSCipher
-from treadle._native.timers cimport clock_ns
+from treadle._native.timers cimport NS_PER_MS, clock_ns
 
 cdef extern from *:
     """
@@ -47,6 +50,7 @@ cdef enum:
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
     GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
+    RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -94,6 +98,24 @@ cdef class Connection(Wire):
     cdef bint is_answer_due(self) noexcept:
         return self.response is not None
 
+    @property
+    def remote_address(self):
+        """(host, port) of the peer; '' for a Unix socket; None where it is not known."""
+        return self.address_pair()[1]
+
+    @property
+    def local_address(self):
+        """Likewise, of our side."""
+        return self.address_pair()[0]
+
+    def observe(self, observer):
+        """Call this once it is closed; whoever gets its socket does, in its place."""
+        self.observer = observer
+
+    def destroy(self):
+        """Cut it; no effect once it is closed, or its socket has gone to somebody."""
+        self.end_now(None)
+
     cdef tuple request_line(self):
         cdef RequestCore request = self.request
         return None if request is None else (request.method, request.target)
@@ -127,6 +149,8 @@ cdef class Connection(Wire):
                 self.loop.defer(self)
             raise
         self.is_consuming = False
+        if self.phase == SWITCHED:
+            return self.hand_over()
         if self.unsent_bytes and not self.is_ended and self.loop.join_batch(self):
             return 0            # PERF: bench/http_hello.py, treadle-unbatched. The answers of one poll leave together
         return self.uncork()
@@ -140,7 +164,7 @@ cdef class Connection(Wire):
         try:
             self.walk(data, size, &used)
         finally:
-            if used < size and not self.closing and self.phase != LINGERING:
+            if used < size and not self.closing and self.phase != LINGERING and self.fault is None:
                 self.unparsed = data[used:size]
         return 0
 
@@ -332,13 +356,26 @@ cdef class Connection(Wire):
         request.expects_continue = self.said.expects_continue
         request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
-            return self.refuse("CONNECT")
+            if not self.server.takes_tunnels:
+                return self.refuse("CONNECT")
+            if self.has_body():                 # RFC 9110 section 9.3.6: it has none
+                return self.refuse("FRAMING")
+            if b":" not in request.target or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
+                return self.refuse("TARGET")
+            return self.switch()
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
             return self.refuse("TARGET")
         if PyBytes_AS_STRING(request.target)[0] != c'/' and not put_authority(request.raw_headers, request.target):
             return self.refuse("TARGET")
+        if self.said.is_upgrade_offered and self.said.wants_upgrade and self.server.takes_upgrades and not is_1_0 \
+                and not self.has_body() and self.server.wants_upgrade(request):
+            return self.switch()                # RFC 9110 section 7.8: not in 1.0; and a body would have to come before
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        if self.server.requests_max:
+            self.requests += 1
+            if self.requests >= self.server.requests_max:
+                response.keeps_alive = False
         if self.server.intake is not None:
             self.server.intake.head_complete(self)
         self.head = None
@@ -355,7 +392,17 @@ cdef class Connection(Wire):
         if self.said.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
         self.advance(BODY_FOLLOWS)
-        return self.set_deadline(self.server.request_ms)
+        return self.begin_body()
+
+    cdef int begin_body(self) except -1:
+        # PERF: one clock for both deadlines, and none for a chunk: it runs again when the next byte can first be missed.
+        cdef Site server = self.server
+        self.set_deadline(min(server.request_ms, server.body_grace_ms) if server.body_rate else server.request_ms)
+        self.body_end_ms = self.deadline.start_ms + server.request_ms
+        self.rate_from_ms = self.deadline.start_ms
+        self.rate_bytes = 0
+        self.is_rate_void = False
+        return 0
 
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1:
         cdef Py_ssize_t part = size
@@ -372,6 +419,7 @@ cdef class Connection(Wire):
                 return size
             is_last = self.chunks.state == CHUNKS_ENDED
         self.request.expects_continue = False
+        self.rate_bytes += part
         if self.is_body_raw:
             self.take_body(data[:part])
         elif not self.feed(data[:part]):
@@ -434,6 +482,54 @@ cdef class Connection(Wire):
                 self.server.free_parsers.append(shim)
         return 0
 
+    # ---- the socket goes to somebody else
+
+    cdef bint has_body(self) noexcept:
+        return self.said.body_kind == CHUNKED or (self.said.body_kind == COUNTED and self.said.body_left > 0)
+
+    cdef int switch(self) except -1:
+        # What was parsed is all that is ours. ORDER: the socket changes hands when consume() has put aside what is not parsed.
+        cdef ResponseCore response = self.response
+        self.advance(SWITCH)
+        self.head = None
+        self.release_parser(False)
+        self.deadline.stop()
+        self.address_pair()                     # the request takes it along
+        self.response = None
+        if response is not None:
+            response.connection = None          # nobody has seen it
+        return 0 if self.is_consuming else self.hand_over()
+
+    cdef int hand_over(self) except -1:
+        cdef RequestCore request = self.request
+        cdef ResponseCore response
+        cdef SocketStream handle
+        cdef bytes head = b"" if self.unparsed is None else self.unparsed
+        cdef object observer = self.observer
+        self.uncork()                           # earlier answers
+        if self.is_ended:
+            return 0
+        self.request = None
+        self.unparsed = None
+        self.observer = None
+        if request is not None:
+            request.leave()
+            request.message_complete()
+        if self.flushing is not None:           # whoever has the socket sends what is left of them
+            for response in self.flushing:
+                response.tick(response._flushed, ())
+            self.flushing = None
+        handle = take_socket(self)
+        try:
+            if self.fault is None:
+                self.server.switched(request, handle, head, observer)
+            else:
+                self.server.refused(self.fault[0], self.fault[1], handle, observer)
+        except BaseException:
+            handle.close(None)
+            raise
+        return handle.rewatch()
+
     # ---- between messages
 
     cdef bint has_response(self, response) noexcept:
@@ -483,6 +579,7 @@ cdef class Connection(Wire):
     cdef int continue_sent(self) except -1:
         if self.request is not None:
             self.request.expects_continue = False
+        self.is_rate_void = True
         return 0
 
     cdef int answer_begun(self) except -1:
@@ -539,6 +636,10 @@ cdef class Connection(Wire):
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
+        if self.server.takes_faults and (self.phase == HEAD or self.phase == BODY) and reason not in OUR_FAULTS:
+            self.fault = (reason, detail)
+            self.unparsed = None
+            return self.switch()
         self.send_bytes(answer)
         return self.linger()
 
@@ -619,8 +720,10 @@ cdef class Connection(Wire):
             return self.end_now(None)
         if kind == ANSWERING_IN_TIME:
             return self.answer_overdue()
-        if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
-            return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
+        if self.phase == HEAD:
+            return self.refuse("HEAD_TIMEOUT")
+        if self.phase == BODY or self.phase == DRAINING:
+            return self.body_overdue()
         if self.phase == LINGERING:
             return self.end_now(None)
         if self.phase == IDLE and not self.closing and (self.unsent_bytes or self.unparsed is not None):
@@ -630,6 +733,34 @@ cdef class Connection(Wire):
         if self.phase == IDLE and not self.closing and self.is_request_near(False):
             return self.set_deadline(self.server.headers_ms)
         return self.close_after_flush()
+
+    cdef int body_overdue(self) except -1:
+        # Is the whole late, or are its bytes so far too few for their time? While nobody reads, or the peer waits for 100, nothing
+        # can be said, and the measure begins anew. What it sent early counts for later: only the whole has an end that is fixed.
+        cdef int64_t now_ms = clock_ns() // NS_PER_MS
+        cdef int64_t left_ms = self.body_end_ms - now_ms
+        cdef int64_t grace_ms = self.server.body_grace_ms
+        cdef int64_t step_ms = max(grace_ms // RATE_STEPS, 1)
+        cdef int64_t took_ms = now_ms - self.rate_from_ms
+        cdef int64_t earned_ms
+        cdef char byte_there
+        if left_ms <= 0:
+            return self.refuse("BODY_TIMEOUT")
+        if self.is_rate_void or not self.reading or self.is_continue_owed():
+            self.rate_from_ms = now_ms
+            self.rate_bytes = 0
+            self.is_rate_void = False
+            return self.set_deadline(min(grace_ms, left_ms))
+        earned_ms = max(self.rate_bytes * 1000 // self.server.body_rate, grace_ms) if self.server.body_rate else took_ms + left_ms
+        if earned_ms <= took_ms:
+            if self.look_ahead(&byte_there, 1) <= 0:        # ORDER: timers come before the poll, and we may be late ourselves
+                return self.refuse("BODY_TOO_SLOW")
+            earned_ms = took_ms
+        return self.set_deadline(min(((earned_ms - took_ms) // step_ms + 1) * step_ms, left_ms))    # few durations: few lists
+
+    cdef int pause(self) except -1:
+        self.is_rate_void = True
+        return Wire.pause(self)
 
     cdef bint is_request_near(self, bint may_shake) except -1:
         # Bytes of a message wait in the kernel: the peer has sent them before it could know that the connection would end, and the
@@ -687,7 +818,7 @@ cdef class Connection(Wire):
     cdef int paused_interest(self) noexcept:
         # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
         # what it sent lies unread. Between two messages input is read, or there is some to go on with.
-        if self.phase == LINGERING or (self.phase == IDLE and self.unparsed is None):
+        if self.phase >= LINGERING or (self.phase == IDLE and self.unparsed is None):
             return 0
         return GONE if self.has_peer_ended or self.is_peer_ending else GONE | HALF_CLOSED
 
@@ -765,6 +896,9 @@ cdef class Connection(Wire):
             self.answer_deadline.wire = None
         self.unparsed = None
         self.drop_message()
+        if self.observer is not None:
+            observer, self.observer = self.observer, None
+            observer()
         if self.flushing is not None:
             for response in self.flushing:
                 response.destroy()
@@ -795,6 +929,8 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.resume()
     return connection
 
+
+cdef frozenset OUR_FAULTS = frozenset(("ANSWER_TIMEOUT", "STOPPING"))      # refusals that no client is to blame for
 
 cdef str CONNECT_METHOD = "CONNECT"
 cdef str HEAD_METHOD = "HEAD"

@@ -33,10 +33,19 @@ cdef class Site:
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
     cdef public object tls_context      # an ssl.SSLContext for connections to come; None: they are plain
+    cdef public Py_ssize_t body_rate    # bytes a second of a body that is read, on the whole; 0: no limit
+    cdef public int64_t body_grace_ms   # before that is asked for
     cdef public int64_t answer_ms       # for an answer to be complete, from the call of its handler on; 0: no deadline
     cdef public bint cancels            # handlers whose client has left are cancelled
     cdef public object routes           # (target) -> (answer_ms, cancels) of this request; None: these are the same for all
     cdef public bint is_planned         # one of the three says something
+    cdef public bint takes_upgrades     # somebody listens for 'upgrade'
+    cdef public bint takes_tunnels      # ... for 'connect'
+    cdef public bint takes_faults       # ... for 'client_error'
+    cdef public bint tells_connections  # ... for 'connection'
+    cdef public Py_ssize_t connections_max      # more are closed at once; -1: no limit
+    cdef public Py_ssize_t requests_max         # of one connection, whose last answer ends it; 0: no limit
+    cdef public Py_ssize_t socket_count         # open sockets that were connections once
     cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
     cdef public str scheme              # of requests, where no proxy says otherwise

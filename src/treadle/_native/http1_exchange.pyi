@@ -3,6 +3,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NoReturn, Self
 
 from treadle._native.loop import LoopCore
+from treadle._native.socket_stream import SocketStream
 from treadle._native.tcp import Stream
 
 class Site:
@@ -18,10 +19,19 @@ class Site:
     send_ms: int
     linger_ms: int
     tls_context: ssl.SSLContext | None
+    body_rate: int
+    body_grace_ms: int
     answer_ms: int
     cancels: bool
     routes: Callable[[bytes], tuple[int, bool]] | None
     is_planned: bool
+    takes_upgrades: bool
+    takes_tunnels: bool
+    takes_faults: bool
+    tells_connections: bool
+    connections_max: int
+    requests_max: int
+    socket_count: int
     takes_expectations: bool
     is_closing: bool
     scheme: str
@@ -35,6 +45,15 @@ class Site:
     def refusal(self, reason: str, detail: str | None) -> bytes: ...
     def answer_failed(self, exception: BaseException, method: str, target: bytes) -> None: ...
     def handshake_failed(self, error: Exception, is_plain: bool, peer: tuple[Any, ...] | str | None) -> None: ...
+    def wants_upgrade(self, request: Any) -> bool: ...
+    def switched(
+        self, request: Any, handle: SocketStream, head: bytes, observer: Callable[[], object] | None
+    ) -> None: ...
+    def refused(
+        self, reason: str, detail: str | None, handle: SocketStream, observer: Callable[[], object] | None
+    ) -> None: ...
+    def connected(self, connection: Any) -> None: ...
+    def dropped(self, local: Any, remote: Any) -> None: ...
     def timed_out(self, request: Any, response: Any) -> None: ...
     def drained(self) -> None: ...
     def abandon(self) -> None: ...

@@ -23,6 +23,7 @@ cdef class Site:
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []
+        self.connections_max = -1
 
     # ---- what the subclass says
 
@@ -41,6 +42,25 @@ cdef class Site:
     def handshake_failed(self, error, is_plain, peer):
         """Hands were not shaken with this peer, an address; is_plain: it does not speak TLS at all. Its connection closes."""
         raise NotImplementedError
+
+    def wants_upgrade(self, request):
+        """This request offers another protocol, and somebody listens for that: does its socket go to them?"""
+        raise NotImplementedError
+
+    def switched(self, request, handle, head, observer):
+        """The connection of this request, an upgrade or CONNECT, is a SocketStream from now on. head: what has come behind it.
+        observer: to be called when that closes, or None."""
+        raise NotImplementedError
+
+    def refused(self, reason, detail, handle, observer):
+        """Likewise of one whose message is refused for this reason (a name). It was not answered."""
+        raise NotImplementedError
+
+    def connected(self, connection):
+        """A new connection."""
+
+    def dropped(self, local, remote):
+        """A connection too many was closed at once; between these names."""
 
     def timed_out(self, request, response):
         """The answer was not complete in time; it is refused, or cut, next."""
@@ -64,7 +84,8 @@ cdef class Site:
         self.connections.discard(connection)
         if not self.connections:
             self.loop.owners.discard(self)
-            self.drained()
+            if not self.socket_count:
+                self.drained()
         return 0
 
     cdef HeadWriter take_writer(self):
@@ -110,7 +131,7 @@ cdef class Wire(Stream):
         return False
 
     cdef int continue_sent(self) except -1:
-        # 100 Continue was sent, by whoever answers.
+        # 100 Continue was sent: the peer begins with its body.
         return 0
 
     cdef int limit_answer(self, int64_t duration_ms) except -1:

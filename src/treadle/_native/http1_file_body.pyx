@@ -4,6 +4,7 @@ Invariant: what the head says is sent, or the connection is cut: what a file has
 that lacks something never looks whole. Not here: the moving (sendfile.pyx), and what is sent where the kernel cannot
 (treadle.http.file_body).
 """
+from libc.errno cimport EMFILE, ENFILE
 from libc.stdint cimport int64_t
 
 from treadle._native.http1_exchange cimport Wire
@@ -38,6 +39,10 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
     try:
         move = send_file(pool, response.connection, fd, callback, offset=offset, size=size, is_awaited=True)
     except RuntimeError:        # somebody else sends on it, or sees what is sent
+        return False
+    except OSError as error:
+        if error.errno != EMFILE and error.errno != ENFILE:     # for the duplicates: reading by hand needs none
+            raise
         return False
     response.sent += size
     return move

@@ -8,6 +8,7 @@ cdef enum Phase:        # in the order of PHASES
     DRAINING
     ANSWERING
     LINGERING
+    SWITCHED
 
 
 cdef enum Event:        # in the order of EVENTS
@@ -16,6 +17,7 @@ cdef enum Event:        # in the order of EVENTS
     COMPLETE
     ANSWERED
     LAST
+    SWITCH
 
 
 cdef Phase next_phase(Phase phase, Event event) except? IDLE

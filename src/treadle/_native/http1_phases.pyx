@@ -10,10 +10,11 @@ it, and tests/unit/native/test_http1_phases.py tries every pair. Not here: what 
     DRAINING     the answer is complete, the body is not: the handler reads on, or what still comes is thrown away
     ANSWERING    the message is complete, its answer is not; what is pipelined behind it waits unparsed
     LINGERING    our side has ended; what the peer still sends is thrown away
+    SWITCHED     no HTTP any more: the socket goes to a listener, with what lies unparsed
 """
 
-PHASES = ("IDLE", "HEAD", "BODY", "DRAINING", "ANSWERING", "LINGERING")
-EVENTS = ("BEGIN", "BODY_FOLLOWS", "COMPLETE", "ANSWERED", "LAST")
+PHASES = ("IDLE", "HEAD", "BODY", "DRAINING", "ANSWERING", "LINGERING", "SWITCHED")
+EVENTS = ("BEGIN", "BODY_FOLLOWS", "COMPLETE", "ANSWERED", "LAST", "SWITCH")
 
 TRANSITIONS = {
     ("IDLE", "BEGIN"): "HEAD",                  # the first byte of a message
@@ -21,8 +22,10 @@ TRANSITIONS = {
     ("HEAD", "BODY_FOLLOWS"): "BODY",           # the blank line of a head that announces a body
     ("HEAD", "COMPLETE"): "ANSWERING",          # the blank line of a head that does not
     ("HEAD", "LAST"): "LINGERING",              # refused
+    ("HEAD", "SWITCH"): "SWITCHED",             # an upgrade, a tunnel; or refused, and a listener sees to it
     ("BODY", "COMPLETE"): "ANSWERING",          # the last byte of the body
     ("BODY", "ANSWERED"): "DRAINING",           # the handler did not wait for the rest
+    ("BODY", "SWITCH"): "SWITCHED",             # refused, and a listener sees to it
     ("BODY", "LAST"): "LINGERING",              # refused, or answered for the last time on this connection
     ("DRAINING", "COMPLETE"): "IDLE",
     ("DRAINING", "LAST"): "LINGERING",        # more than it is worth to throw away
@@ -31,8 +34,8 @@ TRANSITIONS = {
 }
 
 cdef enum:
-    PHASE_COUNT = 6
-    EVENT_COUNT = 5
+    PHASE_COUNT = 7
+    EVENT_COUNT = 6
     NOWHERE = -1
 
 cdef signed char successors[PHASE_COUNT][EVENT_COUNT]

@@ -169,6 +169,7 @@ cdef class RequestCore(ReadableCore):
         self.expects_continue = False
         if self.connection is not None and not self.complete:
             self.connection.send_bytes(CONTINUE)
+            self.connection.continue_sent()
         return 0
 
     cdef int leave(self) except -1:

@@ -2,7 +2,7 @@
 from treadle._native.http1_exchange cimport Site
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.tcp cimport Listener
+from treadle._native.tcp cimport Listener, sockaddr_in6
 
 
 cdef class ServerCore(Site):
@@ -23,7 +23,7 @@ cdef object exception_of(task)
 
 cdef class HandlerEnd:
     cdef ServerCore server          # None once the handler is over
-    cdef object task
+    cdef object task                # None likewise, and once it was cancelled from here: a second time would hit its cleaning up
     cdef RequestCore request
     cdef ResponseCore response
 
@@ -32,3 +32,5 @@ cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
     cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come
+
+    cdef int drop(self, int fd, sockaddr_in6 *peer) except -1

@@ -16,7 +16,7 @@ from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, address_name, sockaddr, sockaddr_in6
+from treadle._native.tcp cimport Listener, Stream, address_name, sockaddr, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -69,8 +69,8 @@ cdef class ServerCore(Site):
 
     @property
     def connection_count(self):
-        """Open connections."""
-        return len(self.connections)
+        """Open connections, those that others have taken over among them."""
+        return len(self.connections) + self.socket_count
 
     @property
     def request_count(self):
@@ -78,7 +78,7 @@ cdef class ServerCore(Site):
         cdef Connection connection
         cdef Py_ssize_t count = 0
         for connection in self.connections:
-            count += connection.phase != IDLE and connection.phase != LINGERING
+            count += connection.phase != IDLE and connection.phase < LINGERING
         return count
 
     @property
@@ -114,7 +114,7 @@ cdef class ServerCore(Site):
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
-            elif connection.closing or connection.phase == LINGERING:
+            elif connection.closing or connection.phase >= LINGERING:
                 pass
             elif connection.response is None:           # the answer is complete, the request is not
                 connection.linger()
@@ -248,11 +248,13 @@ cdef class HandlerEnd:
         self.task = task
 
     def cancel(self):
-        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
-        if self.server is not None and not self.response.finished:
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over; and but once."""
+        cdef object task = self.task
+        if task is not None and not self.response.finished:
+            self.task = None
             if self.response.connection is not None:
                 self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
-            self.task.cancel()
+            task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
@@ -291,10 +293,27 @@ cdef class HTTPListener(Listener):
         self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
-        if self.server.preface is not None and self.server.preface.is_due(address_name(<sockaddr *>peer)):
-            new_preface(self.server, fd, peer, self.prefaces)
-        else:
-            new_connection(self.server, fd, peer)
+        cdef Site server = self.server
+        cdef Connection connection
+        cdef Py_ssize_t held = len(server.connections) + server.socket_count + len(self.prefaces)
+        if server.connections_max >= 0 and held >= server.connections_max:
+            return self.drop(fd, peer)
+        if server.preface is not None and server.preface.is_due(address_name(<sockaddr *>peer)):
+            return new_preface(server, fd, peer, self.prefaces)
+        connection = new_connection(server, fd, peer)
+        if server.tells_connections:
+            server.connected(connection)
+        return 0
+
+    cdef int drop(self, int fd, sockaddr_in6 *peer) except -1:
+        # One too many: closed at once, and told.
+        cdef Stream stream = Stream.__new__(Stream)
+        stream.fd = fd
+        stream.is_fd_ours = True
+        stream.peer = peer[0]
+        names = (stream.local_name(), stream.peer_name())
+        stream.release_fd()
+        self.server.dropped(*names)
         return 0
 
     cdef int on_exhausted(self, error) except -1:

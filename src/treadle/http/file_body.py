@@ -50,7 +50,7 @@ async def write_part(response: ResponseCore, descriptor: Descriptor, offset: int
         except asyncio.CancelledError:
             move.cancel()
             raise
-        if error is not None and error.errno in CANNOT and count == 0 and not response.is_lost:
+        if getattr(error, "errno", None) in CANNOT and count == 0 and not response.is_lost:
             give_back(response, size)
             await _copy(response, pool, descriptor, offset, size)
         elif response.is_lost:

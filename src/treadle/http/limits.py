@@ -14,6 +14,7 @@ class Limits:
     request_line_bytes: int = 8 * KIB  # past it 414; nginx 8 KiB, RFC 9112 asks for at least 8,000
     headers_bytes: int = 32 * KIB  # request line, all fields, and trailers together; past it 431; nginx 4 x 8 KiB, Node 16 KiB
     headers_count: int = 100  # past it 431; nginx and gunicorn 100
+    body_bytes_per_s: int | None = 240  # of a body that is read, past body_grace_s; below it 408; Kestrel 240 B/s; None: no limit
     body_high_water_mark: int = 64 * KIB  # bytes that wait for the handler before the socket is paused; Node's streams
 
     def __post_init__(self) -> None:
@@ -26,6 +27,7 @@ class Timeouts:
 
     headers_s: float = 20.0  # from a head's first byte to its blank line, past it 408; as long for the first byte; Node 60 s
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
+    body_grace_s: float = 5.0  # until a body has to come at Limits.body_bytes_per_s; Kestrel 5 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
     linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut

@@ -47,6 +47,8 @@ class Policy(ServerCore):
         self.fields_max = limits.headers_count
         self.body_mark = limits.body_high_water_mark
         self.headers_ms = round(timeouts.headers_s * 1000)
+        self.body_rate = limits.body_bytes_per_s or 0
+        self.body_grace_ms = round(timeouts.body_grace_s * 1000)
         self.request_ms = round(timeouts.request_s * 1000)
         self.keep_alive_ms = round(timeouts.keep_alive_s * 1000)
         self.send_ms = round(timeouts.send_progress_s * 1000)

@@ -23,6 +23,7 @@ REFUSALS: Final[dict[str, Refusal]] = {
     "BLANK_LINES": Refusal(400, "Too many empty lines, or a bare CR, before the request line (RFC 9112 section 2.2)."),
     "BODY_TIMEOUT": Refusal(408, "The body did not arrive in time."),
     "BODY_TOO_LARGE": Refusal(413, "The body is larger than this resource takes."),
+    "BODY_TOO_SLOW": Refusal(408, "The body arrives too slowly."),
     "CHUNK": Refusal(400, "A chunk is malformed, or its extension too long (RFC 9112 section 7.1)."),
     "CONNECT": Refusal(501, "CONNECT is not implemented."),
     "EXPECTATION": Refusal(417, "The only expectation that can be met is 100-continue."),

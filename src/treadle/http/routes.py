@@ -47,9 +47,10 @@ class Routes:
 
     def __call__(self, target: bytes) -> Plan:
         """target: as in the request line."""
-        if not target.startswith(b"/"):  # absolute-form, RFC 9112 section 3.2.2
-            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
-        path = unquote_to_bytes(target.partition(b"?")[0])
+        path = target.partition(b"?")[0]
+        if not path.startswith(b"/"):  # absolute-form, RFC 9112 section 3.2.2
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+        path = unquote_to_bytes(path)
         for prefix, plan in self._plans:
             if path.startswith(prefix) and (prefix.endswith(b"/") or path[len(prefix) : len(prefix) + 1] in (b"", b"/")):
                 return plan

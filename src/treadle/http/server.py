@@ -14,12 +14,15 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from treadle._base.arguments import require_callable
-from treadle._native.http1_server import HTTPListener
+from treadle._base.errors import TreadleError
+from treadle._native.http1_connection import Connection
+from treadle._native.http1_server import HTTPListener, ServerCore
 from treadle.events import EventEmitter
 from treadle.http.access_log import AccessLog
+from treadle.http.connections import ServerConnection, Sockets
 from treadle.http.core import Core
 from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
@@ -30,6 +33,7 @@ from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
+from treadle.net._addresses import ends_of
 from treadle.tls import HTTP_PROTOCOLS, ServerOptions, server_context
 
 __all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]
@@ -81,13 +85,28 @@ def create_server(
     return server
 
 
+#: Event -> what of the core says that somebody listens for it.
+_TAKEN: Final = {
+    "connection": "tells_connections",
+    "upgrade": "takes_upgrades",
+    "connect": "takes_tunnels",
+    "client_error": "takes_faults",
+}
+
+
 class Server(EventEmitter):
     """An HTTP/1.1 server.
 
     Events: 'request' (req, res); in place of it 'check_continue' (req, res) for a client that waits for 100 Continue, and
-    'check_expectation' (req, res) for one that expects something else, where somebody listens for these; 'listening', 'closing'
-    (it stops: who streams or waits for long may come to an end), 'close'. While it listens it holds the program, see unref().
+    'check_expectation' (req, res) for one that expects something else, where somebody listens for these; 'upgrade' and
+    'connect' (req, socket, head): the connection is the listener's; 'connection' (connection), 'client_error' (error,
+    socket), 'drop' (ends); 'listening', 'closing' (it stops: who streams or waits for long may come to an end), 'close'.
+    While it listens it holds the program, see unref().
+
+    should_upgrade: called with a request that offers an upgrade, while somebody listens for those; False: it is a plain request.
     """
+
+    should_upgrade: Callable[[IncomingMessage], bool] | None = None
 
     def __init__(
         self,
@@ -103,6 +122,7 @@ class Server(EventEmitter):
         self._loop = get_loop()
         self._core = Core(self._loop, limits, timeouts, self._drained, cancel_on_disconnect, routes)
         self._core.handler = self._emit_request
+        self._core.listeners = _Listeners(self, Sockets(self._core, self, timeouts.linger_s * 1000))
         self._handler = handler
         self._place = ListeningPlace(self._loop, logger)
         self._closed: asyncio.Future[None] | None = None
@@ -132,6 +152,13 @@ class Server(EventEmitter):
             self._core.handler = self._emit_request  # no longer the one handler alone
         if event == "check_expectation":
             self._core.takes_expectations = True  # _emit_request looks whether anybody is left
+        elif event in _TAKEN:
+            self._loop.next_tick(self._note_taken)  # ORDER: 'new_listener' comes before the listener is one
+            setattr(self._core, _TAKEN[event], True)
+
+    def _note_taken(self) -> None:
+        for event, flag in _TAKEN.items():
+            setattr(self._core, flag, self.listener_count(event) > 0)
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
         """Call every listener of 'request', or of what an expectation is told by. All that they return to be awaited is awaited,
@@ -150,6 +177,53 @@ class Server(EventEmitter):
             if inspect.isawaitable(result):
                 started.append(result)
         return asyncio.gather(*started) if len(started) > 1 else started[0] if started else None
+
+    # ---- settings of Node's, which may change while it listens
+
+    @property
+    def max_connections(self) -> int | None:
+        """More are closed at once, and told by 'drop'; None: no limit."""
+        return None if self._core.connections_max < 0 else self._core.connections_max
+
+    @max_connections.setter
+    def max_connections(self, count: int | None) -> None:
+        self._core.connections_max = -1 if count is None else max(count, 0)
+
+    @property
+    def max_requests_per_socket(self) -> int:
+        """The answer to the last of them ends its connection; 0: no limit. COMPAT(node): what is pipelined behind has none."""
+        return self._core.requests_max
+
+    @max_requests_per_socket.setter
+    def max_requests_per_socket(self, count: int) -> None:
+        self._core.requests_max = max(count, 0)
+
+    @property
+    def headers_timeout(self) -> int:
+        """Timeouts.headers_s, in ms; of the heads to come."""
+        return self._core.headers_ms
+
+    @headers_timeout.setter
+    def headers_timeout(self, delay_ms: int) -> None:
+        self._core.headers_ms = _duration("headers_timeout", delay_ms)
+
+    @property
+    def request_timeout(self) -> int:
+        """Timeouts.request_s, in ms; of the requests to come."""
+        return self._core.request_ms
+
+    @request_timeout.setter
+    def request_timeout(self, delay_ms: int) -> None:
+        self._core.request_ms = _duration("request_timeout", delay_ms)
+
+    @property
+    def keep_alive_timeout(self) -> int:
+        """Timeouts.keep_alive_s, in ms; of the waits to come."""
+        return self._core.keep_alive_ms
+
+    @keep_alive_timeout.setter
+    def keep_alive_timeout(self, delay_ms: int) -> None:
+        self._core.keep_alive_ms = _duration("keep_alive_timeout", delay_ms)
 
     # ---- listening
 
@@ -259,8 +333,10 @@ class Server(EventEmitter):
         self._core.close_idle_connections()
 
     def close_all_connections(self) -> None:
-        """Cut all connections, answers under way as well; the signals of their requests abort (ERR_HTTP_SERVER_CLOSING)."""
-        self._core.close_all_connections()
+        """Cut all connections, answers under way as well; the signals of their requests abort (ERR_HTTP_SERVER_CLOSING).
+
+        COMPAT(node): what an upgrade or a tunnel has taken over goes on."""
+        ServerCore.close_all_connections(self._core)
 
     def _tell_closing(self) -> None:
         self._loop.next_tick(self.emit, "closing")
@@ -275,3 +351,32 @@ class Server(EventEmitter):
         if self._core.is_closing:
             self._core.is_closing = False
             self._loop.next_tick(self.emit, "close")
+
+
+class _Listeners:
+    # What the core asks and tells.
+
+    def __init__(self, server: Server, sockets: Sockets) -> None:
+        self.sockets = sockets
+        self._server = server
+
+    def wants_upgrade(self, request: IncomingMessage) -> bool:
+        if self._server.should_upgrade is None:
+            return True
+        try:
+            return self._server.should_upgrade(request)
+        except Exception:
+            logger.exception("%s %s: should_upgrade has failed", request.method, request.url)
+            return False
+
+    def connected(self, connection: Connection) -> None:
+        self._server.emit("connection", ServerConnection(connection))
+
+    def dropped(self, local: Any, remote: Any) -> None:
+        self._server.emit("drop", ends_of(local, remote))
+
+
+def _duration(name: str, delay_ms: int) -> int:
+    if not delay_ms > 0:
+        raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="greater than zero", received=delay_ms)
+    return delay_ms

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from treadle._base.errors import TreadleError
 
-__all__ = ["Address", "address_of", "require_port"]
+__all__ = ["Address", "address_of", "ends_of", "require_port"]
 
 PORT_MAX = 65535
 
@@ -22,6 +22,15 @@ def address_of(name: Any) -> Address | None:
     if not isinstance(name, tuple):
         return None
     return Address(name[0], name[1], "IPv6" if len(name) > 2 else "IPv4")
+
+
+def ends_of(local: Any, remote: Any) -> dict[str, object]:
+    """What 'drop' says of a connection between these names: local_address, local_port, local_family, and so on."""
+    ends: dict[str, object] = {}
+    for side, address in (("local", address_of(local)), ("remote", address_of(remote))):
+        if address is not None:
+            ends |= {f"{side}_address": address.address, f"{side}_port": address.port, f"{side}_family": address.family}
+    return ends
 
 
 def require_port(port: object, name: str = "port") -> int:

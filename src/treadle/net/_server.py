@@ -21,7 +21,7 @@ from treadle.events import AbortSignal, EventEmitter
 from treadle.events.abort import AbortEvent
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
-from treadle.net._addresses import Address, address_of, require_port
+from treadle.net._addresses import Address, address_of, ends_of, require_port
 from treadle.net._socket import Socket
 
 __all__ = ["BACKLOG", "Server", "ServerStatistics", "create_server"]
@@ -158,9 +158,9 @@ class Server(EventEmitter):
     def _connected(self, handle: SocketStream) -> None:
         if self.max_connections is not None and len(self._sockets) >= self.max_connections:
             self._dropped += 1
-            ours, theirs = address_of(handle.own_name()), address_of(handle.remote_name())
+            ends = ends_of(handle.own_name(), handle.remote_name())
             handle.close(None)
-            self.emit("drop", _ends(ours, theirs))
+            self.emit("drop", ends)
             return
         try:
             socket = self._make_socket(
@@ -308,11 +308,3 @@ class Server(EventEmitter):
             for socket in list(self._sockets):
                 socket.destroy()
         await self.wait_closed()
-
-
-def _ends(ours: Address | None, theirs: Address | None) -> dict[str, object]:
-    ends: dict[str, object] = {}
-    for side, address in (("local", ours), ("remote", theirs)):
-        if address is not None:
-            ends |= {f"{side}_address": address.address, f"{side}_port": address.port, f"{side}_family": address.family}
-    return ends

@@ -183,6 +183,33 @@ def test_who_destroys_the_exchange_itself_is_not_cancelled() -> None:
     bounded(main)
 
 
+@pytest.mark.parametrize("leave", [reset, end_own_side])
+def test_cleaning_up_is_not_cancelled(leave: Any) -> None:
+    async def main() -> None:
+        told: list[str] = []
+
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            told.append("called")
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                told.append("cleaning up")
+                await asyncio.sleep(0.05)
+                told.append("clean")
+
+        server = http.create_server(handler, cancel_on_disconnect=True).listen(0)
+        client = connect(server)
+        client.sendall(GET)
+        await until(lambda: told)
+        leave(client)
+        await until(lambda: server.statistics().handlers == 0 and server.connections == 0)
+        assert told == ["called", "cleaning up", "clean"]
+        client.close()
+        server.close()
+
+    bounded(main)
+
+
 def test_asked_for_later_it_is_aborted_already() -> None:
     async def main() -> None:
         kept: list[Any] = []
@@ -224,7 +251,7 @@ def test_the_server_stops() -> None:
 @pytest.mark.parametrize(
     ("target", "seconds"),
     [("/", 1), ("/a", 2), ("/a/b", 3), ("/a/b/c?d", 3), ("/a/bc", 2), ("/ab", 1), ("/%61", 2), ("http://x/a?y", 2), ("*", 1),
-     ("/s/", 4), ("/s/t", 4), ("/s", 1)],
+     ("http://x?/a", 1), ("/s/", 4), ("/s/t", 4), ("/s", 1)],
 )  # fmt: skip
 def test_the_longest_prefix_that_fits_counts(target: str, seconds: int) -> None:
     from treadle.http.routes import Route, Routes

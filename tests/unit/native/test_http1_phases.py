@@ -28,8 +28,8 @@ def test_every_phase_is_reached_and_every_event_taken() -> None:
     assert {event for _, event in TRANSITIONS} == set(EVENTS)
 
 
-def test_only_lingering_has_no_way_out() -> None:
-    assert set(PHASES) - {phase for phase, _ in TRANSITIONS} == {"LINGERING"}
+def test_only_what_ends_a_connection_has_no_way_out() -> None:
+    assert set(PHASES) - {phase for phase, _ in TRANSITIONS} == {"LINGERING", "SWITCHED"}
 
 
 def test_the_diagram_in_the_docs_is_the_table(repository: Path) -> None:
