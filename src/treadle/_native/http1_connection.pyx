@@ -35,8 +35,8 @@ from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
-from treadle._native.timers cimport NS_PER_MS, clock_ns
 from treadle._native.tls_cipher cimport TLSCipher
+from treadle._native.timers cimport NS_PER_MS, clock_ns
 
 cdef extern from *:
     """

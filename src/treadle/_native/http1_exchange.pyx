@@ -39,6 +39,10 @@ cdef class Site:
         """An answer to this request could not be sent as it was given, and nobody is left who could hear of it."""
         raise NotImplementedError
 
+    def handshake_failed(self, error, is_plain, peer):
+        """Hands were not shaken with this peer, an address; is_plain: it does not speak TLS at all. Its connection closes."""
+        raise NotImplementedError
+
     def wants_upgrade(self, request):
         """This request offers another protocol, and somebody listens for that: does its socket go to them?"""
         raise NotImplementedError
@@ -57,10 +61,6 @@ cdef class Site:
 
     def dropped(self, local, remote):
         """A connection too many was closed at once; between these names."""
-
-    def handshake_failed(self, error, is_plain, peer):
-        """Hands were not shaken with this peer, an address; is_plain: it does not speak TLS at all. Its connection closes."""
-        raise NotImplementedError
 
     def timed_out(self, request, response):
         """The answer was not complete in time; it is refused, or cut, next."""

@@ -101,6 +101,11 @@ cdef class SocketStream(Stream):
         self.secure_callback = callback
         self.encrypt_by(cipher)
 
+    @property
+    def security(self):
+        """The Cipher that stands before it, whoever has put it there; or None."""
+        return self.cipher
+
     cdef int on_secure(self) except -1:
         cdef object callback = self.secure_callback
         self.secure_callback = None

@@ -402,6 +402,7 @@ class Socket(Duplex):
             and self._supply() == "SUPPLYING"
             and self.readable_encoding is None
             and (self._handle is not None or self.connecting)
+            and (self._handle is None or self._handle.security is None)
             and not any(map(self.listener_count, ("data", "readable", "pause", "resume")))
             and not self.readable_statistics().pipes
         )
@@ -414,7 +415,7 @@ class Socket(Duplex):
             and not self.writable_corked
             and not self.listener_count("drain")
             and (self._handle is not None or self.connecting)
-            and (self._handle is None or "out" not in self._handle.moves())
+            and (self._handle is None or (self._handle.security is None and "out" not in self._handle.moves()))
         )
 
     @classmethod

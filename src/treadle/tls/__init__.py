@@ -6,7 +6,7 @@ Not here: the records (_native.tls_cipher), plain sockets (treadle.net), HTTP (t
 from treadle.tls._contexts import HTTP_PROTOCOLS, ClientCertificate, ClientOptions, ServerOptions, server_context
 from treadle.tls._files import Reloader
 from treadle.tls._server import HANDSHAKE_TIMEOUT_MS, Server, create_server
-from treadle.tls._socket import TLSSocket, connect
+from treadle.tls._socket import TLSSocket, connect, socket_of
 
 __all__ = [
     "HANDSHAKE_TIMEOUT_MS",
@@ -20,4 +20,5 @@ __all__ = [
     "connect",
     "create_server",
     "server_context",
+    "socket_of",
 ]

@@ -17,7 +17,7 @@ from treadle._native.tls_cipher import TLSCipher
 from treadle.net import Socket
 from treadle.tls._contexts import ClientOptions, client_context
 
-__all__ = ["HANDSHAKE_TIMEOUT_MS", "TLSSocket", "connect"]
+__all__ = ["HANDSHAKE_TIMEOUT_MS", "TLSSocket", "connect", "socket_of"]
 
 HANDSHAKE_TIMEOUT_MS: Final = 20_000  # as long as HTTP waits for a head; Node has 120 s
 
@@ -73,6 +73,11 @@ class TLSSocket(Socket):
 
     def _begin_open(self, handle: SocketStream) -> None:
         super()._begin_open(handle)
+        if isinstance(handle.security, TLSCipher):  # a connection of HTTP's, say, that is an upgrade
+            self._cipher = handle.security
+            self.secure_connecting = False
+            self._note_facts()
+            return
         try:
             self._cipher = TLSCipher(self._context, self._is_server, self._servername, received=self._received)
             self._received = None
@@ -163,6 +168,14 @@ class TLSSocket(Socket):
             return None
         certificate: dict[str, Any] | None = tls.getpeercert()
         return certificate
+
+
+def socket_of(handle: SocketStream, **options: Any) -> Socket:
+    """The socket of a connection that was accepted elsewhere, and may have been used: a TLSSocket where it is encrypted."""
+    cipher = handle.security
+    if not isinstance(cipher, TLSCipher) or cipher.tls is None:
+        return Socket(handle=handle, **options)
+    return TLSSocket(context=cipher.tls.context, is_server=cipher.tls.server_side, handle=handle, **options)
 
 
 def _taken_from(socket: Any) -> tuple[SocketStream, bytes | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.loop.tls_wire import Wire
-from tests.unit.tls.support import Seen, raw_pair, run, until, within
+from tests.unit.tls.support import Seen, raw_pair, run, shake, until, within
 from treadle import events, net, tls
 from treadle._base.errors import TreadleError
 
@@ -107,5 +107,47 @@ def test_what_cannot_be_taken_over_is_refused(contexts: Contexts) -> None:
             with pytest.raises(TypeError):
                 tls.connect(socket=plain, tls=contexts[1], servername="localhost", no_such_option=1)
             assert plain.destroyed
+
+    run(main)
+
+
+def test_a_connection_that_is_encrypted_stays_so_in_other_hands(contexts: Contexts) -> None:
+    async def main() -> None:
+        ours, theirs = raw_pair()
+        with theirs:
+            wire = Wire(theirs, contexts[1], server_hostname="localhost")
+            first = tls.TLSSocket(context=contexts[0], is_server=True, sock=ours, pause_on_create=True)
+            await shake(first, wire)
+            handle, first._handle = first._handle, None  # as a server does that gives its connections away
+            assert handle is not None
+            other = tls.socket_of(handle, allow_half_open=True)
+            assert isinstance(other, tls.TLSSocket)
+            assert other.get_protocol() == "TLSv1.3"
+            assert not other.secure_connecting
+            await other.wait_connected()
+            seen = Seen(other)
+            wire.send(wire.records(b"in"))
+            await until(lambda: bytes(seen.data) == b"in", "what was sent")
+            other.end(b"out")
+            await wire.take_until(lambda: wire.is_ended)
+            assert bytes(wire.plain) == b"out"
+            other.destroy()
+            await until(seen.closed, "closed")
+            first.destroy()
+
+    run(main)
+
+
+def test_a_plain_connection_is_a_plain_socket() -> None:
+    async def main() -> None:
+        ours, theirs = raw_pair()
+        with theirs:
+            plain = net.Socket(sock=ours)
+            handle, plain._handle = plain._handle, None
+            assert handle is not None
+            other = tls.socket_of(handle)
+            assert type(other) is net.Socket
+            other.destroy()
+            plain.destroy()
 
     run(main)
