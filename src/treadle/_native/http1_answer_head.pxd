@@ -20,6 +20,8 @@ cdef class AnswerHead(WritableCore):
     cdef bint has_length            # Content-Length is given, in `length`
     cdef bint has_date
     cdef bint has_close             # the application has written Connection: close, among other things
+    cdef bint announces_trailers    # the application has written Trailer
+    cdef bytes trailers             # whole lines, which follow the last chunk; None: there are none
     cdef bint is_event_stream       # its Content-Type says so
     cdef long long length
     cdef bytes id_line              # a field that tells the request's id; None: none is told

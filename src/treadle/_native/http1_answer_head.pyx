@@ -129,7 +129,7 @@ cdef class AnswerHead(WritableCore):
             self.check_value("status_message", self.message)
         writer = self.server.take_writer()
         writer.start(status, self.message)
-        self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = False
+        self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = self.announces_trailers = False
         if status == 204 or status == 205 or status == 304:
             self.is_head_only = True
         if self.fields is not None:
@@ -195,6 +195,8 @@ cdef class AnswerHead(WritableCore):
             self.has_date = True
         elif name_size == 12 and value_size >= 17 and value[5] == c'e' and is_same(name, 12, b"content-type", 12):
             self.is_event_stream = is_same(value, 17, b"text/event-stream", 17)
+        elif name_size == 7 and is_same(name, 7, b"trailer", 7):
+            self.announces_trailers = True
         fault = writer.add_field(name, name_size, value, value_size)
         if fault == BAD_NAME:
             self.server.fault(
@@ -232,7 +234,7 @@ cdef class AnswerHead(WritableCore):
         elif self.is_chunked:
             self.has_length = False             # RFC 9112 section 6.2: never both
         elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
-            if is_last:
+            if is_last and self.trailers is None and not self.announces_trailers:
                 self.has_length = True
                 self.length = size
             elif self.is_1_0:
@@ -240,6 +242,9 @@ cdef class AnswerHead(WritableCore):
             else:
                 self.is_chunked = True
         if self.has_length:
+            if self.announces_trailers and not self.is_head_only and not self.is_1_0:
+                self.headers_sent = False       # nothing was sent: there may still be another answer
+                self.server.fault("ERR_HTTP_TRAILER_INVALID", {})
             writer.add_length(self.length)
         elif self.is_chunked:
             writer.add(b"Transfer-Encoding: chunked\r\n", 28)

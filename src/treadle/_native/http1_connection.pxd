@@ -23,6 +23,7 @@ cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
     cdef Deadline send_deadline     # None until the kernel did not take everything
+    cdef Deadline answer_deadline   # None until an answer had one
     cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response      # None between two, and while DRAINING
@@ -69,6 +70,9 @@ cdef class Connection(Wire):
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1
     cdef int release_parser(self, bint is_clean) except -1
+    cdef int plan_answer(self) except -1
+    cdef int answer_overdue(self) except -1
+    cdef int peer_ended(self) except -1
     cdef int set_deadline(self, int64_t duration_ms) except -1
 
 

@@ -15,7 +15,7 @@ from libc.string cimport memchr, memcmp
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
-from treadle._native.http1_deadlines cimport ARRIVAL, SENDING, Deadline, new_deadline
+from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
 from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
 from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
@@ -66,7 +66,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -170,6 +170,8 @@ cdef class Connection(Wire):
                 break
             if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
+                if self.server.is_planned:
+                    self.plan_answer()
                 try:
                     if self.request.id is not None:
                         self.dispatch_named()
@@ -279,12 +281,15 @@ cdef class Connection(Wire):
             return size
         if self.head_tail == 4:
             self.check_head()
+        elif self.shim.is_message_complete:     # to the parser a whole HTTP/0.9 request, its line ended by LF alone
+            self.refuse("REQUEST_LINE")
+            return size
         return head_size
 
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
         if found is None:
             return False
         request.method = <str>found[0]
@@ -321,6 +326,8 @@ cdef class Connection(Wire):
         fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
             return self.refuse(fault)
+        if self.said.expects_else and not self.server.takes_expectations:
+            return self.refuse("EXPECTATION")
         request.expects_continue = self.said.expects_continue
         request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
@@ -412,6 +419,7 @@ cdef class Connection(Wire):
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
         if self.phase == ANSWERING and (self.has_peer_ended or self.is_peer_ending):
             self.set_deadline(self.server.request_ms)       # as in on_end(), and not what was left between two messages
+            self.peer_ended()
         self.release_parser(not self.said.is_parser_spent)
         request.message_complete()
         return self.next_message() if self.phase == IDLE else 0
@@ -439,6 +447,8 @@ cdef class Connection(Wire):
         if self.began_ns:
             self.note(response.status_code, 0 if response.is_head_only else response.sent, True)
         self.response = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         request.on_over()
         if request.is_heard():
             self.request_answered(request, response)
@@ -467,6 +477,11 @@ cdef class Connection(Wire):
     cdef int handler_over(self, request) except -1:
         if self.request is request and self.phase == DRAINING and not self.request.is_dropped and not self.request.has_reader():
             self.drop_rest()
+        return 0
+
+    cdef int continue_sent(self) except -1:
+        if self.request is not None:
+            self.request.expects_continue = False
         return 0
 
     cdef int answer_begun(self) except -1:
@@ -554,7 +569,11 @@ cdef class Connection(Wire):
         self.response = None
         self.head = None
         self.is_dispatch_due = False
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         if request is not None:
+            if response is not None and response._is_given_up:
+                request.cancel_on_disconnect = False        # its handler has cut the connection, and knows
             request.abort(response is not None)     # ORDER: the request hears of it first
             request.on_over()
         if response is not None:
@@ -564,9 +583,41 @@ cdef class Connection(Wire):
     cdef int set_deadline(self, int64_t duration_ms) except -1:
         return self.deadline.run(duration_ms)
 
+    cdef int plan_answer(self) except -1:
+        # How long it may take, and whether its handler is cancelled when the client leaves. ORDER: before the handler is called.
+        cdef Site server = self.server
+        cdef int64_t answer_ms = server.answer_ms
+        cdef bint cancels = server.cancels
+        if server.routes is not None:
+            answer_ms, cancels = server.routes(self.request.target)
+        self.request.cancel_on_disconnect = cancels
+        return self.limit_answer(answer_ms) if answer_ms else 0
+
+    cdef int limit_answer(self, int64_t duration_ms) except -1:
+        if duration_ms == 0:
+            if self.answer_deadline is not None:
+                self.answer_deadline.stop()
+            return 0
+        if self.answer_deadline is None:
+            self.answer_deadline = new_deadline(self, ANSWERING_IN_TIME)
+        return self.answer_deadline.run(duration_ms)
+
+    cdef int answer_overdue(self) except -1:
+        # 504 where nothing of it was sent, else it breaks off; whoever works for it is told, and cancelled.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        if response is None or response.finished or self.closing or response.tell_timeout():
+            return 0
+        self.server.timed_out(request, response)
+        request.cancel_on_disconnect = True
+        request.depart("ERR_HTTP_RESPONSE_TIMEOUT")
+        return self.refuse("ANSWER_TIMEOUT")
+
     cdef int expired(self, DeadlineKind kind) except -1:
         if kind == SENDING:             # the peer takes nothing
             return self.end_now(None)
+        if kind == ANSWERING_IN_TIME:
+            return self.answer_overdue()
         if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
             return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
         if self.phase == LINGERING:
@@ -595,13 +646,21 @@ cdef class Connection(Wire):
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
         self.has_peer_ended = True
         if self.phase == ANSWERING or self.unparsed is not None:
-            if self.request is not None:
-                self.request.on_over()
+            self.peer_ended()
             self.rewatch()
             return self.set_deadline(self.server.request_ms)
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
+
+    cdef int peer_ended(self) except -1:
+        # It may still read; but, as Node and nginx have it, it has more likely left.
+        if self.request is not None:
+            self.request.on_over()
+            if self.response is not None:
+                self.request.depart("ERR_HTTP_REQUEST_ABORTED")
+                self.request.cancel_soon()
+        return 0
 
     cdef int paused_interest(self) noexcept:
         # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
@@ -616,6 +675,7 @@ cdef class Connection(Wire):
         self.is_peer_ending = True      # it may only have ended its own side, see on_end()
         if self.phase == ANSWERING:
             self.set_deadline(self.server.request_ms)
+            self.peer_ended()
         return self.rewatch()
 
     cdef int on_drained(self) except -1:
@@ -631,6 +691,14 @@ cdef class Connection(Wire):
             self.send_deadline = new_deadline(self, SENDING)
         if sent or self.send_deadline.list is None:
             self.send_deadline.run(self.server.send_ms)
+        return 0
+
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        if is_full:
+            return self.on_backlog(sent)
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
         return 0
 
     cdef int tell_when_flushed(self, response) except -1:
@@ -670,6 +738,9 @@ cdef class Connection(Wire):
         if self.send_deadline is not None:
             self.send_deadline.stop()
             self.send_deadline.wire = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
+            self.answer_deadline.wire = None
         self.unparsed = None
         self.drop_message()
         if self.flushing is not None:

@@ -1,7 +1,7 @@
 """Declarations of http1_deadlines.pyx: what other native units may touch."""
 from libc.stdint cimport int64_t
 
-from treadle._native.http1_exchange cimport ARRIVAL, SENDING, DeadlineKind, Wire
+from treadle._native.http1_exchange cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, DeadlineKind, Wire
 from treadle._native.timers cimport Timer
 
 

@@ -1,4 +1,5 @@
-"""The clocks of a connection: one for what has to arrive next, whose meaning its phase gives, one for what the peer has to take.
+"""The clocks of a connection: one for what has to arrive next, whose meaning its phase gives, one for what the peer has to take,
+and one for the answer under way, if that has a deadline.
 
 Invariant: absolute, so a byte now and then extends nothing; whoever sets one anew says why. Not here: how long each is
 (treadle.http.limits), and what follows when one runs out (Wire.expired).

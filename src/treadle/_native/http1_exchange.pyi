@@ -1,4 +1,4 @@
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, NoReturn, Self
 
 from treadle._native.loop import LoopCore
@@ -16,6 +16,11 @@ class Site:
     keep_alive_ms: int
     send_ms: int
     linger_ms: int
+    answer_ms: int
+    cancels: bool
+    routes: Callable[[bytes], tuple[int, bool]] | None
+    is_planned: bool
+    takes_expectations: bool
     is_closing: bool
     scheme: str
     access_log: ExchangeLog | None
@@ -27,6 +32,7 @@ class Site:
     def fault(self, code: str, data: dict[str, Any]) -> NoReturn: ...
     def refusal(self, reason: str, detail: str | None) -> bytes: ...
     def answer_failed(self, exception: BaseException, method: str, target: bytes) -> None: ...
+    def timed_out(self, request: Any, response: Any) -> None: ...
     def drained(self) -> None: ...
     def abandon(self) -> None: ...
 

@@ -11,7 +11,9 @@ cdef struct Said:
     long long body_left             # COUNTED: bytes of the body that are still to come
     bint keeps_alive                # the connection goes on behind it, if it is up to the peer
     bint expects_continue
+    bint expects_else               # something that is not 100-continue
     bint is_upgrade_offered
+    bint wants_upgrade              # Connection says that the offer is meant for us
     bint is_parser_spent            # llhttp may think that the connection ends behind the message: not used again
 
 

@@ -23,7 +23,7 @@ cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said
     cdef bint wants_more = not is_1_0
     cdef str fault = "TOO_MANY_FIELDS" if len(fields) > fields_max else None
     said.body_kind = NO_BODY
-    said.expects_continue = said.is_upgrade_offered = False
+    said.expects_continue = said.expects_else = said.is_upgrade_offered = said.wants_upgrade = False
     said.is_parser_spent = is_1_0
     for name, value in fields:
         if fault is not None:
@@ -40,6 +40,8 @@ cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said
             wants_more = wants_more or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10)
             if not is_same(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10):
                 said.is_parser_spent = True
+                if has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"upgrade", 7):
+                    said.wants_upgrade = True
         elif field == PROXY_CONNECTION:         # nothing to us, but the parser takes it for Connection
             said.is_parser_spent = True
         elif field == CONTENT_LENGTH:
@@ -57,9 +59,8 @@ cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said
         elif field == UPGRADE:
             said.is_upgrade_offered = said.is_parser_spent = True   # it takes what follows for the new protocol
         elif field == EXPECT:
-            if value.lower() != b"100-continue":
-                fault = "EXPECTATION"
-            said.expects_continue = not is_1_0
+            said.expects_else = value.lower() != b"100-continue"
+            said.expects_continue = not is_1_0 and not said.expects_else
     if fault is None and (hosts > 1 or (hosts == 0 and not is_1_0)):
         fault = "HOST"
     said.keeps_alive = wants_more and not wants_close

@@ -33,6 +33,7 @@ cdef class ResponseCore(AnswerHead):
     cdef int complete(self) except -1
     cdef int lose(self) except -1
     cdef int drained(self) except -1
+    cdef bint tell_timeout(self) except -1
     cdef int wake_writer(self) except -1
     cdef bint renew(self) except -1
 

@@ -227,6 +227,29 @@ cdef class ResponseCore(AnswerHead):
         self.waiters.append(waiter)
         return waiter
 
+    def _limit(self, duration_ms):
+        """The answer has so long from now on to be complete; 0: as long as it likes."""
+        if self.connection is not None:
+            self.connection.limit_answer(duration_ms)
+
+    def _inform(self, bytes head, bint is_continue):
+        """Send a whole informational response, unless the client's HTTP has none (RFC 9110 section 15.2). False: as write()."""
+        if self.headers_sent:
+            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "send an informational response"})
+        if self.connection is None:
+            return False
+        if not self.is_1_0:
+            self.connection.send_bytes(head)
+        if is_continue:
+            self.connection.continue_sent()
+        return self.takes_more()
+
+    def _set_trailers(self, bytes lines):
+        """Lines that follow the last chunk, instead of those it had. Without effect on an answer that has no chunks."""
+        if self.writable_ended:
+            self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
+        self.trailers = lines or None
+
     # ---- inside
 
     cdef bytes as_bytes(self, chunk, encoding):
@@ -252,6 +275,7 @@ cdef class ResponseCore(AnswerHead):
         cdef Py_ssize_t suffix_size = 0
         cdef bint has_head = not self.headers_sent or writer is not None
         cdef bint was_corked
+        cdef bytes tail
         if writer is None:
             writer = self.server.take_writer() if self.headers_sent else self.begin_head()
         self.writer = None
@@ -274,7 +298,13 @@ cdef class ResponseCore(AnswerHead):
         if self.is_head_only:
             size = 0
         elif self.is_chunked:
-            if size:
+            if is_last and self.trailers is not None:
+                if size:
+                    writer.add_chunk_size(size)
+                tail = (b"\r\n0\r\n" if size else b"0\r\n") + self.trailers + b"\r\n"
+                suffix = PyBytes_AS_STRING(tail)
+                suffix_size = PyBytes_GET_SIZE(tail)
+            elif size:
                 writer.add_chunk_size(size)
                 suffix = b"\r\n0\r\n\r\n" if is_last else b"\r\n"
                 suffix_size = 7 if is_last else 2
@@ -345,6 +375,17 @@ cdef class ResponseCore(AnswerHead):
             self.tick(self._go_on, ())
         return self.wake_writer()
 
+    cdef bint tell_timeout(self) except -1:
+        # Its time is over. True: somebody listens for that, and sees to it.
+        if self._events is None or not self.hears("timeout"):
+            return False
+        self.tick(self._timed_out, ())
+        return True
+
+    def _timed_out(self):
+        if not self.finished and self.connection is not None:
+            self.emit_none("timeout")
+
     cdef int wake_writer(self) except -1:
         cdef list waiters = self.waiters
         if waiters is not None:
@@ -374,7 +415,8 @@ cdef class ResponseCore(AnswerHead):
         self.waiters = None
         self.length = self.sent = 0
         self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
-        self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = False
+        self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = self.announces_trailers = False
+        self.trailers = None
         return True
 
     # ---- as a stream

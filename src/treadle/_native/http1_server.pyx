@@ -4,7 +4,9 @@ Invariant: a handler's exception ends its request, never the server; a handler t
 and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
 errors and logs (treadle.http.policy).
 """
-from asyncio import iscoroutine
+from asyncio import CancelledError, iscoroutine
+
+from cpython.object cimport PyObject_Call
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
@@ -46,6 +48,7 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
+        self.task_options = {"loop": loop, "eager_start": True} if has_eager_tasks() else {"loop": loop}
         self.tasks = {}
 
     # ---- what the subclass says
@@ -107,6 +110,7 @@ cdef class ServerCore(Site):
         had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
         cdef Connection connection
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
+        self.abort_signals()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
@@ -125,9 +129,17 @@ cdef class ServerCore(Site):
                 connection.linger()
         return refused, ended, cut
 
+    def abort_signals(self):
+        """The server waits no longer for the answers under way: tell who listens to the signal of their requests."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.response is not None:
+                connection.request.depart("ERR_HTTP_SERVER_CLOSING")
+
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        self.abort_signals()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -175,16 +187,18 @@ cdef class ServerCore(Site):
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
         # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
-        if has_eager_tasks():
-            task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
-            if task.done():
-                self.task_ended(task, request, response)
-                return 0
-        else:
-            task = self.task_type(coroutine, loop=self.loop, context=context)
-        end = HandlerEnd(self, request, response)
-        self.tasks[task] = end
+        cdef dict options = self.task_options
+        if context is not None:
+            options = {**options, "context": context}
+        task = PyObject_Call(self.task_type, (coroutine,), options)     # PERF: a call with names would make a dict of them each time
+        if has_eager_tasks() and task.done():
+            self.task_ended(task, request, response)
+            return 0
+        end = HandlerEnd(self, request, response, task)
+        self.tasks[task] = request.running = end
         task.add_done_callback(end)
+        if request._departure is not None:      # before it was called
+            request.cancel_soon()
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -206,7 +220,7 @@ cdef class ServerCore(Site):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The Task of an async handler is done.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         if exception is None and not task.cancelled():
             return self.handler_over(request, response, task.result())
         self.let_go(request)
@@ -216,19 +230,36 @@ cdef class ServerCore(Site):
         return 0
 
 
-cdef class HandlerEnd:
-    # Done-callback of a handler's task.
+cdef object exception_of(task):
+    # Of one that is done; None also where it was cancelled.
+    try:
+        return task.exception()
+    except CancelledError:
+        return None
 
-    def __init__(self, server, request, response):
+
+cdef class HandlerEnd:
+    # Done-callback of a handler's task, and who cancels that.
+
+    def __init__(self, server, request, response, task):
         self.server = server
         self.request = request
         self.response = response
+        self.task = task
+
+    def cancel(self):
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
+        if self.server is not None and not self.response.finished:
+            if self.response.connection is not None:
+                self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
+            self.task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
-        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
+        self.server = self.request = self.response = self.task = None       # ORDER: handler_over() counts who holds the response
+        request.running = None
         server.tasks.pop(task, None)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:

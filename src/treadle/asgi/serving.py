@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +20,11 @@ from treadle._native.http1_server import HTTPListener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
+from treadle.asgi.static_mounts import in_front_of
+from treadle.http import StaticFiles
 from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
+from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.binding import inherited_socket
 from treadle.loop.current import get_loop
@@ -49,8 +53,11 @@ class ServeConfig:
     fd: int | None = None  # a socket that is bound already, such as systemd's 3, instead of all these; it is closed at the end
     backlog: int = BACKLOG
     root_path: str = ""
+    static: tuple[StaticFiles, ...] = ()  # in front of the application
     lifespan: Mode = "auto"
     graceful_s: float = BUDGET_S  # for all of a stop
+    cancel_on_disconnect: bool = False  # an application whose client has left, once it could receive http.disconnect
+    routes: Mapping[str, Route] = field(default_factory=dict)  # prefix of the path -> what is different below it
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     edge: Edge = field(default_factory=Edge)
@@ -90,11 +97,13 @@ class Serving:
             await self._lifespan.startup()
             self._server = server = ASGIServer(
                 self._loop,
-                self._app,
+                in_front_of(self._app, config.static),
                 root_path=config.root_path,
                 limits=config.limits,
                 timeouts=config.timeouts,
                 extensions={"treadle.stopping": {"event": self._event}},
+                cancel_on_disconnect=config.cancel_on_disconnect,
+                routes=config.routes,
             )
             server.state = self._lifespan.state
             config.edge.apply(server)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treadle.cli import failures, logs
+from treadle.cli.routes import PREFIX, PREFIX_AND_SECONDS, table_of
 
 if TYPE_CHECKING:
     from treadle.http import Edge
@@ -38,6 +39,10 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 )
 @click.option("--factory", is_flag=True, help="ATTRIBUTE makes the application when called.")
 @click.option("--root-path", default="", help="Path under which a proxy mounts the application.")
+@click.option(
+    "--static", multiple=True, metavar="PREFIX=DIR", callback=lambda _, __, texts: tuple(_mount(text) for text in texts),
+    help="Serve the files of a folder below a path, such as /assets=public. Any number of times.",
+)
 @click.option("--lifespan", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
 @click.option(
     "--forwarded-allow-ips", default="", envvar="FORWARDED_ALLOW_IPS", metavar="LIST",
@@ -64,6 +69,18 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     "--timeout-graceful-shutdown", type=click.FloatRange(0), default=30, show_default=True, metavar="SECONDS",
     help="For answers under way when a signal comes.",
 )
+@click.option(
+    "--request-timeout", type=click.FloatRange(0), default=0, metavar="SECONDS",
+    help="For a whole answer; past it 504, or the connection is cut. 0: no deadline.  [default: 0]",
+)
+@click.option(
+    "--request-timeout-of", type=PREFIX_AND_SECONDS, multiple=True, metavar="PREFIX=SECONDS",
+    help="Likewise, below a prefix of the path; the longest that fits counts. May be repeated.",
+)
+@click.option("--cancel-on-disconnect", is_flag=True, help="Cancel the application when its client has left.")
+@click.option(
+    "--cancel-on-disconnect-of", type=PREFIX, multiple=True, metavar="PREFIX", help="Likewise, below a prefix. May be repeated."
+)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes. More than 1 is not possible yet.")
 @click.option("--reload", is_flag=True, help="Not possible yet.")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), help="Of treadle's log.  [default: info]")
@@ -79,6 +96,19 @@ def serve(app: str, workers: int, reload: bool, log_level: str | None, log_confi
         raise click.UsageError("--fd and --uds: it listens in one place")
     logs.set_up(log_level, log_config)
     sys.exit(_serve(app, flags))
+
+
+def _mount(text: str) -> Any:
+    prefix, mark, directory = text.partition("=")
+    if not mark or not prefix.startswith("/") or not directory:
+        raise click.BadParameter(f'"{text}" is not PREFIX=DIR, such as /assets=public')
+    from treadle._base.errors import TreadleError
+    from treadle.http import serve_static
+
+    try:
+        return serve_static(directory, prefix=prefix)
+    except (OSError, TreadleError) as error:
+        raise click.BadParameter(f'"{text}": {error.strerror if isinstance(error, OSError) else error}') from None
 
 
 def _serve(target: str, flags: dict[str, Any]) -> int:
@@ -97,9 +127,12 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
                 fd=flags["fd"],
                 backlog=flags["backlog"],
                 root_path=flags["root_path"],
+                static=flags["static"],
                 lifespan=flags["lifespan"],
                 graceful_s=flags["timeout_graceful_shutdown"],
-                timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"]),
+                cancel_on_disconnect=flags["cancel_on_disconnect"],
+                routes=table_of(flags["request_timeout_of"], flags["cancel_on_disconnect_of"]),
+                timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"], response_s=flags["request_timeout"] or None),
                 edge=_edge(flags, stack),
             )
             serve_app(app, config, name=target)

@@ -19,6 +19,7 @@ class Refusal(NamedTuple):
 
 
 REFUSALS: Final[dict[str, Refusal]] = {
+    "ANSWER_TIMEOUT": Refusal(504, "The answer was not ready in time."),
     "BLANK_LINES": Refusal(400, "Too many empty lines, or a bare CR, before the request line (RFC 9112 section 2.2)."),
     "BODY_TIMEOUT": Refusal(408, "The body did not arrive in time."),
     "BODY_TOO_LARGE": Refusal(413, "The body is larger than this resource takes."),

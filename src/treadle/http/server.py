@@ -11,7 +11,7 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
 from treadle.http.origin import Origin
 from treadle.http.request_id import RequestIds
+from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
@@ -50,6 +51,8 @@ def create_server(
     *,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
+    cancel_on_disconnect: bool = False,
+    routes: Mapping[str, Route] | None = None,
     origin: Origin | None = None,
     request_ids: RequestIds = "off",
     access_log: AccessLog | None = None,
@@ -57,15 +60,17 @@ def create_server(
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
-    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. origin: which proxies are believed. request_ids:
-    "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close it once the server is closed.
+    ``treadle.http``, and the server goes on. cancel_on_disconnect: the task of a handler is cancelled when its client has left,
+    unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits. origin: which
+    proxies are believed. request_ids: "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close
+    it once the server is closed.
 
-    Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
+    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
     """
     if handler is not None:
         require_callable(handler, "handler")
     edge = Edge(origin or Origin(), request_ids, access_log)
-    server = Server(handler, limits or Limits(), timeouts or Timeouts())
+    server = Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
     edge.apply(server._core)
     return server
 
@@ -73,16 +78,24 @@ def create_server(
 class Server(EventEmitter):
     """An HTTP/1.1 server.
 
-    Events: 'request' (req, res), 'listening', 'closing' (it stops: who streams or waits for long may come to an end), 'close'.
-    While it listens it holds the program, see unref().
+    Events: 'request' (req, res); in place of it 'check_continue' (req, res) for a client that waits for 100 Continue, and
+    'check_expectation' (req, res) for one that expects something else, where somebody listens for these; 'listening', 'closing'
+    (it stops: who streams or waits for long may come to an end), 'close'. While it listens it holds the program, see unref().
     """
 
-    def __init__(self, handler: Handler | None, limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        handler: Handler | None,
+        limits: Limits,
+        timeouts: Timeouts,
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
+    ) -> None:
         super().__init__()
         self.limits = limits
         self.timeouts = timeouts
         self._loop = get_loop()
-        self._core = Core(self._loop, limits, timeouts, self._drained)
+        self._core = Core(self._loop, limits, timeouts, self._drained, cancel_on_disconnect, routes)
         self._core.handler = self._emit_request
         self._handler = handler
         self._place = ListeningPlace(self._loop, logger)
@@ -102,13 +115,24 @@ class Server(EventEmitter):
     # ---- requests
 
     def _listeners_changed(self, event: str, _: object) -> None:
-        if event == "request":
+        if event in ("request", "check_continue", "check_expectation"):
             self._core.handler = self._emit_request  # no longer the one handler alone
+        if event == "check_expectation":
+            self._core.takes_expectations = True  # _emit_request looks whether anybody is left
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
-        """Call every listener of 'request'. All that they return to be awaited is awaited, at once."""
+        """Call every listener of 'request', or of what an expectation is told by. All that they return to be awaited is awaited,
+        at once."""
+        event = "request"
+        if req.http_version == "1.1" and "expect" in req.headers:
+            is_usual = req.headers["expect"].lower() == "100-continue"
+            if not is_usual and not self.listener_count("check_expectation"):
+                self._core.give_up(res, "EXPECTATION")
+                return None
+            if not is_usual or self.listener_count("check_continue"):
+                event = "check_continue" if is_usual else "check_expectation"
         started = []
-        for listener in self.raw_listeners("request"):
+        for listener in self.raw_listeners(event):
             result = listener(req, res)
             if inspect.isawaitable(result):
                 started.append(result)
@@ -222,7 +246,7 @@ class Server(EventEmitter):
         self._core.close_idle_connections()
 
     def close_all_connections(self) -> None:
-        """Cut all connections, answers under way as well."""
+        """Cut all connections, answers under way as well; the signals of their requests abort (ERR_HTTP_SERVER_CLOSING)."""
         self._core.close_all_connections()
 
     def _tell_closing(self) -> None:
