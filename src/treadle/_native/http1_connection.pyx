@@ -628,6 +628,8 @@ cdef class Connection(Wire):
             not response.headers_sent or response.writer is not None)
         if may_answer:
             answer = self.server.refusal(reason, detail)
+            if response.id_line is not None:
+                answer = answer.replace(b"\r\n\r\n", b"\r\n" + response.id_line + b"\r\n", 1)
             if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
                 answer = answer[:answer.find(b"\r\n\r\n") + 4]
             if self.began_ns:

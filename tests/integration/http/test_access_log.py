@@ -193,6 +193,15 @@ def test_an_id_is_echoed_once() -> None:
         assert program.get("/stream", "X-Request-Id: theirs").all("x-request-id") == ["theirs"]
 
 
+def test_a_refusal_behind_the_head_tells_it_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with edge(log, REQUEST_IDS="echo", RESPONSE_S="0.1", FORMAT="json") as program:
+        response = program.get("/hang", "X-Request-Id: theirs")
+        assert (response.status, response.all("x-request-id")) == (504, ["theirs"])
+        (record,) = records_of(log, 1)
+    assert (record["status"], record["bytes"], record["request_id"]) == (504, len(response.body), "theirs")
+
+
 def test_without_ids_nothing_is_added() -> None:
     with Program.run("edge.py") as program:
         response = program.get("/", "X-Request-Id: theirs")
