@@ -849,7 +849,13 @@ cdef class Connection(Wire):
         return 0
 
     cdef int on_moved(self, int64_t sent, bint is_full) except -1:
-        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends. What somebody has
+        # written behind a file that was to be the last of its answer stands there still, and goes with the connection.
+        cdef ResponseCore response = self.response
+        if response is not None:
+            response.sent += sent
+            if response.has_length and response.sent > response.length:
+                return self.end_now(None)
         if is_full:
             return self.on_backlog(sent)
         if self.send_deadline is not None:

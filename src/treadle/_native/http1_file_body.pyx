@@ -20,8 +20,8 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
     says. Returns the FileSend; True: there is nothing to be moved (HEAD); False: it cannot be, and nothing has happened but that
     the head has left.
 
-    What is moved counts as sent at once: whoever hears of fewer bytes than that says so to give_back(), or cut(). Raises
-    TreadleError: ERR_HTTP_REQUEST_ABORTED, ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH; OSError, PoolSaturated.
+    What is moved counts as sent as it goes; whoever hears of fewer bytes than `size` calls cut(). Raises TreadleError:
+    ERR_HTTP_REQUEST_ABORTED, ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH; OSError, PoolSaturated.
     """
     cdef FileSend move
     begin(response)
@@ -44,7 +44,6 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
         if error.errno != EMFILE and error.errno != ENFILE:     # for the duplicates: reading by hand needs none
             raise
         return False
-    response.sent += size
     return move
 
 
@@ -56,11 +55,6 @@ def declare(ResponseCore response not None, int64_t size):
         if not response.has_length and not response.is_chunked:
             response.set_length(size)
     return response.length if response.has_length else -1
-
-
-def give_back(ResponseCore response not None, int64_t size):
-    """So many bytes of what counts as sent were not."""
-    response.sent -= size
 
 
 def cut(ResponseCore response not None):
