@@ -12,7 +12,7 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test model ordering streams-oracle suites bench lint format types stubtest docs fuzz differential cuts rivals
+.PHONY: help setup run test model ordering streams-oracle suites http-suites bench lint format types stubtest docs fuzz differential cuts rivals
 .PHONY: sanitize dist check-dist clean
 
 help: ## this list
@@ -39,6 +39,9 @@ streams-oracle: ## fresh programs of streams recorded with real Node 24 (some 10
 
 suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
 	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)
+
+http-suites: ## uvicorn's, granian's and Starlette's own tests against a live server of ours (some 5 minutes; needs the network)
+	$(IN_ENVIRONMENT) -m tests.suites.http.run $(ARGS)
 
 bench: ## CPU per request beside the peers, in one run; ARGS=loop: the loop beside its own
 	@python=$$($(SETUP) --which) && exec "$$python" bench/run.py $(ARGS)
