@@ -154,6 +154,11 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Let end() set Content-Length, or count bytes, not characters",
         NODE,
     ),
+    "ERR_HTTP_FILE_TRUNCATED": ErrorSpec(
+        "The file ended after {sent} of the {expected} bytes that the answer was to have of it",
+        "Replace files by renaming new ones over them; one that is shortened while it is sent cannot be sent whole",
+        TREADLE,
+    ),
     "ERR_HTTP_HEADERS_SENT": ErrorSpec(
         "Cannot {operation} after the headers were sent",
         "Set status and headers before the first write(), and look for a second answer to the same request",
@@ -176,6 +181,29 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Stop working for this request; nobody waits for the answer",
         TREADLE,
         ConnectionError,
+    ),
+    "ERR_HTTP_RESPONSE_TIMEOUT": ErrorSpec(
+        "The answer was not complete in time",
+        "Stop working for this request; or allow it more by Timeouts.response_s, a Route or res.set_timeout()",
+        TREADLE,
+        TimeoutError,
+    ),
+    "ERR_HTTP_SERVER_CLOSING": ErrorSpec(
+        "The server stops, and waits no longer for the answer",
+        "Save what is to be kept, and return",
+        TREADLE,
+        ConnectionError,
+    ),
+    "ERR_HTTP_TRAILER_FIELD": ErrorSpec(
+        "The field {field} cannot be a trailer",
+        "What frames, routes or describes a message is known before its body: set it in the head (RFC 9110 section 6.5.1)",
+        TREADLE,
+        ValueError,
+    ),
+    "ERR_HTTP_TRAILER_INVALID": ErrorSpec(
+        "Trailers are announced, but an answer with Content-Length has none",
+        "Set no Content-Length, so that the answer is chunked; or no Trailer",
+        NODE,
     ),
     "ERR_ILLEGAL_CONSTRUCTOR": ErrorSpec(
         "{name} cannot be made directly",
@@ -277,7 +305,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         RuntimeError,
     ),
     "ERR_POOL_SATURATED": ErrorSpec(
-        "The native thread pool has {limit} jobs waiting and takes no more",
+        "The native thread pool has {limit} jobs of this group waiting and takes no more",
         "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
         TREADLE,
     ),

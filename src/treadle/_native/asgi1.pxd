@@ -25,3 +25,6 @@ cdef class ASGIResponse(ResponseCore):
     # Also the `send` of its application.
     cdef list raw_fields            # of http.response.start: pairs of bytes
     cdef bint is_started
+    cdef bint expects_trailers      # http.response.start has said that they will come
+    cdef bint is_body_over          # then: the last piece of the body was sent
+    cdef list trailer_fields        # then: what has come of them; None: nothing

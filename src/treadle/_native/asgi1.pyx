@@ -16,28 +16,43 @@ from treadle._native.http1_grammar cimport authority_of, field_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.http1_server cimport ServerCore
+from treadle._native.http1_server cimport ServerCore, exception_of
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
+cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
 cdef class ASGICore(ServerCore):
     """A server whose handler is an ASGI application."""
 
-    def __init__(self, loop, task_type, app, root_path="", scheme="http"):
+    def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
+        self.lowers_names = True
         self.root_path = root_path
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
+            "extensions": {**EXTENSIONS, **(extensions or {})},
         }
 
     def asgi_fault(self, exception, request, response):
         """The application raised, or (None) returned without a complete answer."""
+        raise NotImplementedError
+
+    def send_path(self, response, path):
+        """An awaitable: the whole body is the file of that path."""
+        raise NotImplementedError
+
+    def trailer_lines(self, fields):
+        """Trailers, (name, value) as bytes, as they are sent."""
+        raise NotImplementedError
+
+    def early_hints(self, links):
+        """A whole 103 with these links, bytes."""
         raise NotImplementedError
 
     def upgrade_ignored(self, request):
@@ -47,7 +62,7 @@ cdef class ASGICore(ServerCore):
         cdef Connection connection = <Connection>wire
         cdef ASGIRequest request = <ASGIRequest>connection.request
         cdef ASGIResponse response = <ASGIResponse>connection.response
-        if connection.is_upgrade_offered:
+        if connection.said.is_upgrade_offered:
             self.upgrade_ignored(request)
         try:
             coroutine = self.app(self.scope_of(request), request, response)
@@ -61,7 +76,7 @@ cdef class ASGICore(ServerCore):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The application has returned.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
             return 0        # the task's step has raised it already, and so ended the program
@@ -76,9 +91,8 @@ cdef class ASGICore(ServerCore):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
         cdef const char *query
         cdef Py_ssize_t path_size
-        cdef list headers = []
-        cdef bytes raw_path, name, value
-        cdef tuple addresses = request.connection.address_pair()
+        cdef bytes raw_path
+        cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
             target = target[authority + path_size - text:]
@@ -101,15 +115,20 @@ cdef class ASGICore(ServerCore):
         if self.root_path:
             path = self.root_path + path
             raw_path = self.root_path.encode("utf-8") + raw_path
-        for name, value in request.raw_headers:
-            headers.append((name.lower(), value))
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
+        scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
-        scope["headers"] = headers
+        scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
-        scope["server"] = socket_name(addresses[0])
-        scope["client"] = socket_name(addresses[1])
+        if request.origin is None:
+            addresses = request.connection.address_pair()
+            scope["server"] = socket_name(addresses[0])
+            scope["client"] = socket_name(addresses[1])
+        else:
+            scope["scheme"] = request.origin[0]
+            scope["client"] = socket_name(request.origin[1])
+            scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
         if self.state is not None:
@@ -119,7 +138,9 @@ cdef class ASGICore(ServerCore):
 
 cdef inline object socket_name(address):
     # (host, port) of a TCP socket, or None.
-    return None if address is None or address == "" else address if len(address) == 2 else address[:2]
+    if type(address) is not tuple:
+        return None
+    return address if len(<tuple>address) == 2 else address[:2]
 
 
 cdef class ASGIRequest(RequestCore):
@@ -180,13 +201,16 @@ cdef class ASGIResponse(ResponseCore):
         cdef bytes body
         if self.is_lost:
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
-        if kind == "http.response.body" and self.is_started and not self.writable_ended:
+        if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over:
             chunk = message.get("body", b"")
             body = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
             if message.get("more_body", False):
                 self.send_body(body, False)
                 if self.connection is not None and self.connection.is_over_mark:
                     return self.ready()
+            elif self.expects_trailers:
+                self.send_body(body, False)
+                self.is_body_over = True
             else:
                 self.send_body(body, True)
             return DONE
@@ -194,16 +218,31 @@ cdef class ASGIResponse(ResponseCore):
             self.status_code = message["status"]
             self.raw_fields = list(message.get("headers", ()))
             self.is_started = True
+            self.expects_trailers = "trailers" in message and message["trailers"]
             return DONE
+        if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended:
+            self.trailer_fields = (self.trailer_fields or []) + list(message.get("headers", ()))
+            if not message.get("more_trailers", False):
+                self.trailers = self.server.trailer_lines(self.trailer_fields) or None
+                self.send_body(b"", True)
+            return DONE
+        if kind == "http.response.early_hint" and not self.headers_sent:
+            self._inform(self.server.early_hints(message["links"]), False)
+            return DONE
+        if kind == "http.response.pathsend" and self.is_started and not self.headers_sent:
+            return (<ASGICore>self.server).send_path(self, message["path"])
         self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
 
     def asgi_state(self):
         """Where the answer stands, in words."""
-        return "complete" if self.writable_ended else "started" if self.is_started else "not started"
+        return "waiting for its trailers" if self.is_body_over and not self.writable_ended else \
+            "complete" if self.writable_ended else "started" if self.is_started else "not started"
 
     cdef HeadWriter begin_head(self):
         cdef bytes name, value
         cdef HeadWriter writer = ResponseCore.begin_head(self)
+        if self.raw_fields is None:         # it is no application's answer
+            return writer
         for name, value in self.raw_fields:
             self.write_text_field(
                 writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),
@@ -214,5 +253,6 @@ cdef class ASGIResponse(ResponseCore):
         if not ResponseCore.renew(self):
             return False
         self.raw_fields = None
-        self.is_started = False
+        self.trailer_fields = None
+        self.is_started = self.expects_trailers = self.is_body_over = False
         return True

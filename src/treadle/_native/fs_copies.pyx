@@ -12,7 +12,7 @@ from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY
 from posix.stat cimport S_ISDIR, S_ISREG, fchmod, fstat, lstat, struct_stat
 from posix.unistd cimport ftruncate, read, unlink
 
-from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, has_step, is_abandoned, open_file
+from treadle._native.fs_job cimport STEP_BYTES, TURN_BYTES, FsJob, close_once, fail, has_step, is_abandoned, may_change, open_file
 from treadle._native.fs_transfers cimport write_all
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
 
@@ -55,6 +55,8 @@ cdef bint begin(FsJob *job, bint *is_through) noexcept nogil:
         return False
     if S_ISDIR(source.st_mode):
         fail(job, EISDIR)       # as read(2) would say, but before the target is emptied
+        return False
+    if not may_change(job):         # to open the source may have taken hours: a FIFO, a file server
         return False
     job.fd2 = open_file(job.path2, O_WRONLY | O_CREAT | (O_EXCL if job.flags & COPY_EXCL else 0), source.st_mode & 0o777)
     if job.fd2 < 0 or fstat(job.fd2, &target) < 0:

@@ -107,3 +107,13 @@ cdef inline bint is_abandoned(FsJob *job) noexcept nogil:
     cdef bint abandoned = job.is_abandoned
     pthread_mutex_unlock(&job.lock)
     return abandoned
+
+
+cdef inline bint may_change(FsJob *job) noexcept nogil:
+    # Before it makes what `clean` takes back. False: nobody waits for it any more, and it is to end.
+    pthread_mutex_lock(&job.lock)       # ORDER: the end of a pool first abandons a job, then looks whether it undoes
+    cdef bint abandoned = job.is_abandoned
+    if not abandoned:
+        job.job.undoes = True
+    pthread_mutex_unlock(&job.lock)
+    return not abandoned

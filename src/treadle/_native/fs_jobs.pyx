@@ -211,7 +211,6 @@ def start(
     try:
         job.job.kind = pool.kind(operation.kind)
         job.perform = operation.perform
-        job.job.undoes = operation.perform is perform_copy_file or operation.perform is perform_write_file_atomic
         job.flags = flags if is_followed else flags | AT_SYMLINK_NOFOLLOW
         job.mode = mode
         job.group = group

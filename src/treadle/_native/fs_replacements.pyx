@@ -15,7 +15,7 @@ from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_WRONLY
 from posix.stat cimport S_ISDIR, S_ISREG, fchmod, lstat, struct_stat
 from posix.unistd cimport fchown, fsync
 
-from treadle._native.fs_job cimport ECANCELED, TURN_BYTES, FsJob, append, close_once, fail, is_abandoned, open_file
+from treadle._native.fs_job cimport ECANCELED, TURN_BYTES, FsJob, append, close_once, fail, is_abandoned, may_change, open_file
 from treadle._native.fs_transfers cimport write_step
 from treadle._native.pool_threads cimport DONE, MORE, Outcome
 
@@ -62,12 +62,16 @@ cdef Outcome perform_write_file_atomic(FsJob *job) noexcept nogil:
             return MORE
         if write_step(job) <= 0:
             return end(job)
-    if dress(job) and synchronise(job, job.fd) and close_file(job):
-        if is_abandoned(job):
-            fail(job, ECANCELED)
-        else:
-            put_in_place(job)
+    if is_wanted(job) and dress(job) and synchronise(job, job.fd) and close_file(job) and is_wanted(job):
+        put_in_place(job)
     return end(job)
+
+
+cdef bint is_wanted(FsJob *job) noexcept nogil:
+    if is_abandoned(job):
+        fail(job, ECANCELED)
+        return False
+    return True
 
 
 cdef bint begin(FsJob *job) noexcept nogil:
@@ -79,7 +83,12 @@ cdef bint begin(FsJob *job) noexcept nogil:
     job.state = state
     job.clean = undo
     job.view = job.view_done = job.result = 0      # also of a job that a signal has cut short: it is done again as a whole
-    return find_target(job, state) and open_directory(job, state) and look_at_target(job, state) and open_temporary(job, state)
+    if not (find_target(job, state) and open_directory(job, state) and look_at_target(job, state)):
+        return False
+    if not may_change(job):
+        fail(job, ECANCELED)
+        return False
+    return open_temporary(job, state)
 
 
 cdef bint find_target(FsJob *job, Replacement *state) noexcept nogil:

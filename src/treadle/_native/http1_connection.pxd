@@ -1,19 +1,14 @@
 """Declarations of http1_connection.pyx: what other native units may touch."""
 from libc.stdint cimport int64_t
 
+from treadle._native.http1_deadlines cimport Deadline
 from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_fields cimport Said
 from treadle._native.http1_framing cimport ChunkScanner
 from treadle._native.http1_phases cimport Event, Phase
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.tcp cimport sockaddr_in6
-from treadle._native.timers cimport Timer
-
-
-cdef enum BodyKind:
-    NO_BODY
-    COUNTED
-    CHUNKED
 
 
 cdef class ParserShim:
@@ -24,15 +19,11 @@ cdef class ParserShim:
     cdef bint is_message_complete
 
 
-cdef class Deadline(Timer):
-    cdef Connection connection      # None once that is closed
-    cdef bint is_for_sending
-
-
 cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
     cdef Deadline send_deadline     # None until the kernel did not take everything
+    cdef Deadline answer_deadline   # None until an answer had one
     cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two
     cdef ResponseCore response      # None between two, and while DRAINING
@@ -42,8 +33,7 @@ cdef class Connection(Wire):
     cdef int head_tail              # see find_head_end
     cdef Py_ssize_t head_bytes
     cdef Py_ssize_t blank_bytes     # line ends that came before the next request line
-    cdef BodyKind body_kind
-    cdef long long body_left
+    cdef Said said                  # by the fields of the current message; body_left counts down
     cdef Py_ssize_t dropped_bytes   # of the body, since nobody reads it
     cdef ChunkScanner chunks
     cdef bint is_head_timed         # the head came in pieces: its deadline is set
@@ -51,13 +41,13 @@ cdef class Connection(Wire):
     cdef bint is_dispatch_due       # the head is complete, the handler was not called yet
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
-    cdef bint is_upgrade_offered    # by the current message
-    cdef bint is_parser_spent       # it may think that the connection ends behind the current message: not used again
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
     cdef int dispatch_observed(self) except -1
+    cdef int dispatch_named(self) except -1
+    cdef int note(self, int status, long long size, bint is_whole) except -1
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1
@@ -66,25 +56,24 @@ cdef class Connection(Wire):
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
     cdef int take_body(self, bytes chunk) except -1
-    cdef bint has_forbidden_trailer(self) except -1
     cdef bint feed(self, bytes data) except -1
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1
     cdef int check_head(self) except -1
     cdef int begin_exchange(self, bint is_1_0) except -1
-    cdef bint take_authority(self) except -1
-    cdef int check_fields(self, bint is_1_0) except -1
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
     cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
     cdef int drop_rest(self) except -1
-    cdef int close_idle(self) except -1
+    cdef bint close_idle(self) except -1
+    cdef bint is_request_near(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1
     cdef int release_parser(self, bint is_clean) except -1
-    cdef int expired(self) except -1
+    cdef int plan_answer(self) except -1
+    cdef int answer_overdue(self) except -1
+    cdef int peer_ended(self) except -1
     cdef int set_deadline(self, int64_t duration_ms) except -1
 
 
-cdef Deadline new_deadline(Connection connection, bint is_for_sending)
 cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer)

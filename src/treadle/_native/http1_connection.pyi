@@ -1,7 +1,4 @@
 from treadle._native.http1_exchange import Wire
-from treadle._native.timers import Timer
-
-class Deadline(Timer): ...
 
 class ParserShim:
     def on_url(self, target: bytes) -> None: ...

@@ -5,8 +5,8 @@ read by http1_plain.pyx; everything else is httptools' (llhttp, every leniency o
 checked here. A message is read only when the one before it is answered, so whatever is pipelined waits unparsed.
 
 Invariants: replies leave in the order of their requests; a refused message gets at most one answer, and the connection closes
-behind it; a connection owns a parser only while one reads its message. Not here: error pages, logs and other text (treadle.http), handlers
-(http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
+behind it; a connection owns a parser only while one reads its message. Not here: what the fields say (http1_fields.pyx), clocks
+(http1_deadlines.pyx), error pages, logs and other text (treadle.http), handlers (http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
@@ -15,14 +15,13 @@ from libc.string cimport memchr, memcmp
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
-from treadle._native.http1_exchange cimport Site, Wire
+from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
+from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
+from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
     CHUNK_FINE, CHUNK_MALFORMED, CHUNKS_ENDED, ChunkFault, find_head_end, scan_chunks, start_chunks,
 )
-from treadle._native.http1_grammar cimport (
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, OTHER_FIELD, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, Field,
-    authority_of, field_of, has_token, is_host, is_same, is_target, parse_length,
-)
+from treadle._native.http1_grammar cimport is_target
 from treadle._native.http1_phases cimport (
     ANSWERED, ANSWERING, BEGIN, BODY, BODY_FOLLOWS, COMPLETE, DRAINING, HEAD, IDLE, LAST, LINGERING, Event, next_phase,
 )
@@ -33,7 +32,7 @@ from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.tcp cimport sockaddr_in6
-from treadle._native.timers cimport NS_PER_MS, Timer, clock_ns
+from treadle._native.timers cimport clock_ns
 
 cdef extern from *:
     """
@@ -46,18 +45,8 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
+    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
-
-
-cdef class Deadline(Timer):
-    # What has to arrive next: the phase says what that is. Or, in a second one, that what was sent is taken.
-    cdef object fire(self):
-        if self.connection is not None:
-            if self.is_for_sending:
-                self.connection.end_now(None)   # the peer takes nothing
-            else:
-                self.connection.expired()
-        return None
 
 
 cdef class ParserShim:
@@ -77,7 +66,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -181,8 +170,12 @@ cdef class Connection(Wire):
                 break
             if self.is_dispatch_due and (self.phase == ANSWERING or used[0] == size):
                 self.is_dispatch_due = False
+                if self.server.is_planned:
+                    self.plan_answer()
                 try:
-                    if self.loop.is_observed:
+                    if self.request.id is not None:
+                        self.dispatch_named()
+                    elif self.loop.is_observed:
                         self.dispatch_observed()
                     else:
                         self.server.dispatch(self)
@@ -190,6 +183,17 @@ cdef class Connection(Wire):
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        return 0
+
+    cdef int dispatch_named(self) except -1:
+        cdef object token = self.server.intake.enter(self)
+        try:
+            if self.loop.is_observed:
+                self.dispatch_observed()
+            else:
+                self.server.dispatch(self)
+        finally:
+            self.server.intake.leave(token)
         return 0
 
     cdef int dispatch_observed(self) except -1:
@@ -236,8 +240,16 @@ cdef class Connection(Wire):
         self.response = response
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
-        self.body_kind = NO_BODY
-        self.is_head_timed = self.is_upgrade_offered = self.is_parser_spent = self.is_body_raw = False
+        self.is_head_timed = self.is_body_raw = False
+        if server.access_log is not None:
+            self.began_ns = clock_ns()
+        return 0
+
+    cdef int note(self, int status, long long size, bint is_whole) except -1:
+        # Once for each message that has begun. ORDER: its request is still ours.
+        if self.server.access_log is not None:
+            self.server.access_log.note(self, status, size, is_whole)
+        self.began_ns = 0
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -277,7 +289,7 @@ cdef class Connection(Wire):
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
         if found is None:
             return False
         request.method = <str>found[0]
@@ -308,115 +320,50 @@ cdef class Connection(Wire):
         # The head is well-formed: what does it say? Goes on to BODY or ANSWERING.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
+        cdef str fault
         response.is_head_only = request.method is HEAD_METHOD
         request.http_version = "1.0" if is_1_0 else "1.1"
-        if self.check_fields(is_1_0):
-            return 0
+        fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
+        if fault is not None:
+            return self.refuse(fault)
+        if self.said.expects_else and not self.server.takes_expectations:
+            return self.refuse("EXPECTATION")
+        request.expects_continue = self.said.expects_continue
+        request.keeps_alive = self.said.keeps_alive
         if request.method is CONNECT_METHOD:
             return self.refuse("CONNECT")
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):
             return self.refuse("TARGET")
-        if PyBytes_AS_STRING(request.target)[0] != c'/' and not self.take_authority():
+        if PyBytes_AS_STRING(request.target)[0] != c'/' and not put_authority(request.raw_headers, request.target):
             return self.refuse("TARGET")
         response.is_1_0 = is_1_0
         response.keeps_alive = request.keeps_alive and not self.server.is_closing
+        if self.server.intake is not None:
+            self.server.intake.head_complete(self)
         self.head = None
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
-            if self.body_kind == CHUNKED:
+            if self.said.body_kind == CHUNKED:
                 # An offer of another protocol, for which the parser ends here: where does its body?
                 return self.refuse("UPGRADE_WITH_CHUNKS")
-            self.is_body_raw = self.body_kind == COUNTED and self.body_left > 0
+            self.is_body_raw = self.said.body_kind == COUNTED and self.said.body_left > 0
             if not self.is_body_raw:
                 return self.message_complete()
-        elif self.body_kind == NO_BODY:
+        elif self.said.body_kind == NO_BODY:
             return self.refuse("FRAMING")         # the parser waits for a body that no header announces
-        if self.body_kind == CHUNKED:
+        if self.said.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
         self.advance(BODY_FOLLOWS)
         return self.set_deadline(self.server.request_ms)
-
-    cdef bint take_authority(self) except -1:
-        # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host. False: it is none.
-        cdef RequestCore request = self.request
-        cdef const char *target = PyBytes_AS_STRING(request.target)
-        cdef Py_ssize_t size
-        cdef const char *start = authority_of(target, PyBytes_GET_SIZE(request.target), &size)
-        cdef Py_ssize_t i
-        cdef bytes name, value
-        if start is NULL:                       # the asterisk
-            return True
-        if size == 0 or not is_host(start, size):
-            return False
-        for i in range(len(request.raw_headers)):
-            name, value = <tuple>request.raw_headers[i]
-            if field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)) == HOST:
-                request.raw_headers[i] = (name, start[:size])
-        return True
-
-    cdef int check_fields(self, bint is_1_0) except -1:
-        # The fields that frame and route the message. True: it was refused.
-        cdef RequestCore request = self.request
-        cdef list fields = request.raw_headers
-        cdef bytes name, value
-        cdef Field field
-        cdef int hosts = 0
-        cdef bint has_length = False
-        cdef bint wants_close = False
-        cdef bint wants_more = not is_1_0
-        cdef str fault = "TOO_MANY_FIELDS" if len(fields) > self.server.fields_max else None
-        for name, value in fields:
-            if fault is not None:
-                break
-            field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
-            if field == OTHER_FIELD or field == DATE:
-                continue
-            if field == HOST:
-                hosts += 1
-                if not is_host(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)):
-                    fault = "HOST"
-            elif field == CONNECTION:
-                wants_close = wants_close or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"close", 5)
-                wants_more = wants_more or has_token(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10)
-                if not is_same(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), b"keep-alive", 10):
-                    self.is_parser_spent = True
-            elif field == PROXY_CONNECTION:         # nothing to us, but the parser takes it for Connection
-                self.is_parser_spent = True
-            elif field == CONTENT_LENGTH:
-                self.body_left = parse_length(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-                if self.body_left < 0 or has_length or self.body_kind == CHUNKED:
-                    fault = "LENGTH"
-                has_length = True
-                self.body_kind = COUNTED
-            elif field == TRANSFER_ENCODING:
-                if is_1_0 or has_length or self.body_kind == CHUNKED:
-                    fault = "LENGTH" if has_length else "TRANSFER_CODING"
-                elif value.lower() != b"chunked":
-                    fault = "UNKNOWN_CODING" if value.lower().endswith(b"chunked") else "TRANSFER_CODING"
-                self.body_kind = CHUNKED
-            elif field == UPGRADE:
-                self.is_upgrade_offered = self.is_parser_spent = True   # it takes what follows for the new protocol
-            elif field == EXPECT:
-                if value.lower() != b"100-continue":
-                    fault = "EXPECTATION"
-                request.expects_continue = not is_1_0
-        if fault is None and (hosts > 1 or (hosts == 0 and not is_1_0)):
-            fault = "HOST"
-        if fault is not None:
-            self.refuse(fault)
-            return True
-        request.keeps_alive = wants_more and not wants_close
-        self.is_parser_spent = self.is_parser_spent or is_1_0
-        return False
 
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1:
         cdef Py_ssize_t part = size
         cdef bint is_last = False
         cdef ChunkFault fault
-        if self.body_kind == COUNTED:
-            part = <Py_ssize_t>min(<long long>size, self.body_left)
-            self.body_left -= part
-            is_last = self.body_left == 0
+        if self.said.body_kind == COUNTED:
+            part = <Py_ssize_t>min(<long long>size, self.said.body_left)
+            self.said.body_left -= part
+            is_last = self.said.body_left == 0
         else:
             fault = scan_chunks(&self.chunks, data, size, &part)
             if fault != CHUNK_FINE:
@@ -432,7 +379,7 @@ cdef class Connection(Wire):
             self.refuse("FRAMING")                # the parser counts otherwise
             return size
         if is_last:
-            if self.request.trailers is not None and self.has_forbidden_trailer():
+            if self.request.trailers is not None and has_forbidden_trailer(self.request.trailers):
                 self.refuse("TRAILER_FIELD")
             elif self.request.trailers is not None and (
                     len(self.request.raw_headers) + len(self.request.trailers) > self.server.fields_max):
@@ -451,16 +398,6 @@ cdef class Connection(Wire):
             self.dropped_bytes += PyBytes_GET_SIZE(chunk)
             return 0
         return self.request.add_body(chunk)
-
-    cdef bint has_forbidden_trailer(self) except -1:
-        # RFC 9110 section 6.5.1: nothing that frames or routes the message comes behind it.
-        cdef bytes name, value
-        cdef Field field
-        for name, value in self.request.trailers:
-            field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
-            if field != OTHER_FIELD and field != DATE:
-                return True
-        return False
 
     cdef bint feed(self, bytes data) except -1:
         # Hand a piece of the message to the parser, which is taken with the first. False: it was refused.
@@ -482,7 +419,8 @@ cdef class Connection(Wire):
         self.advance(COMPLETE)              # PERF: bench/http_hello.py. The deadline stays armed and means nothing, see expired()
         if self.phase == ANSWERING and (self.has_peer_ended or self.is_peer_ending):
             self.set_deadline(self.server.request_ms)       # as in on_end(), and not what was left between two messages
-        self.release_parser(not self.is_parser_spent)
+            self.peer_ended()
+        self.release_parser(not self.said.is_parser_spent)
         request.message_complete()
         return self.next_message() if self.phase == IDLE else 0
 
@@ -506,7 +444,11 @@ cdef class Connection(Wire):
     cdef int response_complete(self) except -1:
         cdef ResponseCore response = self.response
         cdef RequestCore request = self.request
+        if self.began_ns:
+            self.note(response.status_code, 0 if response.is_head_only else response.sent, True)
         self.response = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         request.on_over()
         if request.is_heard():
             self.request_answered(request, response)
@@ -528,13 +470,18 @@ cdef class Connection(Wire):
         # Nobody reads the rest of the body: throw it away as it comes, unless a new connection is cheaper.
         self.request.drop_body()
         self.dropped_bytes = 0
-        if self.body_kind == COUNTED and self.body_left > DISCARD_MAX:
+        if self.said.body_kind == COUNTED and self.said.body_left > DISCARD_MAX:
             return self.linger()
         return self.resume()
 
     cdef int handler_over(self, request) except -1:
         if self.request is request and self.phase == DRAINING and not self.request.is_dropped and not self.request.has_reader():
             self.drop_rest()
+        return 0
+
+    cdef int continue_sent(self) except -1:
+        if self.request is not None:
+            self.request.expects_continue = False
         return 0
 
     cdef int answer_begun(self) except -1:
@@ -581,13 +528,16 @@ cdef class Connection(Wire):
             return self.linger()
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
+        if may_answer:
+            answer = self.server.refusal(reason, detail)
+            if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+                answer = answer[:answer.find(b"\r\n\r\n") + 4]
+            if self.began_ns:
+                self.note(int(answer[9:12]), len(answer) - answer.find(b"\r\n\r\n") - 4, True)
         self.drop_message()
         self.release_parser(False)
         if not may_answer:
             return self.end_now(None)
-        answer = self.server.refusal(reason, detail)
-        if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
-            answer = answer[:answer.find(b"\r\n\r\n") + 4]
         self.send_bytes(answer)
         return self.linger()
 
@@ -610,11 +560,20 @@ cdef class Connection(Wire):
         # Request and answer have no connection any more: the one is aborted unless complete, the other is lost.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
+        if self.began_ns and response is not None:
+            if not response.headers_sent or response.writer is not None:
+                self.note(GONE_STATUS, 0, False)
+            else:
+                self.note(response.status_code, 0 if response.is_head_only else response.sent, False)
         self.request = None
         self.response = None
         self.head = None
         self.is_dispatch_due = False
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
         if request is not None:
+            if response is not None and response._is_given_up:
+                request.cancel_on_disconnect = False        # its handler has cut the connection, and knows
             request.abort(response is not None)     # ORDER: the request hears of it first
             request.on_over()
         if response is not None:
@@ -622,9 +581,43 @@ cdef class Connection(Wire):
         return 0
 
     cdef int set_deadline(self, int64_t duration_ms) except -1:
-        return self.deadline.start(duration_ms, clock_ns() // NS_PER_MS)
+        return self.deadline.run(duration_ms)
 
-    cdef int expired(self) except -1:
+    cdef int plan_answer(self) except -1:
+        # How long it may take, and whether its handler is cancelled when the client leaves. ORDER: before the handler is called.
+        cdef Site server = self.server
+        cdef int64_t answer_ms = server.answer_ms
+        cdef bint cancels = server.cancels
+        if server.routes is not None:
+            answer_ms, cancels = server.routes(self.request.target)
+        self.request.cancel_on_disconnect = cancels
+        return self.limit_answer(answer_ms) if answer_ms else 0
+
+    cdef int limit_answer(self, int64_t duration_ms) except -1:
+        if duration_ms == 0:
+            if self.answer_deadline is not None:
+                self.answer_deadline.stop()
+            return 0
+        if self.answer_deadline is None:
+            self.answer_deadline = new_deadline(self, ANSWERING_IN_TIME)
+        return self.answer_deadline.run(duration_ms)
+
+    cdef int answer_overdue(self) except -1:
+        # 504 where nothing of it was sent, else it breaks off; whoever works for it is told, and cancelled.
+        cdef RequestCore request = self.request
+        cdef ResponseCore response = self.response
+        if response is None or response.finished or self.closing or response.tell_timeout():
+            return 0
+        self.server.timed_out(request, response)
+        request.cancel_on_disconnect = True
+        request.depart("ERR_HTTP_RESPONSE_TIMEOUT")
+        return self.refuse("ANSWER_TIMEOUT")
+
+    cdef int expired(self, DeadlineKind kind) except -1:
+        if kind == SENDING:             # the peer takes nothing
+            return self.end_now(None)
+        if kind == ANSWERING_IN_TIME:
+            return self.answer_overdue()
         if self.phase == HEAD or self.phase == BODY or self.phase == DRAINING:
             return self.refuse("HEAD_TIMEOUT" if self.phase == HEAD else "BODY_TIMEOUT")
         if self.phase == LINGERING:
@@ -633,19 +626,41 @@ cdef class Connection(Wire):
             return self.set_deadline(self.server.keep_alive_ms)     # not idle: the peer still reads, see on_backlog()
         if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
             return self.end_now(None) if self.has_peer_ended or self.is_peer_ending else 0
+        if self.phase == IDLE and not self.closing and self.is_request_near():
+            return self.set_deadline(self.server.headers_ms)
         return self.close_after_flush()
+
+    cdef bint is_request_near(self) except -1:
+        # Bytes of a message wait in the kernel: the peer has sent them before it could know that the connection would end, and the
+        # poller is about to tell of them. To close now would reset the connection under a request.
+        cdef char bytes_there[BLANK_BYTES_MAX + 1]
+        cdef Py_ssize_t size = self.look_ahead(bytes_there, sizeof(bytes_there))
+        cdef Py_ssize_t i
+        for i in range(size):
+            if bytes_there[i] != c'\r' and bytes_there[i] != c'\n':
+                self.resume()
+                return True
+        return False                        # nothing, an end, an error, or empty lines
 
     cdef int on_end(self) except -1:
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
         self.has_peer_ended = True
         if self.phase == ANSWERING or self.unparsed is not None:
-            if self.request is not None:
-                self.request.on_over()
+            self.peer_ended()
             self.rewatch()
             return self.set_deadline(self.server.request_ms)
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
+
+    cdef int peer_ended(self) except -1:
+        # It may still read; but, as Node and nginx have it, it has more likely left.
+        if self.request is not None:
+            self.request.on_over()
+            if self.response is not None:
+                self.request.depart("ERR_HTTP_REQUEST_ABORTED")
+                self.request.cancel_soon()
+        return 0
 
     cdef int paused_interest(self) noexcept:
         # INVARIANT: while a message is under way somebody watches for a peer that resets, whoever has paused, and whatever of
@@ -660,6 +675,7 @@ cdef class Connection(Wire):
         self.is_peer_ending = True      # it may only have ended its own side, see on_end()
         if self.phase == ANSWERING:
             self.set_deadline(self.server.request_ms)
+            self.peer_ended()
         return self.rewatch()
 
     cdef int on_drained(self) except -1:
@@ -672,9 +688,17 @@ cdef class Connection(Wire):
 
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         if self.send_deadline is None:
-            self.send_deadline = new_deadline(self, True)
+            self.send_deadline = new_deadline(self, SENDING)
         if sent or self.send_deadline.list is None:
-            self.send_deadline.start(self.server.send_ms, clock_ns() // NS_PER_MS)
+            self.send_deadline.run(self.server.send_ms)
+        return 0
+
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        if is_full:
+            return self.on_backlog(sent)
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
         return 0
 
     cdef int tell_when_flushed(self, response) except -1:
@@ -697,18 +721,26 @@ cdef class Connection(Wire):
             self.set_deadline(self.server.linger_ms)
         return 0
 
-    cdef int close_idle(self) except -1:
-        # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end.
-        if self.closing:
-            return 0
-        return self.linger() if self.unsent_bytes or self.unparsed is not None else self.close_after_flush()
+    cdef bint close_idle(self) except -1:
+        # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
+        # ends already, or there is a message after all, which is still answered.
+        if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near():
+            return False
+        if self.unsent_bytes:
+            self.linger()
+        else:
+            self.close_after_flush()
+        return True
 
     cdef int on_closed(self) except -1:
         self.deadline.stop()
-        self.deadline.connection = None
+        self.deadline.wire = None
         if self.send_deadline is not None:
             self.send_deadline.stop()
-            self.send_deadline.connection = None
+            self.send_deadline.wire = None
+        if self.answer_deadline is not None:
+            self.answer_deadline.stop()
+            self.answer_deadline.wire = None
         self.unparsed = None
         self.drop_message()
         if self.flushing is not None:
@@ -717,15 +749,6 @@ cdef class Connection(Wire):
             self.flushing = None
         self.release_parser(False)
         return self.server.drop_connection(self)
-
-
-cdef Deadline new_deadline(Connection connection, bint is_for_sending):
-    cdef Deadline deadline = Deadline.__new__(Deadline)
-    deadline.timers = connection.loop.timers
-    deadline.is_refed = False           # the connection itself holds the program
-    deadline.connection = connection
-    deadline.is_for_sending = is_for_sending
-    return deadline
 
 
 cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
@@ -737,7 +760,7 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.peer = peer[0]
     connection.server = server
     connection.read_size = READ_BYTES
-    connection.deadline = new_deadline(connection, False)
+    connection.deadline = new_deadline(connection, ARRIVAL)
     server.add_connection(connection)
     connection.set_deadline(server.headers_ms)
     connection.resume()

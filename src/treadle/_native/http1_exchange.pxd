@@ -6,6 +6,12 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
 
 
+cdef enum DeadlineKind:
+    ARRIVAL                         # something has to arrive: the phase says what
+    SENDING                         # the peer has to take what was sent
+    ANSWERING_IN_TIME               # the answer under way has to be complete
+
+
 cdef class Site:
     cdef readonly LoopCore loop
     cdef public object request_type     # a subclass of RequestCore
@@ -13,8 +19,10 @@ cdef class Site:
     cdef set connections                # OWNER: every open connection
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
+    cdef object local_name          # of the connection that was asked for it last: mostly that of all
     cdef object spare_request       # one that nobody has any more, as new; None: none
     cdef object spare_response      # likewise
+    cdef bint lowers_names          # of the fields of requests
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max
@@ -24,7 +32,16 @@ cdef class Site:
     cdef public int64_t keep_alive_ms
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
+    cdef public int64_t answer_ms       # for an answer to be complete, from the call of its handler on; 0: no deadline
+    cdef public bint cancels            # handlers whose client has left are cancelled
+    cdef public object routes           # (target) -> (answer_ms, cancels) of this request; None: these are the same for all
+    cdef public bint is_planned         # one of the three says something
+    cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
+    cdef public str scheme              # of requests, where no proxy says otherwise
+    cdef public ExchangeLog access_log  # None: nobody keeps one
+    cdef public Intake intake           # None: requests reach their handlers as they came
+    cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's
 
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
@@ -36,16 +53,32 @@ cdef class Site:
 cdef class Wire(Stream):
     cdef Site server
     cdef object addresses           # (local, remote), once asked for
+    cdef object origin              # (scheme, client, server) as a PROXY header says; None: none came
+    cdef int64_t began_ns           # when the message under way began; 0: there is none that the access log has to hear of
 
     cdef int response_complete(self) except -1
+    cdef int expired(self, DeadlineKind kind) except -1
     cdef int answer_begun(self) except -1
     cdef int handler_over(self, request) except -1
     cdef bint has_response(self, response) noexcept
     cdef bint is_continue_owed(self) noexcept
+    cdef int continue_sent(self) except -1
+    cdef int limit_answer(self, int64_t duration_ms) except -1
     cdef int tell_when_flushed(self, response) except -1
     cdef bint is_answer_due(self) noexcept
     cdef tuple request_line(self)
     cdef tuple address_pair(self)
+
+
+cdef class Intake:
+    # What is done to a request between its head and its handler.
+    cdef int head_complete(self, Wire connection) except -1
+    cdef object enter(self, Wire connection)
+    cdef int leave(self, object token) except -1
+
+
+cdef class ExchangeLog:
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1
 
 
 cdef class Ready:

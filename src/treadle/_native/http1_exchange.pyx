@@ -3,6 +3,8 @@
 `Site` is what all connections of a server share; `Wire` is a connection as a request or an answer sees it. Both are bases: what
 they do is in http1_server.pyx and http1_connection.pyx. Invariant: nothing here knows a parser, a phase or a handler.
 """
+from libc.stdint cimport int64_t
+
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
@@ -17,6 +19,7 @@ cdef class Site:
 
     def __init__(self, LoopCore loop):
         self.loop = loop
+        self.scheme = "http"
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []
@@ -34,6 +37,9 @@ cdef class Site:
     def answer_failed(self, exception, method, target):
         """An answer to this request could not be sent as it was given, and nobody is left who could hear of it."""
         raise NotImplementedError
+
+    def timed_out(self, request, response):
+        """The answer was not complete in time; it is refused, or cut, next."""
 
     def drained(self):
         """The last connection has closed; or, without any, the last handler has ended."""
@@ -79,6 +85,10 @@ cdef class Wire(Stream):
         # The last byte of the answer was handed over.
         raise NotImplementedError
 
+    cdef int expired(self, DeadlineKind kind) except -1:
+        # A deadline of this kind is over.
+        raise NotImplementedError
+
     cdef bint has_response(self, response) noexcept:
         # True: it is the one under way.
         return False
@@ -95,6 +105,14 @@ cdef class Wire(Stream):
         # True: the peer waits for 100 Continue, and has sent nothing of its body.
         return False
 
+    cdef int continue_sent(self) except -1:
+        # 100 Continue was sent, by whoever answers.
+        return 0
+
+    cdef int limit_answer(self, int64_t duration_ms) except -1:
+        # The answer under way has so long from now on, instead of what it had; 0: as long as it likes.
+        return 0
+
     cdef int tell_when_flushed(self, response) except -1:
         # The answer is complete, and the kernel has not taken all of it: it wants to know when it has.
         raise NotImplementedError
@@ -109,9 +127,38 @@ cdef class Wire(Stream):
 
     cdef tuple address_pair(self):
         # The names of both ends, as socket shows them; None for what is unknown.
+        cdef object local
         if self.addresses is None:
-            self.addresses = (self.local_name(), self.peer_name())
+            local = self.local_name()
+            if local == self.server.local_name:
+                local = self.server.local_name      # PERF: bench/run.py idle. 170 bytes a connection
+            else:
+                self.server.local_name = local
+            self.addresses = (local, self.peer_name())
         return <tuple>self.addresses
+
+
+cdef class Intake:
+    """What is done to a request between its head and its handler: whose it is, and what it is called."""
+
+    cdef int head_complete(self, Wire connection) except -1:
+        # Its fields are known to be well-formed; nobody has seen them yet.
+        return 0
+
+    cdef object enter(self, Wire connection):
+        # Its handler is about to be called: what leave() needs to undo this.
+        return None
+
+    cdef int leave(self, object token) except -1:
+        return 0
+
+
+cdef class ExchangeLog:
+    """Who is told of each exchange that is over."""
+
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1:
+        # status and size: of the answer and its body, as far as they were sent.
+        raise NotImplementedError
 
 
 cdef class Ready:

@@ -40,6 +40,15 @@ cpdef str phrase_of(int status):
         return ""
 
 
+def field_line(bytes name, bytes value):
+    """One field as it is sent. Raises ValueError, which says of which of both the grammar does not hold."""
+    if not is_token(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)):
+        raise ValueError("name")
+    if not is_value(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)):
+        raise ValueError("value")
+    return b"%b: %b\r\n" % (name, value)
+
+
 cdef class HeadWriter:
     def __cinit__(self):
         self.data = <char *>PyMem_Malloc(WRITER_BYTES)

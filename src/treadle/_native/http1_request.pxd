@@ -14,6 +14,8 @@ cdef class RequestCore(ReadableCore):
     cdef Wire connection            # None once the message is over for the connection
     cdef readonly str method
     cdef tuple addresses            # of a connection that it has left, if they were known
+    cdef readonly object id         # str; None: the server names no requests
+    cdef tuple origin               # (scheme, client, server) as a trusted proxy says; None: those of the connection
     cdef bytes target               # as it came in the request line
     cdef readonly str http_version
     cdef readonly list raw_headers
@@ -23,6 +25,10 @@ cdef class RequestCore(ReadableCore):
     cdef readonly bint complete     # all of it has arrived
     cdef readonly bint aborted      # the peer left before that
     cdef readonly bint _is_given_up  # destroyed here before it was answered, which has cut the connection; never cleared
+    cdef public object _controller  # the AbortController of `signal`; None: nobody has asked for that
+    cdef readonly str _departure    # the code of why nobody waits for the answer any more; None: somebody does
+    cdef object running             # the HandlerEnd of its handler while that is suspended; None: it is not
+    cdef public bint cancel_on_disconnect   # its handler is cancelled when the client has left
     cdef bint keeps_alive           # the peer wants the connection to go on
     cdef bint expects_continue      # 100 Continue was asked for, and not sent yet
     cdef bint is_dropped            # set by drop_body(), never cleared
@@ -44,6 +50,8 @@ cdef class RequestCore(ReadableCore):
     cdef int leave(self) except -1
     cdef int message_complete(self) except -1
     cdef int abort(self, bint is_unanswered) except -1
+    cdef int depart(self, str code) except -1
+    cdef int cancel_soon(self) except -1
     cdef int on_over(self) except -1
     cdef bint renew(self) except -1
 

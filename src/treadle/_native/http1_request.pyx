@@ -59,9 +59,17 @@ cdef class RequestCore(ReadableCore):
 
     @property
     def remote_address(self):
-        """(host, port) of the peer; '' for a Unix socket. Once the exchange is over: None, unless it was asked for before."""
+        """(host, port) of the peer, or of the client that a trusted proxy names, whose port may be 0; '' for a Unix socket. Once
+        the exchange is over: None, unless it was asked for before."""
+        if self.origin is not None:
+            return self.origin[1]
         cdef tuple pair = self.addresses if self.connection is None else self.connection.address_pair()
         return None if pair is None else pair[1]
+
+    @property
+    def scheme(self):
+        """"http" or "https": the server's, or what a trusted proxy says."""
+        return self.server.scheme if self.origin is None else self.origin[0]
 
     @property
     def is_body_begun(self):
@@ -177,9 +185,30 @@ cdef class RequestCore(ReadableCore):
         if is_cut:
             self.aborted = True
             self.wake_readers()
+        if is_cut or is_unanswered:
+            self.depart("ERR_HTTP_REQUEST_ABORTED")
+            self.cancel_soon()
         if (is_cut or is_unanswered) and self.is_heard():
             self.destroy(self._make_error("ERR_HTTP_REQUEST_ABORTED"))
         return 0
+
+    cdef int depart(self, str code) except -1:
+        # Nobody waits for the answer any more. The first reason stays.
+        if self._departure is None:
+            self._departure = code
+            if self._controller is not None:
+                return self.tick(self._abort_signal, ())    # ORDER: never inside the connection, since listeners are called
+        return 0
+
+    cdef int cancel_soon(self) except -1:
+        # Where that is wanted. ORDER: in the check phase, so that whoever listens, or receives http.disconnect, is told before.
+        if self.cancel_on_disconnect and self.running is not None and not self._is_given_up:
+            self.server.loop.set_immediate(self.running.cancel)
+        return 0
+
+    def _abort_signal(self):
+        """There is a controller, and nobody waits for the answer any more."""
+        raise NotImplementedError
 
     cdef int on_over(self) except -1:
         # Nothing more comes of this exchange: the answer is complete, or the peer has ended its side, or the connection is gone.
@@ -193,14 +222,17 @@ cdef class RequestCore(ReadableCore):
             return False
         self.server = None
         self.connection = None
-        self.addresses = None
+        self.addresses = self.origin = None
+        self.id = None
         self.target = None
         self.raw_headers = self.trailers = None
         self._headers = self._trailers = None
+        self._controller = self._departure = self.running = None
         self.body = None
         self.readers = None
         self.body_bytes = self.body_next = 0
         self.complete = self.aborted = self.expects_continue = self.is_dropped = self.is_read = self.is_handler_over = False
+        self.cancel_on_disconnect = False
         return True
 
     # ---- as a stream

@@ -1,9 +1,8 @@
 """Declarations of http1_response.pyx: what other native units may touch."""
-from treadle._native.http1_exchange cimport Site, Wire
-from treadle._native.http1_grammar cimport Field
+from treadle._native.http1_answer_head cimport AnswerHead
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.readable cimport ReadableCore
-from treadle._native.writable cimport WritableCore, WritableState
+from treadle._native.writable cimport WritableState
 
 
 cdef class ResponseWritable(WritableState):
@@ -20,45 +19,21 @@ cdef class ResponseWritable(WritableState):
     cdef int send_some(self, list chunks) except -1
 
 
-cdef class ResponseCore(WritableCore):
-    cdef Site server
-    cdef Wire connection            # None once complete or lost
-    cdef public int status_code
-    cdef object message             # str or None
-    cdef dict fields                # lower-case name -> (name, value as str or list of str)
-    cdef readonly bint headers_sent
+cdef class ResponseCore(AnswerHead):
     cdef readonly bint writable_ended
     cdef readonly bint finished     # handed over to the kernel or to the connection's buffer, completely
     cdef readonly bint _is_given_up  # destroyed here, while there was a connection; never cleared
-    cdef public bint send_date
-    cdef bint is_head_only          # answer to HEAD, or a status without a body
-    cdef bint is_1_0
-    cdef bint is_chunked
-    cdef bint keeps_alive
-    cdef bint has_length            # Content-Length is given, in `length`
-    cdef bint has_date
-    cdef bint has_close             # the application has written Connection: close, among other things
-    cdef long long length
     cdef long long sent             # body bytes so far
     cdef HeadWriter writer          # holds the head that is written, but not sent: it leaves with the first piece of the body
     cdef list waiters               # futures of those who wait in ready(); None: nobody
 
-    cdef int check_status(self, int status) except -1
-    cdef int check_name(self, name) except -1
-    cdef int check_value(self, name, value) except -1
     cdef bytes as_bytes(self, chunk, encoding)
-    cdef bytes latin_1(self, name, value)
-    cdef HeadWriter begin_head(self)
-    cdef int write_field(self, HeadWriter writer, name, value) except -1
-    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
-                              const char *value, Py_ssize_t value_size) except -1
-    cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1
-    cdef int set_length(self, long long length) except -1
-    cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1
     cdef int send_body(self, bytes chunk, bint is_last) except -1
+    cdef bint end_event_stream(self) except -1
     cdef int complete(self) except -1
     cdef int lose(self) except -1
     cdef int drained(self) except -1
+    cdef bint tell_timeout(self) except -1
     cdef int wake_writer(self) except -1
     cdef bint renew(self) except -1
 

@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""An answer on its way: its head, its framing, and the back-pressure of whoever reads it.
+"""An answer on its way: its head and its body, and the back-pressure of whoever reads it.
 
     write(), end() ─────────────────────────────────► send_body() ──► connection
         │ somebody listens, or it is used as a stream     ▲
@@ -8,18 +8,14 @@
 It is a stream whose writable side is made when it is first used as one. Invariants: what leaves is framed as its head says, or
 the connection is cut; the head leaves with the first piece of the body, so that a small answer is one send, whoever listens; a head
 in the making is this answer's alone, whatever code of the user runs meanwhile; listeners are called in ticks, never inside the
-connection. Not here: the bytes of a head (http1_head.pyx), which answers are refusals (treadle.http).
-Source: RFC 9110 sections 6.4 and 8.6, RFC 9112 sections 6 and 7; Node, http.ServerResponse, for names and the order of events.
+connection. Not here: what a head says (http1_answer_head.pyx), which answers are refusals (treadle.http).
+Source: RFC 9110 section 6.4, RFC 9112 section 7; Node, http.ServerResponse, for names and the order of events.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
+from treadle._native.http1_answer_head cimport AnswerHead
 from treadle._native.http1_exchange cimport Ready, Wire, is_bare
-from treadle._native.http1_grammar cimport (
-    CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
-    parse_length,
-)
-from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
+from treadle._native.http1_head cimport HeadWriter
 from treadle._native.stream_core cimport StreamCore
 from treadle._native.stream_pipe cimport Pipe
 from treadle._native.stream_states cimport FINISH, FINISHED, OPEN, next_intake
@@ -28,13 +24,9 @@ from treadle._native.writable cimport WritableCore, WritableState, writable_of
 
 cdef extern from "Python.h":
     bint PyObject_CheckBuffer(object candidate)
-    bint PyUnicode_IS_ASCII(object text)
-    long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
     JOIN_MAX = 16 * 1024            # a piece this small is copied behind its framing, a larger one sent beside it
-
-cdef long long LENGTH_MAX = 999_999_999_999_999_999     # what parse_length takes: 18 digits
 
 
 cdef class ResponseWritable(WritableState):
@@ -117,7 +109,7 @@ cdef class ResponseWritable(WritableState):
         return WritableState.on_gone(self)
 
 
-cdef class ResponseCore(WritableCore):
+cdef class ResponseCore(AnswerHead):
     """An answer on its way. The subclass adds what is not hot, and what is said of text and errors."""
 
     def __init__(self):
@@ -148,60 +140,13 @@ cdef class ResponseCore(WritableCore):
             self.headers_sent = self.writable_ended = True
             self.writer = None
             self.keeps_alive = False
+            self.status_code = int(answer[9:12])
+            self.sent = PyBytes_GET_SIZE(answer) - answer.find(b"\r\n\r\n") - 4
+            if self.id_line is not None:
+                answer = answer.replace(b"\r\n\r\n", b"\r\n" + self.id_line + b"\r\n", 1)
             connection.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if self.is_head_only else answer)
             self.complete()
             self.tell_finished()
-
-    # ---- fields
-
-    @property
-    def status_message(self):
-        """The reason phrase; None: the usual one for the status."""
-        return self.message
-
-    @status_message.setter
-    def status_message(self, message):
-        self.message = message
-
-    def set_header(self, name, value):
-        """Set a field, replacing one of that name. value: str, int, or a list of str for one line each.
-
-        Raises TreadleError: ERR_HTTP_HEADERS_SENT, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR, ERR_INVALID_ARG_TYPE."""
-        if self.headers_sent:
-            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "set headers"})
-        if type(value) is int:
-            value = str(value)
-        self.check_name(name)
-        if isinstance(value, (list, tuple)):
-            value = list(value)
-            for one in value:
-                self.check_value(name, one)
-        else:
-            self.check_value(name, value)
-        if self.fields is None:
-            self.fields = {}
-        self.fields[name.lower()] = (name, value)
-        return self
-
-    def get_header(self, name):
-        """The value that was set, or None."""
-        cdef object entry = None if self.fields is None else self.fields.get(name.lower())
-        return None if entry is None else entry[1]
-
-    def has_header(self, name):
-        """True when the field was set."""
-        return self.fields is not None and name.lower() in self.fields
-
-    def remove_header(self, name):
-        """Undo set_header. Raises TreadleError: ERR_HTTP_HEADERS_SENT."""
-        if self.headers_sent:
-            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "remove headers"})
-        if self.fields is not None:
-            self.fields.pop(name.lower(), None)
-
-    def get_headers(self):
-        """A dict of what was set: lower-case name -> value."""
-        return {} if self.fields is None else {name: entry[1] for name, entry in self.fields.items()}
 
     # ---- sending
 
@@ -282,38 +227,30 @@ cdef class ResponseCore(WritableCore):
         self.waiters.append(waiter)
         return waiter
 
+    def _limit(self, duration_ms):
+        """The answer has so long from now on to be complete; 0: as long as it likes."""
+        if self.connection is not None:
+            self.connection.limit_answer(duration_ms)
+
+    def _inform(self, bytes head, bint is_continue):
+        """Send a whole informational response, unless the client's HTTP has none (RFC 9110 section 15.2). False: as write()."""
+        if self.headers_sent:
+            self.server.fault("ERR_HTTP_HEADERS_SENT", {"operation": "send an informational response"})
+        if self.connection is None:
+            return False
+        if not self.is_1_0:
+            self.connection.send_bytes(head)
+        if is_continue:
+            self.connection.continue_sent()
+        return self.takes_more()
+
+    def _set_trailers(self, bytes lines):
+        """Lines that follow the last chunk, instead of those it had. Without effect on an answer that has no chunks."""
+        if self.writable_ended:
+            self.server.fault("ERR_STREAM_WRITE_AFTER_END", {})
+        self.trailers = lines or None
+
     # ---- inside
-
-    cdef int check_status(self, int status) except -1:
-        # RFC 9110 section 15: 1xx is no final answer.
-        if not 200 <= status <= 999:
-            self.server.fault("ERR_HTTP_INVALID_STATUS_CODE", {"received": status})
-        return 0
-
-    cdef int check_name(self, name) except -1:
-        cdef Py_ssize_t size = 0
-        cdef const char *text = NULL
-        if isinstance(name, str) and PyUnicode_IS_ASCII(name):
-            text = PyUnicode_AsUTF8AndSize(name, &size)
-        if not is_token(text, size):
-            self.server.fault("ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name})
-        return 0
-
-    cdef int check_value(self, name, value) except -1:
-        cdef bytes text
-        if not isinstance(value, str):
-            self.server.fault(
-                "ERR_INVALID_ARG_TYPE", {"name": name, "expected": "str or int", "received": type(value).__name__})
-        text = self.latin_1(name, value)
-        if not is_value(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)):
-            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
-        return 0
-
-    cdef bytes latin_1(self, name, value):
-        try:
-            return (<str?>value).encode("latin-1")
-        except (UnicodeEncodeError, TypeError):
-            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name})
 
     cdef bytes as_bytes(self, chunk, encoding):
         if type(chunk) is bytes:
@@ -329,133 +266,6 @@ cdef class ResponseCore(WritableCore):
                 "ERR_INVALID_ARG_TYPE", {"name": "chunk", "expected": "bytes-like or str", "received": type(chunk).__name__})
         return bytes(memoryview(chunk))
 
-    cdef HeadWriter begin_head(self):
-        # A writer with the status line and what set_header collected. It is this answer's alone until take() or give_writer().
-        cdef HeadWriter writer
-        cdef int status = self.status_code
-        self.check_status(status)
-        if self.message is not None:
-            self.check_value("status_message", self.message)
-        writer = self.server.take_writer()
-        writer.start(status, self.message)
-        self.has_length = self.has_date = self.has_close = self.is_chunked = False
-        if status == 204 or status == 205 or status == 304:
-            self.is_head_only = True
-        if self.fields is not None:
-            for name, value in self.fields.values():
-                self.write_field(writer, name, value)
-        return writer
-
-    cdef int write_field(self, HeadWriter writer, name, value) except -1:
-        # name, value: str, bytes, int or a list of them.
-        cdef const char *name_text
-        cdef const char *value_text
-        cdef Py_ssize_t name_size, value_size
-        cdef bytes name_bytes, value_bytes
-        cdef Field field
-        cdef long long length
-        cdef int overflow
-        if isinstance(value, (list, tuple)):
-            for one in value:
-                self.write_field(writer, name, one)
-            return 0
-        if type(name) is str and PyUnicode_IS_ASCII(name):
-            name_text = PyUnicode_AsUTF8AndSize(name, &name_size)
-        else:
-            name_bytes = name if type(name) is bytes else name.encode("latin-1", "replace")
-            name_text = PyBytes_AS_STRING(name_bytes)
-            name_size = PyBytes_GET_SIZE(name_bytes)
-        field = field_of(name_text, name_size)
-        if type(value) is int:
-            if field == CONTENT_LENGTH:
-                length = PyLong_AsLongLongAndOverflow(value, &overflow)
-                if not overflow and 0 <= length <= LENGTH_MAX:
-                    return self.set_length(length)
-            value = str(value)
-        if type(value) is str and PyUnicode_IS_ASCII(value):
-            value_text = PyUnicode_AsUTF8AndSize(value, &value_size)
-        else:
-            value_bytes = value if type(value) is bytes else self.latin_1(name, value)
-            value_text = PyBytes_AS_STRING(value_bytes)
-            value_size = PyBytes_GET_SIZE(value_bytes)
-        return self.write_text_field(writer, field, name_text, name_size, value_text, value_size)
-
-    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
-                              const char *value, Py_ssize_t value_size) except -1:
-        cdef FieldFault fault
-        cdef long long length
-        if field == CONTENT_LENGTH:
-            length = parse_length(value, value_size)
-            if length < 0:
-                self.refuse_value(name, name_size, value, value_size)
-            return self.set_length(length)
-        if field == TRANSFER_ENCODING:      # ours to write, see finish_head
-            if not is_same(value, value_size, b"chunked", 7):
-                self.refuse_value(name, name_size, value, value_size)
-            self.is_chunked = not self.is_1_0
-            return 0
-        if field == CONNECTION:             # ours to write, unless it says more than whether the connection goes on
-            if has_token(value, value_size, b"close", 5):
-                self.keeps_alive = False
-            if is_same(value, value_size, b"close", 5) or is_same(value, value_size, b"keep-alive", 10):
-                return 0
-            self.has_close = self.has_close or not self.keeps_alive
-        elif field == DATE:
-            self.has_date = True
-        fault = writer.add_field(name, name_size, value, value_size)
-        if fault == BAD_NAME:
-            self.server.fault(
-                "ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name[:name_size].decode("latin-1")})
-        elif fault != FIELD_FINE:
-            self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name[:name_size].decode("latin-1")})
-        return 0
-
-    cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1:
-        self.server.fault("ERR_HTTP_INVALID_HEADER_VALUE", {
-            "field": name[:name_size].decode("latin-1"), "received": value[:value_size].decode("latin-1")})
-
-    cdef int set_length(self, long long length) except -1:
-        # finish_head writes it. Two that differ would let two readers see two answers: RFC 9112 section 6.3.
-        if self.has_length and self.length != length:
-            self.server.fault("ERR_HTTP_INVALID_HEADER_VALUE", {"field": "Content-Length", "received": f"{self.length}, {length}"})
-        self.has_length = self.status_code != 204       # RFC 9110 section 8.6: there it must not be
-        self.length = length
-        return 0
-
-    cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1:
-        # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
-        if self.send_date and not self.has_date:
-            writer.add_date()
-        if self.connection is not None and (self.server.is_closing or self.connection.is_continue_owed()):
-            self.keeps_alive = False            # we go, or the peer does not know whether to send its body
-        if self.status_code == 204:
-            self.is_chunked = False
-        elif self.status_code == 205:           # RFC 9110 section 15.3.6: no content, and it says so
-            self.is_chunked = False
-            self.has_length = True
-            self.length = 0
-        elif self.is_chunked:
-            self.has_length = False             # RFC 9112 section 6.2: never both
-        elif not self.has_length and not (self.is_head_only and (size == 0 or self.status_code == 304)):
-            if is_last:
-                self.has_length = True
-                self.length = size
-            elif self.is_1_0:
-                self.keeps_alive = False        # the end of the connection is the end of the body
-            else:
-                self.is_chunked = True
-        if self.has_length:
-            writer.add_length(self.length)
-        elif self.is_chunked:
-            writer.add(b"Transfer-Encoding: chunked\r\n", 28)
-        if not self.keeps_alive:
-            if not self.has_close:
-                writer.add(b"Connection: close\r\n", 19)
-        elif self.is_1_0:
-            writer.add(b"Connection: keep-alive\r\n", 24)
-        writer.add(b"\r\n", 2)
-        return 0
-
     cdef int send_body(self, bytes chunk, bint is_last) except -1:
         # The head, where it has not been sent, with as much of the body as there is.
         cdef Wire connection = self.connection
@@ -465,6 +275,7 @@ cdef class ResponseCore(WritableCore):
         cdef Py_ssize_t suffix_size = 0
         cdef bint has_head = not self.headers_sent or writer is not None
         cdef bint was_corked
+        cdef bytes tail
         if writer is None:
             writer = self.server.take_writer() if self.headers_sent else self.begin_head()
         self.writer = None
@@ -487,7 +298,13 @@ cdef class ResponseCore(WritableCore):
         if self.is_head_only:
             size = 0
         elif self.is_chunked:
-            if size:
+            if is_last and self.trailers is not None:
+                if size:
+                    writer.add_chunk_size(size)
+                tail = (b"\r\n0\r\n" if size else b"0\r\n") + self.trailers + b"\r\n"
+                suffix = PyBytes_AS_STRING(tail)
+                suffix_size = PyBytes_GET_SIZE(tail)
+            elif size:
                 writer.add_chunk_size(size)
                 suffix = b"\r\n0\r\n\r\n" if is_last else b"\r\n"
                 suffix_size = 7 if is_last else 2
@@ -512,6 +329,14 @@ cdef class ResponseCore(WritableCore):
         if is_last:
             self.complete()
         return 0
+
+    cdef bint end_event_stream(self) except -1:
+        # Its chunks end here, in place of a cut. Only a stream of events may: it has no end of its own, and an event that is not
+        # whole is dropped by whoever reads it (HTML Living Standard, section 9.2.6). False: it is something else.
+        if not (self.is_event_stream and self.is_chunked and not self.is_head_only):
+            return False
+        self.connection.send_bytes(b"0\r\n\r\n")
+        return True
 
     cdef int complete(self) except -1:
         cdef Wire connection = self.connection
@@ -550,6 +375,17 @@ cdef class ResponseCore(WritableCore):
             self.tick(self._go_on, ())
         return self.wake_writer()
 
+    cdef bint tell_timeout(self) except -1:
+        # Its time is over. True: somebody listens for that, and sees to it.
+        if self._events is None or not self.hears("timeout"):
+            return False
+        self.tick(self._timed_out, ())
+        return True
+
+    def _timed_out(self):
+        if not self.finished and self.connection is not None:
+            self.emit_none("timeout")
+
     cdef int wake_writer(self) except -1:
         cdef list waiters = self.waiters
         if waiters is not None:
@@ -574,11 +410,13 @@ cdef class ResponseCore(WritableCore):
         self.connection = None
         self.message = None
         self.fields = None
+        self.id_line = None
         self.writer = None
         self.waiters = None
         self.length = self.sent = 0
         self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
-        self.keeps_alive = self.has_length = self.has_date = self.has_close = False
+        self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = self.announces_trailers = False
+        self.trailers = None
         return True
 
     # ---- as a stream

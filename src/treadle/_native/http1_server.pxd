@@ -8,7 +8,8 @@ from treadle._native.tcp cimport Listener
 cdef class ServerCore(Site):
     cdef public object handler          # (request, response) -> None or a coroutine
     cdef object task_type
-    cdef set tasks                      # OWNER: of every async handler that is suspended
+    cdef dict task_options              # what each of its tasks is made with
+    cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
     cdef int let_go(self, RequestCore request) except -1
@@ -17,8 +18,12 @@ cdef class ServerCore(Site):
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
 
 
+cdef object exception_of(task)
+
+
 cdef class HandlerEnd:
-    cdef ServerCore server
+    cdef ServerCore server          # None once the handler is over
+    cdef object task
     cdef RequestCore request
     cdef ResponseCore response
 
@@ -26,3 +31,4 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
+    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come

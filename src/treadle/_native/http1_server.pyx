@@ -4,16 +4,19 @@ Invariant: a handler's exception ends its request, never the server; a handler t
 and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
 errors and logs (treadle.http.policy).
 """
-from asyncio import iscoroutine
+from asyncio import CancelledError, iscoroutine
+
+from cpython.object cimport PyObject_Call
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_phases cimport IDLE, LINGERING
+from treadle._native.http1_preface cimport Preface, new_preface
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, sockaddr_in6
+from treadle._native.tcp cimport Listener, address_name, sockaddr, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -45,7 +48,8 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
-        self.tasks = set()
+        self.task_options = {"loop": loop, "eager_start": True} if has_eager_tasks() else {"loop": loop}
+        self.tasks = {}
 
     # ---- what the subclass says
 
@@ -82,16 +86,60 @@ cdef class ServerCore(Site):
         """Handlers that are suspended."""
         return len(self.tasks)
 
+    def handlers(self):
+        """(task, method, target) of each handler that is suspended."""
+        cdef HandlerEnd end
+        cdef RequestCore request
+        found = []
+        for task, end in self.tasks.items():
+            request = end.request
+            found.append((task, request.method, request.url))
+        return found
+
     def close_idle_connections(self):
-        """End the connections that no message is under way on."""
+        """End the connections that no message is under way on, and has not arrived at the kernel either. How many."""
         cdef Connection connection
+        cdef Py_ssize_t count = 0
+        for connection in list(self.connections):
+            if connection.phase == IDLE:
+                count += connection.close_idle()
+        return count
+
+    def cut_answers(self):
+        """The server stops, and waits no longer. What has no answer yet is answered 503, an event stream ends as if its source
+        had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
+        cdef Connection connection
+        cdef Py_ssize_t refused = 0, ended = 0, cut = 0
+        self.abort_signals()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
+            elif connection.closing or connection.phase == LINGERING:
+                pass
+            elif connection.response is None:           # the answer is complete, the request is not
+                connection.linger()
+            elif connection.response.is_unsent:
+                refused += 1
+                connection.refuse("STOPPING")
+            elif connection.response.end_event_stream():
+                ended += 1
+                connection.linger()
+            else:
+                cut += 1
+                connection.linger()
+        return refused, ended, cut
+
+    def abort_signals(self):
+        """The server waits no longer for the answers under way: tell who listens to the signal of their requests."""
+        cdef Connection connection
+        for connection in list(self.connections):
+            if connection.response is not None:
+                connection.request.depart("ERR_HTTP_SERVER_CLOSING")
 
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        self.abort_signals()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -139,15 +187,18 @@ cdef class ServerCore(Site):
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
         # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
-        if has_eager_tasks():
-            task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
-            if task.done():
-                self.task_ended(task, request, response)
-                return 0
-        else:
-            task = self.task_type(coroutine, loop=self.loop, context=context)
-        self.tasks.add(task)
-        task.add_done_callback(HandlerEnd(self, request, response))
+        cdef dict options = self.task_options
+        if context is not None:
+            options = {**options, "context": context}
+        task = PyObject_Call(self.task_type, (coroutine,), options)     # PERF: a call with names would make a dict of them each time
+        if has_eager_tasks() and task.done():
+            self.task_ended(task, request, response)
+            return 0
+        end = HandlerEnd(self, request, response, task)
+        self.tasks[task] = request.running = end
+        task.add_done_callback(end)
+        if request._departure is not None:      # before it was called
+            request.cancel_soon()
         return 0
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1:
@@ -169,7 +220,7 @@ cdef class ServerCore(Site):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The Task of an async handler is done.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         if exception is None and not task.cancelled():
             return self.handler_over(request, response, task.result())
         self.let_go(request)
@@ -179,20 +230,37 @@ cdef class ServerCore(Site):
         return 0
 
 
-cdef class HandlerEnd:
-    # Done-callback of a handler's task.
+cdef object exception_of(task):
+    # Of one that is done; None also where it was cancelled.
+    try:
+        return task.exception()
+    except CancelledError:
+        return None
 
-    def __init__(self, server, request, response):
+
+cdef class HandlerEnd:
+    # Done-callback of a handler's task, and who cancels that.
+
+    def __init__(self, server, request, response, task):
         self.server = server
         self.request = request
         self.response = response
+        self.task = task
+
+    def cancel(self):
+        """Nobody waits for the answer any more. No effect once that is complete, or the handler over."""
+        if self.server is not None and not self.response.finished:
+            if self.response.connection is not None:
+                self.response.connection.end_now(None)      # the peer has ended its side: it is not told of a failure
+            self.task.cancel()
 
     def __call__(self, task):
         cdef ServerCore server = self.server
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
-        self.server = self.request = self.response = None      # ORDER: handler_over() counts who holds the response
-        server.tasks.discard(task)
+        self.server = self.request = self.response = self.task = None       # ORDER: handler_over() counts who holds the response
+        request.running = None
+        server.tasks.pop(task, None)
         server.task_ended(task, request, response)
         if not server.tasks and not server.connections:
             server.drained()
@@ -207,9 +275,26 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
+        self.prefaces = set()
+
+    def close(self):
+        """Stop accepting and close the socket, and what has not come as far as HTTP."""
+        cdef Preface preface
+        Listener.close(self)
+        for preface in list(self.prefaces):
+            preface.let_go()
+
+    def retire(self):
+        """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
+        reset them."""
+        self.take_waiting()
+        self.close()
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
-        new_connection(self.server, fd, peer)
+        if self.server.preface is not None and self.server.preface.is_due(address_name(<sockaddr *>peer)):
+            new_preface(self.server, fd, peer, self.prefaces)
+        else:
+            new_connection(self.server, fd, peer)
         return 0
 
     cdef int on_exhausted(self, error) except -1:

@@ -23,7 +23,8 @@ cdef enum Place:
 cdef enum:              # groups of jobs: how many threads each may hold at once
     ANY         # all of them
     NAMES       # half of them
-    COMPUTING   # as many as there are CPUs: more would only take turns, and hold up the loop
+    COMPUTING   # as many as there are CPUs: more would only take turns, and hold up the loop. Some ms each
+    LONG        # the same, of what takes longer: it holds up none of the former
     ALONE       # none of the pool's: of such jobs one runs at a time in the whole process, whatever pool has it; never MORE
     GROUPS
     GROUPS_OF_POOL = ALONE      # the first so many are those that the pool's threads work for
@@ -51,7 +52,7 @@ cdef struct Job:
     Place place         # under shared.lock
     int group           # one of those above
     int kind            # a number that add_kind() gave
-    bint undoes         # given up, it takes back what it has done so far: the pool's end waits for that, see close_shared
+    bint undoes         # set by `run`, where `abandon` cannot come between: given up, it takes back what it has done so far
     int64_t since_ns    # when it came to that place; not kept for FINISHED
     int64_t run_ns      # what threads have worked on it so far
     uint64_t due_turn   # of the loop, for the callback of what its own thread has done; of such jobs only
@@ -71,6 +72,7 @@ cdef struct Queue:
     Jobs jobs
     int running         # jobs that threads have
     int running_max
+    bint is_saturated   # a job has waited for SATURATED_NS; cleared when none waits
 
 cdef struct Kind:
     # What is known of the jobs of one kind.
@@ -84,20 +86,20 @@ cdef struct ThreadCounters:
     uint64_t waits          # times that a thread took a job from the queue, and how long they had stood there
     uint64_t wait_total_ns
     uint64_t wait_max_ns
-    uint64_t saturations    # times that a job had waited for SATURATED_NS, until the queue was empty once
+    uint64_t saturations    # times that a job of a group had waited for SATURATED_NS, until none of it waited once
 
 cdef struct Saturation:
     # Of the last one, when it was noticed: whoever tells of it may come when the queue is empty again.
     int kind                # of the job that had waited, and for how long
     int64_t waited_ns
     int group               # that had as many threads as it may; ANY: the whole pool had none left
-    Py_ssize_t active[KINDS_MAX]    # jobs of each kind
+    Py_ssize_t active[KINDS_MAX]    # jobs of each kind; of a group only its own
     Py_ssize_t queued[KINDS_MAX]
 
 cdef struct Shared:
     # What a pool has in common with its threads. OWNER: all of them, counted; the last one frees it.
     pthread_mutex_t lock    # around everything here
-    pthread_cond_t work     # something is queued, or is_closed
+    pthread_cond_t work     # something is queued, or is_closed; then: one that undoes is through
     Queue queues[GROUPS]
     Shared *next_alone      # in the list of pools that have jobs that run alone; under its lock
     bint is_listed_alone    # there, or that thread is with it
@@ -106,9 +108,8 @@ cdef struct Shared:
     Kind *kinds[KINDS_MAX]  # OWNER: it. NULL from kinds_size on
     int kinds_size
     ThreadCounters counters
-    bint is_saturated
     Saturation saturation
-    int undoing             # jobs that threads have, and that undo
+    int undoing             # once closed: jobs that threads have, and that undo
     int owners
     int threads             # of its own
     int threads_max
@@ -128,10 +129,12 @@ cdef struct ThreadFigures:
     int oldest_active_kind
 
 cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil    # NULL: no memory
-cdef void close_shared(Shared *shared) noexcept nogil
+cdef void close_shared(Shared *shared, Jobs *left) noexcept nogil       # the jobs that no thread has: they are the caller's
+cdef void leave_shared(Shared *shared) noexcept nogil
 cdef int add_kind(Shared *shared) noexcept nogil        # its number; 0: there are too many, or no memory
 cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil     # an errno, or as above; 0: well
 cdef Py_ssize_t queued_in(Shared *shared, int groups) noexcept nogil    # jobs that wait, of the first so many groups
+cdef bint has_unnoticed(Shared *shared) noexcept nogil          # jobs wait of whose group no saturation has been noticed yet
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
 cdef void put_finished(Jobs *to, Job *job) noexcept nogil               # of a job that was not queued at all

@@ -13,7 +13,7 @@ Invariants: a job stands in exactly one list. Of the idle threads as many have b
 thread, if there are that many: who queues a job wakes one or starts one, and who has run a job looks at the queues before it idles.
 Closing waits for no thread but one that undoes what it has half done, and for that a second at most: one that is stuck in the
 kernel is left alone, and cleans up once it comes back. Jobs begin in the order in which they came, but for those of a group that
-has as many threads as it may (NAMES, COMPUTING), which the others overtake, and those that run alone: they belong to one thread of
+has as many threads as it may (NAMES, COMPUTING, LONG), which the others overtake, and those that run alone: they belong to one thread of
 the process, which goes from pool to pool, takes one job of each in turn and ends when there is none. So they wait without a thread
 of a pool, and none of two pools overtakes the other.
 Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
@@ -25,7 +25,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.signal cimport sigdelset, sigfillset, sigset_t
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport write
 
 from treadle._native.histogram cimport record
@@ -44,7 +44,12 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_create(pthread_t *thread, pthread_attr_t *attributes, Start start, void *argument)
     pthread_t pthread_self()
     int pthread_setname_np(pthread_t thread, const char *name)
-    int pthread_cond_init(pthread_cond_t *condition, void *attributes)
+    ctypedef struct pthread_condattr_t:
+        pass
+    int pthread_condattr_init(pthread_condattr_t *attributes)
+    int pthread_condattr_setclock(pthread_condattr_t *attributes, int clock)
+    int pthread_condattr_destroy(pthread_condattr_t *attributes)
+    int pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t *attributes)
     int pthread_cond_destroy(pthread_cond_t *condition)
     int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     int pthread_cond_signal(pthread_cond_t *condition)
@@ -124,8 +129,10 @@ cdef inline void put_in_queue(Shared *shared, Job *job) noexcept nogil:
 
 
 cdef inline void take_from_queue(Shared *shared, Job *job) noexcept nogil:
+    cdef Queue *queue = queue_of(shared, job)
     kind_of(shared, job).queued -= 1
-    unlink(&queue_of(shared, job).jobs, job)
+    unlink(&queue.jobs, job)
+    queue.is_saturated = queue.is_saturated and queue.jobs.size != 0
 
 
 cdef inline Job *older(Job *job, Job *other) noexcept nogil:
@@ -195,7 +202,6 @@ cdef void *work(void *argument) noexcept nogil:
     while not shared.is_closed:
         job = next_job(shared)
         if job is NULL:
-            shared.is_saturated = shared.is_saturated and queued_in(shared, GROUPS_OF_POOL) != 0
             shared.idle += 1
             pthread_cond_wait(&shared.work, &shared.lock)
             shared.idle -= 1
@@ -220,7 +226,7 @@ cdef inline void give_back(Shared *shared, Job *job, Outcome outcome) noexcept n
         pthread_mutex_lock(&shared.lock)
         if undoes:
             shared.undoing -= 1
-            pthread_cond_broadcast(&shared.work)    # to close_shared
+            pthread_cond_broadcast(&shared.work)    # to leave_shared
     elif pause(shared, job, outcome):
         append(&shared.finished, job, FINISHED)
         if shared.finished.size == 1:
@@ -239,7 +245,6 @@ cdef inline void begin(Shared *shared, Job *job) noexcept nogil:
     record(&kind.wait, wait_ns)
     take_from_queue(shared, job)
     kind.active += 1
-    shared.undoing += job.undoes
     queue_of(shared, job).running += 1
     job.since_ns = now_ns
     append(&shared.running, job, RUNNING)
@@ -253,7 +258,6 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     job.run_ns += now_ns - job.since_ns
     unlink(&shared.running, job)
     kind.active -= 1
-    shared.undoing -= job.undoes
     queue_of(shared, job).running -= 1
     if outcome == MORE:
         put_in_queue(shared, job)           # this very thread takes the next one
@@ -263,43 +267,47 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     return True
 
 
-cdef inline Job *running_alone(Shared *shared) noexcept nogil:
-    # The job for which no thread of the pool is busy, or NULL.
-    cdef Job *job = shared.running.first
-    while job is not NULL and job.group != ALONE:
-        job = job.after
-    return job
-
-
 cdef inline Py_ssize_t busy_threads(Shared *shared) noexcept nogil:
     return shared.running.size - shared.queues[ALONE].running
 
 
-cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
-    cdef Job *oldest
-    cdef Job *besides
-    cdef Saturation *saturation = &shared.saturation
+cdef void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
+    cdef Queue *queue
     cdef bint is_held
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        queue = &shared.queues[group]
+        if queue.is_saturated or queue.jobs.first is NULL or now_ns - queue.jobs.first.since_ns < SATURATED_NS:
+            continue
+        is_held = not has_room(queue)
+        if is_held or busy_threads(shared) >= shared.threads:   # else a thread is about to take it: the machine is busy
+            queue.is_saturated = True
+            remember(shared, queue.jobs.first, now_ns, group if is_held and queue.running_max < shared.threads_max else ANY)
+
+
+cdef void remember(Shared *shared, Job *oldest, int64_t now_ns, int group) noexcept nogil:
+    cdef Saturation *saturation = &shared.saturation
+    cdef Job *job = shared.running.first
     cdef int kind
-    if shared.is_saturated:
-        return
-    oldest = oldest_queued(shared, GROUPS_OF_POOL)
-    if oldest is NULL or now_ns - oldest.since_ns < SATURATED_NS:
-        return
-    is_held = not has_room(queue_of(shared, oldest))
-    if not is_held and busy_threads(shared) < shared.threads:
-        return      # a thread is about to take it: it is the machine that is busy, and not the pool
-    shared.is_saturated = True
     shared.counters.saturations += 1
     saturation.kind = oldest.kind
-    saturation.group = oldest.group if is_held and busy_threads(shared) < shared.threads_max else ANY
+    saturation.group = group
     saturation.waited_ns = now_ns - oldest.since_ns
     for kind in range(shared.kinds_size):
-        saturation.active[kind] = shared.kinds[kind].active
+        saturation.active[kind] = 0
         saturation.queued[kind] = shared.kinds[kind].queued
-    besides = running_alone(shared)
-    if besides is not NULL:
-        saturation.active[besides.kind] -= 1
+    while job is not NULL:
+        if job.group == group or group == ANY and job.group != ALONE:
+            saturation.active[job.kind] += 1
+        job = job.after
+
+
+cdef bint has_unnoticed(Shared *shared) noexcept nogil:
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        if shared.queues[group].jobs.size and not shared.queues[group].is_saturated:
+            return True
+    return False
 
 
 cdef void let_go(Shared *shared) noexcept nogil:
@@ -452,17 +460,26 @@ cdef int enqueue_alone(Shared *shared, Job *job) noexcept nogil:
 # ---- on the loop's thread
 
 
+cdef inline void init_condition(pthread_cond_t *condition) noexcept nogil:
+    # Whose times are those of a clock that nobody sets.
+    cdef pthread_condattr_t attributes
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+
+
 cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexcept nogil:
     cdef Shared *shared = <Shared *>calloc(1, sizeof(Shared))
     if shared is not NULL:
         pthread_mutex_init(&shared.lock, NULL)
-        pthread_cond_init(&shared.work, NULL)
+        init_condition(&shared.work)
         shared.owners = 1
         shared.event_fd = event_fd
         shared.threads_max = threads_max
         shared.queues[ANY].running_max = shared.queues[ALONE].running_max = INT_MAX
         shared.queues[NAMES].running_max = (threads_max + 1) // 2       # libuv, slow_work_thread_threshold
-        shared.queues[COMPUTING].running_max = computing_max
+        shared.queues[COMPUTING].running_max = shared.queues[LONG].running_max = computing_max
         add_kind(shared)
         if shared.kinds_size == 0:
             pthread_mutex_lock(&shared.lock)
@@ -485,14 +502,11 @@ cdef int add_kind(Shared *shared) noexcept nogil:
     return number
 
 
-cdef void close_shared(Shared *shared) noexcept nogil:
-    # OWNER: the caller's part ends here. event_fd is not written to any more. The threads end, each after the job that it
-    # has, and clean up behind themselves. Who undoes what it has done so far is waited for, UNDO_S at most: the process may end
-    # behind this, and leave half a copy.
-    cdef Jobs left
+cdef void close_shared(Shared *shared, Jobs *left) noexcept nogil:
+    # No job begins any more, nobody waits for one, and event_fd is not written to. The threads end, each after the job that it
+    # has, and clean up behind themselves.
     cdef Job *job
     cdef int group
-    cdef timespec end
     left.first = left.last = NULL
     left.size = 0
     pthread_mutex_lock(&shared.lock)
@@ -501,18 +515,26 @@ cdef void close_shared(Shared *shared) noexcept nogil:
     job = shared.running.first
     while job is not NULL:
         job.abandon(job)
+        shared.undoing += job.undoes
         job = job.after
     for group in range(GROUPS):
-        move_all(&shared.queues[group].jobs, &left)
-    move_all(&shared.finished, &left)
+        move_all(&shared.queues[group].jobs, left)
+    move_all(&shared.finished, left)
     pthread_cond_broadcast(&shared.work)
+    pthread_mutex_unlock(&shared.lock)
+
+
+cdef void leave_shared(Shared *shared) noexcept nogil:
+    # OWNER: the caller's part ends here. Once it is closed. Who undoes what it has done so far is waited for, UNDO_S at most: the
+    # process may end behind this, and leave half a copy.
+    cdef timespec end
+    pthread_mutex_lock(&shared.lock)
     if shared.undoing:
-        clock_gettime(CLOCK_REALTIME, &end)         # of pthread_cond_timedwait
+        clock_gettime(CLOCK_MONOTONIC, &end)
         end.tv_sec += UNDO_S
         while shared.undoing and pthread_cond_timedwait(&shared.work, &shared.lock, &end) == 0:
             pass
     let_go(shared)
-    discard_all(&left)
 
 
 cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil:
@@ -522,7 +544,7 @@ cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil:
     cdef Py_ssize_t ready
     cdef int error = 0
     pthread_mutex_lock(&shared.lock)
-    if queued_in(shared, GROUPS) >= queue_max:
+    if queue_of(shared, job).jobs.size >= queue_max:
         error = QUEUE_FULL
     elif job.group == ALONE:
         error = enqueue_alone(shared, job)

@@ -21,7 +21,7 @@ from treadle._native.queues cimport Ring
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
-        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR, SOL_SOCKET, SO_ERROR
+        AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_PEEK, SHUT_WR, SOL_SOCKET, SO_ERROR
     struct msghdr:
         iovec *msg_iov
         size_t msg_iovlen
@@ -51,6 +51,7 @@ cdef extern from "<arpa/inet.h>" nogil:
 cdef enum:
     IOV_MAX_HERE = 64               # pieces per sendmsg; 1 KiB of stack
     ACCEPTS_PER_EVENT = 64          # connections taken per turn and listener, so that a flood of them starves nobody
+    BACKLOG_MAX = 4096              # taken at the end; Linux holds as many for a socket (net.core.somaxconn)
 
 
 cdef void set_nodelay(int fd, int is_on=1) noexcept:
@@ -249,6 +250,9 @@ cdef class Stream(PollHandle):
     cdef Py_ssize_t take_in(self, void *buffer, Py_ssize_t room) noexcept:
         return recv(self.fd, buffer, room, MSG_DONTWAIT)      # a child that has the socket, too, may let it block
 
+    cdef Py_ssize_t look_ahead(self, void *buffer, Py_ssize_t room) noexcept:
+        return recv(self.fd, buffer, room, MSG_DONTWAIT | MSG_PEEK)
+
     cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept:
         return send(self.fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT)
 
@@ -440,6 +444,9 @@ cdef class Stream(PollHandle):
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         return 0
 
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        return 0
+
     cdef int on_closed(self) except -1:
         return 0
 
@@ -507,7 +514,23 @@ cdef class Listener(PollHandle):
         self.is_refed = is_refed
         self.loop.poller.count(self)
 
+    def retire(self):
+        """Stop accepting, as close(). Connections that the kernel holds are reset, unless a subclass takes them."""
+        self.close()
+
+    cdef int take_waiting(self) except -1:
+        # ORDER: within a callback, so on_connection() must call nobody's code.
+        cdef int rounds = BACKLOG_MAX // ACCEPTS_PER_EVENT
+        while rounds and self.accept_some(False):
+            rounds -= 1
+        return 0
+
     cdef int on_ready(self, int ready) except -1:
+        self.accept_some(True)
+        return 0
+
+    cdef bint accept_some(self, bint is_phase) except -1:
+        # True: there may be more.
         cdef int accepts = ACCEPTS_PER_EVENT
         cdef sockaddr_in6 peer
         cdef socklen_t room
@@ -520,17 +543,18 @@ cdef class Listener(PollHandle):
             if fd < 0:
                 error = errno       # before anything else is called
                 if error == EAGAIN:
-                    return 0
+                    return False
                 if error == ECONNABORTED or error == EINTR or error == EPROTO or error == EPERM:
                     continue        # this one was lost; the next may be good
                 self.pause()        # else the poller would say at once that it is ready, again and again
                 self.on_exhausted(OSError(error, os.strerror(error)))
-                return 0
+                return False
             if (<sockaddr *>&peer).sa_family == AF_INET or (<sockaddr *>&peer).sa_family == AF_INET6:
                 set_nodelay(fd)
             self.on_connection(fd, &peer)
-            self.loop.drain_if_any()        # ORDER: between any two callbacks
-        return 0
+            if is_phase:
+                self.loop.drain_if_any()    # ORDER: between any two callbacks
+        return self.fd >= 0 and not self.is_paused
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
         # OWNER: the fd is the callee's.

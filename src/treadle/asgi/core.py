@@ -2,17 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, Final
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
+from treadle.asgi.path_send import send_path
+from treadle.http.extra_fields import early_hints, trailers
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
+from treadle.http.routes import Route
 from treadle.loop.event_loop import EventLoop
 
 __all__ = ["ASGIServer"]
+
+
+#: What scope["extensions"] says of every request. Source: https://asgi.readthedocs.io/en/latest/extensions.html
+EXTENSIONS: Final[dict[str, dict[str, Any]]] = {"http.response.trailers": {}, "http.response.early_hint": {}}
 
 
 class ASGIServer(Policy, ASGICore):
@@ -28,11 +36,21 @@ class ASGIServer(Policy, ASGICore):
         root_path: str,
         limits: Limits,
         timeouts: Timeouts,
-        on_drained: Callable[[], None],
+        extensions: dict[str, dict[str, Any]],
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path)
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, extensions={**EXTENSIONS, **extensions})
         self._has_told_of_upgrades = False
-        self.adopt(limits, timeouts, on_drained)
+        self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
+
+    def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """Of http.response.trailers."""
+        return trailers(fields)
+
+    def early_hints(self, links: Iterable[bytes]) -> bytes:
+        """Of http.response.early_hint."""
+        return early_hints({"link": list(links)})
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""
@@ -43,6 +61,10 @@ class ASGIServer(Policy, ASGICore):
                 request.method,
                 request.url,
             )
+
+    def send_path(self, response: ResponseCore, path: str) -> Awaitable[None]:
+        """The extension http.response.pathsend."""
+        return send_path(response, path)
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

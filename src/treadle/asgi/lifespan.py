@@ -17,6 +17,8 @@ logger = logging.getLogger("treadle.asgi")
 
 Mode = Literal["auto", "on", "off"]
 
+CANCEL_S = 0.1  # for a lifespan that hangs to unwind once it is cancelled; what goes on is what the application leaves behind
+
 
 class LifespanError(Exception):
     """The application could not start, or has no lifespan although one was asked for."""
@@ -39,7 +41,11 @@ class Lifespan:
         if self._mode == "off":
             return
         self._task = asyncio.create_task(self._run(), name="treadle lifespan")
-        message = await self._tell("lifespan.startup")
+        try:
+            message = await self._tell("lifespan.startup")
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
         if message is None:
             was_told = self._events.empty()  # it has received lifespan.startup, and failed at it
             if self._mode == "on":
@@ -54,16 +60,25 @@ class Lifespan:
             await asyncio.wait([self._task])
             raise LifespanError(f"the application failed to start: {message.get('message', '') or 'no reason given'}")
 
-    async def shutdown(self) -> None:
-        """Tell the application, and wait until it is done; what goes wrong is logged."""
+    async def shutdown(self, timeout_s: float) -> None:
+        """Tell the application, and wait until it is done, or cancel it once the time is over; what goes wrong is logged."""
         if self._task is None:
             return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._end(self._task)
+        except TimeoutError:
+            logger.error("lifespan.shutdown took more than %.3g s and is cancelled", timeout_s)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CANCEL_S)
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
         message = await self._tell("lifespan.shutdown")
         if message is None:
             logger.error("the application failed in its lifespan", exc_info=self._error)
         elif message["type"] == "lifespan.shutdown.failed":
             logger.error("the application failed to shut down: %s", message.get("message", ""))
-        await asyncio.wait([self._task])
+        await asyncio.wait([task])
 
     async def _tell(self, kind: str) -> Message | None:
         assert self._task is not None

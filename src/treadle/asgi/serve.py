@@ -1,9 +1,9 @@
-"""Serving one application in one process, from its start to a graceful end.
+"""Serving one application in one process, from its start to the second signal at the latest.
 
-    start-up of the application -> listen -> a signal -> stop accepting -> requests under way, and what their handlers still do
-        -> the time is over: cut and cancel -> shutdown of the application
+    start ─► a signal ─► the phases of a stop ─► what is left is cancelled ─► the process ends
+                             └─ a second one ─► the stack of every task, and the process ends at once
 
-Not here: flags and logging set-up (treadle.cli).
+Not here: serving itself (serving.py), flags and logging set-up (treadle.cli).
 """
 
 from __future__ import annotations
@@ -13,155 +13,86 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+from types import FrameType
 
-from treadle._native.http1_server import HTTPListener
-from treadle._native.tcp import Listener
-from treadle.asgi.core import ASGIServer
-from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
-from treadle.http.limits import Limits, Timeouts
-from treadle.http.server import BACKLOG
-from treadle.loop.accepting import pause_accepting
-from treadle.loop.binding import bind_tcp, bind_unix
+from treadle.asgi.serving import ServeConfig, Serving
+from treadle.loop import stacks
 from treadle.loop.current import get_loop
+from treadle.loop.event_loop import EventLoop
 from treadle.loop.program import run_until_done
 
-__all__ = ["ServeConfig", "StartupError", "serve"]
+__all__ = ["serve"]
 
 logger = logging.getLogger("treadle")
 
-CANCEL_S = 5.0  # for handlers, and for what else the application left behind, to clean up once they are cancelled
-
-
-class StartupError(Exception):
-    """Nothing was served; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServeConfig:
-    """How to serve."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    uds: str | None = None  # path of a Unix socket, instead of host and port
-    backlog: int = BACKLOG
-    root_path: str = ""
-    lifespan: Mode = "auto"
-    graceful_s: float = 30.0  # for answers under way, once a signal has come
-    limits: Limits = field(default_factory=Limits)
-    timeouts: Timeouts = field(default_factory=Timeouts)
+LEAVE_S = 1.0  # for the dump and the last lines of the log to be written, if somebody reads them
 
 
 def serve(app: Application, config: ServeConfig, *, name: str = "application") -> None:
-    """Serve app until SIGINT or SIGTERM; a second one leaves at once. Raises StartupError."""
-    run_until_done(_Serving(app, config, name).main, cleanup_s=CANCEL_S)
+    """Serve app until SIGINT or SIGTERM, on the main thread; a second one leaves at once. Raises StartupError."""
+    serving = Serving(app, config)
+    run_until_done(_Signals(serving, config, name).main, cleanup_s=serving.left_s)
 
 
-def _counted(requests: int) -> str:
-    return f"{requests} request{'s' if requests != 1 else ''}"
-
-
-@contextlib.contextmanager
-def _unlinked_at_the_end(path: str | None) -> Iterator[None]:
-    """The file of a Unix socket goes with its server, however that ends."""
-    try:
-        yield
-    finally:
-        if path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
-
-class _Serving:
-    def __init__(self, app: Application, config: ServeConfig, name: str) -> None:
-        self._app = app
+class _Signals:
+    def __init__(self, serving: Serving, config: ServeConfig, name: str) -> None:
+        self._serving = serving
         self._config = config
         self._name = name
         self._stop = asyncio.Event()
-        self._drained = asyncio.Event()
+        self._is_told = False  # set by the first signal
+        self._loop: EventLoop | None = None  # set by main()
 
     async def main(self) -> None:
-        config = self._config
-        loop = get_loop()
-        lifespan = Lifespan(self._app, config.lifespan)
+        self._loop = loop = get_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, int)  # ORDER: it ends a poll; what follows runs even where the loop is blocked
+            signal.signal(number, self._signalled)
+        log = self._config.edge.access_log
+        if log is not None:
+            loop.add_signal_handler(signal.SIGUSR1, log.reopen)
+        await self._serving.start()
         try:
-            sock = bind_unix(config.uds) if config.uds is not None else bind_tcp(config.host, config.port)
-        except OSError as error:
-            raise StartupError(error.strerror or str(error)) from None
-        with sock, _unlinked_at_the_end(config.uds):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self._signalled, number)
-            try:
-                await lifespan.startup()
-            except LifespanError as error:
-                raise StartupError(str(error)) from error.__cause__
-            server = ASGIServer(
-                loop,
-                self._app,
-                root_path=config.root_path,
-                limits=config.limits,
-                timeouts=config.timeouts,
-                on_drained=self._drained.set,
-            )
-            server.state = lifespan.state
-            try:
-                if not self._stop.is_set():
-                    await self._listen(server, sock)
-            finally:  # also when a handler has ended the program by SystemExit
-                await lifespan.shutdown()
+            logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())
+            await self._stop.wait()
+        except BaseException:  # a handler has ended the program by SystemExit
+            await self._serving.unwind()
+            raise
+        await self._serving.stop()
         logger.info("ended")
 
-    async def _listen(self, server: ASGIServer, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        sock.listen(self._config.backlog)
-        listener = HTTPListener(server, sock, self._pause_accepting)
-        listener.start()
-        logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._url(sock), os.getpid())
-        await self._stop.wait()
-        listener.close()
-        server.is_closing = True
-        server.close_idle_connections()
-        busy = max(server.request_count, server.task_count)
-        if busy:
-            logger.info("waiting up to %g s for %s under way", self._config.graceful_s, _counted(busy))
-        if not await self._drain(server, self._config.graceful_s):
-            busy = max(server.request_count, server.task_count)
-            if busy:
-                logger.warning("cutting %s that did not end in time", _counted(busy))
-            server.close_all_connections()
-            server.cancel_tasks()
-            if not await self._drain(server, CANCEL_S):
-                logger.error("%s did not end %g s after being cancelled", _counted(server.task_count), CANCEL_S)
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        """Between two bytecodes of whatever runs."""
+        if self._is_told:
+            self._leave(signal.Signals(number), frame)
+        self._is_told = True
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._begin_stop, signal.Signals(number))
 
-    async def _drain(self, server: ASGIServer, timeout_s: float) -> bool:
-        """Wait until no connection and no handler is left, background tasks of the application included."""
-        end_s = get_loop().time() + timeout_s
-        while server.connection_count or server.task_count:
-            self._drained.clear()
-            try:
-                await asyncio.wait_for(self._drained.wait(), end_s - get_loop().time())
-            except TimeoutError:
-                return False
-        return True
+    def _begin_stop(self, number: signal.Signals) -> None:
+        logger.info("%s: stopping, within %g s", number.name, self._config.graceful_s)
+        self._stop.set()
 
-    def _url(self, sock: socket.socket) -> str:
-        if self._config.uds is not None:
-            return f"unix:{self._config.uds}"
-        host, port = sock.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    def _pause_accepting(self, listener: Listener, error: OSError) -> None:
-        pause_accepting(get_loop(), logger, listener, error)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if self._stop.is_set():
+    def _leave(self, number: signal.Signals, frame: FrameType | None) -> None:
+        code = 128 + number
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_DFL)
+        # Whoever should read stderr or a log may have stopped: then nothing below returns.
+        threading.Thread(target=_exit_later, args=(code,), daemon=True).start()
+        with contextlib.suppress(Exception):
+            requests = {task: f"{method} {target}" for task, method, target in self._serving.handlers()}
             logger.warning("second signal: leaving at once")
+            sys.stderr.write(stacks.report(self._loop, requests, frame))
+            sys.stderr.flush()
+        with contextlib.suppress(Exception):
             logging.shutdown()
             sys.stdout.flush()
-            os._exit(128 + number)
-        logger.info("%s: stopping", number.name)
-        self._stop.set()
+        os._exit(code)
+
+
+def _exit_later(code: int) -> None:
+    threading.Event().wait(LEAVE_S)
+    os._exit(code)

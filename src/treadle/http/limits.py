@@ -28,6 +28,7 @@ class Timeouts:
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
     linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
+    response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
     send_progress_s: float = 60.0  # while an answer waits for the peer to read on; past it the connection is cut; nginx 60 s
 
     def __post_init__(self) -> None:
@@ -38,7 +39,6 @@ def _require_positive(values: Limits | Timeouts) -> None:
     from treadle._base.errors import TreadleError
 
     for name in values.__slots__:
-        if not getattr(values, name) > 0:
-            raise TreadleError(
-                "ERR_OUT_OF_RANGE", name=name, expected="greater than zero", received=getattr(values, name)
-            )
+        value = getattr(values, name)
+        if value is not None and not value > 0:
+            raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="greater than zero", received=value)

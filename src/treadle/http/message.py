@@ -6,24 +6,35 @@ framing and sending (_native.http1_connection).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Hashable
-from typing import Any, Self
+import math
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any, Final, Self
 
+from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
 from treadle._native.http1_exchange import Ready
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
-from treadle.events import Listener
+from treadle.events import AbortController, AbortSignal, Listener
+from treadle.fs import FileHandle
+from treadle.http.extra_fields import CONTINUE, PROCESSING, early_hints, informational, trailers
 from treadle.http.fields import header_map
+from treadle.http.file_body import write_part
+from treadle.loop.current import get_loop
 from treadle.streams import Readable, Writable
 
 __all__ = ["IncomingMessage", "ServerResponse"]
+
+Callback = Callable[[], object]
+
+TIMEOUT_MS_MAX: Final = 2**31 - 1  # what a timer can wait
 
 
 class IncomingMessage(RequestCore, Readable):
     """A request: a Readable of its body. Source: Node, http.IncomingMessage.
 
     method, url, http_version: str, as in the request line. raw_headers: list of (name, value), bytes. complete, aborted: bool.
+    cancel_on_disconnect: whether the task of its handler is cancelled when the client leaves; a handler may set it.
     The body: ``async for chunk in req``, ``await req.read()``, or as of any stream: pipe(), pipeline(), 'data'. read() is the
     whole body, and a coroutine function; what read() is of other streams is read_nowait() here. While nobody reads, at most
     Limits.body_high_water_mark bytes of it are held, and the rest stays with the peer.
@@ -48,6 +59,25 @@ class IncomingMessage(RequestCore, Readable):
         if self.complete:
             self._trailers = trailers
         return trailers
+
+    @property
+    def signal(self) -> AbortSignal:
+        """Aborts when nobody waits for the answer any more, with why as its reason: a TreadleError.
+
+        ERR_HTTP_REQUEST_ABORTED: the client has left, or has ended its side, which looks the same; ERR_HTTP_RESPONSE_TIMEOUT: the
+        answer was not complete in time; ERR_HTTP_SERVER_CLOSING: the server cuts it. Made when it is asked for. COMPAT(node):
+        there it aborts with 'close', so also once the request was read; here never once the answer is complete.
+        """
+        if self._controller is None:
+            self._controller = AbortController()
+            if self._departure is not None:
+                self._abort_signal()
+        signal: AbortSignal = self._controller.signal
+        return signal
+
+    def _abort_signal(self) -> None:
+        assert self._departure is not None
+        self._controller.abort(TreadleError(self._departure))
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Readable.on. Where the exchange is over already, 'end' and 'close' are told in the next ticks."""
@@ -106,10 +136,71 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
     An answer without a given length leaves in one piece, with Content-Length, when end() is the first to send, else chunked.
     ``write()`` returns False past the mark; ``await res.ready()`` then waits until the peer has read, or 'drain' is listened for.
 
-    Events: those of a Writable. 'finish': all was handed to the kernel. 'close': it is through, or, without 'finish' before it,
+    Events: those of a Writable, and 'timeout', see set_timeout(). 'finish': all was handed to the kernel.
+    'close': it is through, or, without 'finish' before it,
     was destroyed or the peer has left. COMPAT(node): 'error' is emitted by none of these; finished() and pipeline() tell them
     apart.
     """
+
+    def write_continue(self, callback: Callback | None = None) -> bool:
+        """Send 100 Continue: the client may send its body. Reading does that by itself. As write_information()."""
+        return self._send_information(CONTINUE, None, callback)
+
+    def write_processing(self, callback: Callback | None = None) -> bool:
+        """Send 102 Processing. As write_information()."""
+        return self._send_information(PROCESSING, None, callback)
+
+    def write_early_hints(self, hints: Mapping[str, Any], callback: Callback | None = None) -> bool:
+        """Send 103 Early Hints, unless there is no link. hints: "link", one or a list of them, and other fields.
+
+        Raises TreadleError: ERR_INVALID_ARG_VALUE for a link; and as write_information().
+        """
+        return self._send_head(early_hints(hints), False, callback)
+
+    def write_information(self, status: int, headers: Any = None, callback: Callback | None = None) -> bool:
+        """Send an informational response: 1xx but 101, any number of them before the head. False: as of write().
+
+        headers: a mapping, or (name, value) pairs. callback() in a tick. To a client of HTTP/1.0 nothing is sent. Raises
+        TreadleError: ERR_HTTP_HEADERS_SENT, ERR_OUT_OF_RANGE, ERR_HTTP_INVALID_STATUS_CODE, ERR_INVALID_ARG_TYPE,
+        ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR.
+        """
+        return self._send_information(status, headers, callback)
+
+    def _send_information(self, status: int, headers: Any, callback: Callback | None) -> bool:
+        return self._send_head(informational(status, headers), status == CONTINUE, callback)
+
+    def _send_head(self, head: bytes, is_continue: bool, callback: Callback | None) -> bool:
+        if callback is not None:
+            require_callable(callback, "callback")
+        fits: bool = self._inform(head, is_continue)
+        if callback is not None:
+            get_loop().next_tick(callback)
+        return fits
+
+    def add_trailers(self, headers: Any) -> None:
+        """Send these fields behind the body, in place of those that were given before: a mapping, or (name, value) pairs.
+
+        Only chunks have something behind them: before the head is sent this makes the answer chunked; one with a Content-Length,
+        without a body, or to a client of HTTP/1.0 has none, and they are dropped. Raises TreadleError: ERR_HTTP_TRAILER_FIELD for
+        what frames, routes or describes the message; ERR_STREAM_WRITE_AFTER_END; ERR_INVALID_HTTP_TOKEN, ERR_INVALID_CHAR,
+        ERR_INVALID_ARG_TYPE.
+        """
+        self._set_trailers(trailers(headers))
+
+    def set_timeout(self, delay_ms: float, callback: Callable[[], object] | None = None) -> Self:
+        """Let the answer have `delay_ms` from now on to be complete; 0: as long as it likes. `callback` listens for 'timeout'.
+
+        Past it who listens for 'timeout' sees to it; nobody: 504 where nothing was sent, else the connection is cut, and the
+        handler's task is cancelled. COMPAT(node): there it is a time without traffic. Raises TreadleError: ERR_INVALID_ARG_TYPE,
+        ERR_OUT_OF_RANGE.
+        """
+        require_number(delay_ms, "delay_ms")
+        if not 0 <= delay_ms <= TIMEOUT_MS_MAX:
+            raise TreadleError("ERR_OUT_OF_RANGE", name="delay_ms", expected=f"from 0 to {TIMEOUT_MS_MAX}", received=delay_ms)
+        if callback is not None:
+            self.on("timeout", callback)
+        self._limit(math.ceil(delay_ms))
+        return self
 
     def on(self, event: Hashable, listener: Listener, /) -> Self:
         """As Writable.on. Where the answer is through already, 'finish' and 'close' are told in the next ticks."""
@@ -118,3 +209,18 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
         return self
 
     add_listener = on
+
+    async def write_file(self, file: FileHandle, offset: int = 0, size: int | None = None) -> None:
+        """Write `size` bytes of an open file from offset on, or all that it has from there, by sendfile(2) where that can be;
+        done when the kernel has them. Set Content-Length before, else they go in chunks. Write nothing else meanwhile.
+
+        Where it raises, the connection is cut: ERR_HTTP_REQUEST_ABORTED (the peer has left), ERR_HTTP_FILE_TRUNCATED (the file
+        has less), ERR_HTTP_CONTENT_LENGTH_MISMATCH (there was to be less), ERR_STREAM_WRITE_AFTER_END, ERR_POOL_SATURATED;
+        OSError. ERR_OUT_OF_RANGE comes before anything is sent.
+        """
+        if offset < 0 or (size is not None and size < 0):
+            name, received = ("offset", offset) if offset < 0 else ("size", size)
+            raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="at least 0", received=received)
+        if size is None:
+            size = max((await file.stat()).size - offset, 0)
+        await write_part(self, file._descriptor, offset, size)

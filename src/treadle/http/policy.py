@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
 
 from treadle._base.errors import TreadleError
 from treadle._native.http1_request import RequestCore
@@ -12,19 +13,34 @@ from treadle._native.http1_response import ResponseCore
 from treadle._native.http1_server import ServerCore
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.refusals import REFUSALS, refusal
+from treadle.http.routes import Route, Routes
 
 __all__ = ["Policy", "is_departure"]
 
 
+_WHY_LOST: Final = {
+    "ERR_HTTP_RESPONSE_TIMEOUT": "the answer was not complete in time",
+    "ERR_HTTP_SERVER_CLOSING": "the server has cut the answer",
+}  # by the code of a departure
+
+
 class Policy(ServerCore):
-    """Mixed into a native server core. `on_drained` is called whenever the last connection has closed, and when the last handler
-    has ended without one."""
+    """Mixed into a native server core. `on_drained`, if there is one, is called whenever the last connection has closed, and when
+    the last handler has ended without one."""
 
     logger: logging.Logger
-    _on_drained: Callable[[], None]
+    _on_drained: Callable[[], None] | None
+    _drain_waiter: asyncio.Future[None] | None = None  # of wait_drained()
 
-    def adopt(self, limits: Limits, timeouts: Timeouts, on_drained: Callable[[], None]) -> None:
-        """Take over the limits; once, before the first connection."""
+    def adopt(
+        self,
+        limits: Limits,
+        timeouts: Timeouts,
+        on_drained: Callable[[], None] | None,
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
+    ) -> None:
+        """Take over the limits; once, before the first connection. Raises TreadleError (ERR_INVALID_ARG_VALUE) for a route."""
         self.line_bytes_max = limits.request_line_bytes
         self.head_bytes_max = limits.headers_bytes
         self.fields_max = limits.headers_count
@@ -34,6 +50,10 @@ class Policy(ServerCore):
         self.keep_alive_ms = round(timeouts.keep_alive_s * 1000)
         self.send_ms = round(timeouts.send_progress_s * 1000)
         self.linger_ms = round(timeouts.linger_s * 1000)
+        self.answer_ms = 0 if timeouts.response_s is None else round(timeouts.response_s * 1000)
+        self.cancels = cancel_on_disconnect
+        self.routes = Routes(routes, (self.answer_ms, cancel_on_disconnect)) if routes else None
+        self.is_planned = bool(self.answer_ms or cancel_on_disconnect or routes)
         self._on_drained = on_drained
 
     def fault(self, code: str, data: dict[str, Any]) -> NoReturn:
@@ -47,7 +67,23 @@ class Policy(ServerCore):
 
     def drained(self) -> None:
         """The last connection has closed, or the last handler has ended."""
-        self._on_drained()
+        waiter, self._drain_waiter = self._drain_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if self._on_drained is not None:
+            self._on_drained()
+
+    async def wait_drained(self, timeout_s: float) -> bool:
+        """Wait until no connection and no handler is left. False: some are, and the time is over."""
+        end_s = self.loop.time() + timeout_s
+        while self.connection_count or self.task_count:
+            left_s = end_s - self.loop.time()
+            if left_s <= 0:
+                return False
+            if self._drain_waiter is None:
+                self._drain_waiter = self.loop.create_future()
+            await asyncio.wait([self._drain_waiter], timeout=left_s)
+        return True
 
     # ---- handlers
 
@@ -61,7 +97,7 @@ class Policy(ServerCore):
             has_left = not is_ours and (exception is None or is_departure(exception))
         if response.is_lost and has_left:
             level = logging.DEBUG if exception is None or is_told or isinstance(exception, OSError) else logging.INFO
-            self.logger.log(level, "%s %s: the peer left before the answer (%r)", request.method, request.url, exception)
+            self.logger.log(level, "%s %s: %s (%r)", request.method, request.url, _why_lost(request), exception)
             return
         if isinstance(exception, TreadleError) and exception.code == "ERR_BODY_TOO_LARGE":
             self.logger.info("%s %s: %s", request.method, request.url, exception.message)
@@ -74,6 +110,11 @@ class Policy(ServerCore):
         else:
             self.logger.error("%s %s: the handler was cancelled before it had answered", request.method, request.url)
         self.give_up(response)
+
+    def timed_out(self, request: RequestCore, response: ResponseCore) -> None:
+        """An answer was not complete in time."""
+        outcome = "504 is answered" if response.is_unsent else "it is cut"
+        self.logger.warning("%s %s: the answer was not complete in time: %s", request.method, request.url, outcome)
 
     def unanswered(self, request: RequestCore, response: ResponseCore, result: object) -> None:
         """A handler returned, and nobody is left who could answer."""
@@ -102,6 +143,10 @@ class Policy(ServerCore):
             response.replace_by(refusal(reason))
         else:
             self.abort_message(response)
+
+
+def _why_lost(request: RequestCore) -> str:
+    return _WHY_LOST.get(request._departure or "", "the peer left before the answer")
 
 
 def is_departure(exception: BaseException) -> bool:

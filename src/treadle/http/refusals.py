@@ -19,6 +19,7 @@ class Refusal(NamedTuple):
 
 
 REFUSALS: Final[dict[str, Refusal]] = {
+    "ANSWER_TIMEOUT": Refusal(504, "The answer was not ready in time."),
     "BLANK_LINES": Refusal(400, "Too many empty lines, or a bare CR, before the request line (RFC 9112 section 2.2)."),
     "BODY_TIMEOUT": Refusal(408, "The body did not arrive in time."),
     "BODY_TOO_LARGE": Refusal(413, "The body is larger than this resource takes."),
@@ -33,6 +34,7 @@ REFUSALS: Final[dict[str, Refusal]] = {
     "LENGTH": Refusal(400, "Content-Length is malformed, given twice, or beside Transfer-Encoding (RFC 9112 section 6.3)."),
     "LINE_TOO_LONG": Refusal(414, "The request line is too long."),
     "REQUEST_LINE": Refusal(400, "The request line is malformed (RFC 9112 section 3)."),
+    "STOPPING": Refusal(503, "The server stops, and did not get to an answer."),
     "SYNTAX": Refusal(400, "The request does not follow RFC 9112, or its method is not known."),
     "TARGET": Refusal(400, "The request target has none of the forms of RFC 9112 section 3.2."),
     "TOO_MANY_FIELDS": Refusal(431, "There are too many fields."),

@@ -11,16 +11,22 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from treadle._base.arguments import require_callable
 from treadle._native.http1_server import HTTPListener
 from treadle.events import EventEmitter
+from treadle.http.access_log import AccessLog
 from treadle.http.core import Core
+from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.http.origin import Origin
+from treadle.http.request_id import RequestIds
+from treadle.http.routes import Route
+from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
 
@@ -41,30 +47,55 @@ class ServerStatistics:
 
 
 def create_server(
-    handler: Handler | None = None, *, limits: Limits | None = None, timeouts: Timeouts | None = None
+    handler: Handler | None = None,
+    *,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    cancel_on_disconnect: bool = False,
+    routes: Mapping[str, Route] | None = None,
+    origin: Origin | None = None,
+    request_ids: RequestIds = "off",
+    access_log: AccessLog | None = None,
 ) -> Server:
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
-    ``treadle.http``, and the server goes on. Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program.
+    ``treadle.http``, and the server goes on. cancel_on_disconnect: the task of a handler is cancelled when its client has left,
+    unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits. origin: which
+    proxies are believed. request_ids: "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close
+    it once the server is closed.
+
+    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
     """
     if handler is not None:
         require_callable(handler, "handler")
-    return Server(handler, limits or Limits(), timeouts or Timeouts())
+    edge = Edge(origin or Origin(), request_ids, access_log)
+    server = Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
+    edge.apply(server._core)
+    return server
 
 
 class Server(EventEmitter):
     """An HTTP/1.1 server.
 
-    Events: 'request' (req, res), 'listening', 'close'. While it listens it holds the program, see unref().
+    Events: 'request' (req, res); in place of it 'check_continue' (req, res) for a client that waits for 100 Continue, and
+    'check_expectation' (req, res) for one that expects something else, where somebody listens for these; 'listening', 'closing'
+    (it stops: who streams or waits for long may come to an end), 'close'. While it listens it holds the program, see unref().
     """
 
-    def __init__(self, handler: Handler | None, limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        handler: Handler | None,
+        limits: Limits,
+        timeouts: Timeouts,
+        cancel_on_disconnect: bool = False,
+        routes: Mapping[str, Route] | None = None,
+    ) -> None:
         super().__init__()
         self.limits = limits
         self.timeouts = timeouts
         self._loop = get_loop()
-        self._core = Core(self._loop, limits, timeouts, self._drained)
+        self._core = Core(self._loop, limits, timeouts, self._drained, cancel_on_disconnect, routes)
         self._core.handler = self._emit_request
         self._handler = handler
         self._place = ListeningPlace(self._loop, logger)
@@ -84,13 +115,24 @@ class Server(EventEmitter):
     # ---- requests
 
     def _listeners_changed(self, event: str, _: object) -> None:
-        if event == "request":
+        if event in ("request", "check_continue", "check_expectation"):
             self._core.handler = self._emit_request  # no longer the one handler alone
+        if event == "check_expectation":
+            self._core.takes_expectations = True  # _emit_request looks whether anybody is left
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
-        """Call every listener of 'request'. All that they return to be awaited is awaited, at once."""
+        """Call every listener of 'request', or of what an expectation is told by. All that they return to be awaited is awaited,
+        at once."""
+        event = "request"
+        if req.http_version == "1.1" and "expect" in req.headers:
+            is_usual = req.headers["expect"].lower() == "100-continue"
+            if not is_usual and not self.listener_count("check_expectation"):
+                self._core.give_up(res, "EXPECTATION")
+                return None
+            if not is_usual or self.listener_count("check_continue"):
+                event = "check_continue" if is_usual else "check_expectation"
         started = []
-        for listener in self.raw_listeners("request"):
+        for listener in self.raw_listeners(event):
             result = listener(req, res)
             if inspect.isawaitable(result):
                 started.append(result)
@@ -165,9 +207,31 @@ class Server(EventEmitter):
         self._place.close()
         self._core.is_closing = True
         self._core.close_idle_connections()
+        self._tell_closing()
         if self._core.connection_count == 0:
             self._loop.next_tick(self._drained)
         return self
+
+    async def shutdown(self, budget_s: float = BUDGET_S) -> None:
+        """Close in phases, within budget_s in all: as close(), then wait; once five seconds of it are left, or half, answer what
+        is unanswered with 503, cut the rest, and cancel the handlers. 'close' follows. The log says so line by line.
+
+        Cancelled, it cuts and cancels at once. No effect on a server that does not listen. See treadle.http.stopping."""
+        if not self._place.is_open:
+            return
+        stopping = Stopping(
+            self._core,
+            Budget(self._loop, budget_s),
+            logger,
+            retire=self._place.close,
+            tell=self._tell_closing,
+        )
+        try:
+            await stopping.run()
+        finally:
+            self._core.close_all_connections()
+            self._core.cancel_tasks()
+            self._drained()
 
     async def wait_closed(self) -> None:
         """Wait until close() was called and the last connection has closed."""
@@ -182,8 +246,11 @@ class Server(EventEmitter):
         self._core.close_idle_connections()
 
     def close_all_connections(self) -> None:
-        """Cut all connections, answers under way as well."""
+        """Cut all connections, answers under way as well; the signals of their requests abort (ERR_HTTP_SERVER_CLOSING)."""
         self._core.close_all_connections()
+
+    def _tell_closing(self) -> None:
+        self._loop.next_tick(self.emit, "closing")
 
     def _drained(self) -> None:
         if self._place.is_open or self._core.connection_count:

@@ -1,6 +1,7 @@
 """Where a server listens: at most one place at a time, a TCP port, a Unix socket or a socket that is bound already.
 
-    ListeningPlace ── open() ──► a listener accepts ── close() ──► descriptor closed, file of a Unix socket removed
+    ListeningPlace ── bind() ──► the address is ours ── listen() ──► a listener accepts ── close() ──► descriptor closed, file of
+                                                                                                      a Unix socket removed
 
 Invariants: a socket that does not get to listen is closed; what was opened is given back once. Not here: binding (binding.py),
 accepting (_native.tcp), connections, and what a server emits.
@@ -40,13 +41,14 @@ class ListeningPlace:
     def __init__(self, loop: EventLoop, logger: logging.Logger) -> None:
         self._loop = loop
         self._logger = logger
+        self._sock: socket.socket | None = None  # from bind() to listen(), which gives it to the listener
         self._listener: Listener | None = None
         self._file: _File | None = None  # the one to remove
         self._is_refed = True
 
     @property
     def is_open(self) -> bool:
-        """True from open() to close()."""
+        """True from listen() to close()."""
         return self._listener is not None
 
     @property
@@ -68,32 +70,57 @@ class ListeningPlace:
         sock: socket.socket | None,
         backlog: int,
     ) -> None:
-        """Bind, unless a bound sock is given, listen and accept. Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
+        """bind() and listen()."""
+        self.bind(port, host, path, sock)
+        self.listen(factory, backlog)
+
+    def bind(
+        self,
+        port: int,
+        host: str,
+        path: str | os.PathLike[str] | None,
+        sock: socket.socket | None = None,
+        mode: int | None = None,
+    ) -> None:
+        """Take the address, unless a bound sock is given. mode: of the file of a Unix socket; None: what the umask leaves.
+
+        Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
         name = None if sock is not None or path is None else os.fspath(path)
         if name is not None:
-            sock = bind_unix(name)
+            sock = bind_unix(name, mode)
         elif sock is None:
             sock = bind_tcp(host, port)
+        self._sock = sock
         try:
             if name is not None:
                 self._file = _File(name, os.stat(name), os.getpid())
             sock.setblocking(False)
+        except BaseException:
+            self.close()
+            raise
+
+    def listen(self, factory: ListenerFactory, backlog: int) -> None:
+        """Listen where it is bound, and accept. Raises OSError; then it is not bound any more."""
+        assert self._sock is not None
+        sock = self._sock
+        try:
             sock.listen(backlog)
             listener = factory(sock, self._pause_accepting)
             listener.set_ref(self._is_refed)
             listener.start()
         except BaseException:
-            sock.close()
-            self._unlink()
+            self.close()
             raise
-        self._listener = listener
+        self._sock, self._listener = None, listener
 
     def close(self) -> None:
-        """Stop accepting; no effect where it is not open."""
-        if self._listener is None:
-            return
-        self._listener.close()
-        self._listener = None
+        """Stop accepting, and let go of the address; no effect where it has none."""
+        listener, self._listener = self._listener, None
+        sock, self._sock = self._sock, None
+        if listener is not None:
+            listener.retire()
+        elif sock is not None:
+            sock.close()
         self._unlink()
 
     def _unlink(self) -> None:

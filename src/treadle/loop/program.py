@@ -70,9 +70,9 @@ def _kind(main: object) -> str:
     return "an async generator function" if inspect.isasyncgenfunction(main) else type(main).__name__
 
 
-def run_until_done(main: Main, *, cleanup_s: float) -> Any:
+def run_until_done(main: Main, *, cleanup_s: Callable[[], float]) -> Any:
     """As run, but the program ends with main, whatever else would hold it: tasks, timers and servers that are left are cancelled
-    and closed, and have cleanup_s to clean up, all of them together. For ``treadle serve``."""
+    and closed, and have as long to clean up as cleanup_s says then, all of them together. For ``treadle serve``."""
     return _Program(main, adopts=False, cleanup_s=cleanup_s).run(None)
 
 
@@ -96,7 +96,12 @@ class _Program:
     """One main and its loop."""
 
     def __init__(
-        self, main: Main, *, adopts: bool, cleanup_s: float | None = None, loop: EventLoop | None = None
+        self,
+        main: Main,
+        *,
+        adopts: bool,
+        cleanup_s: Callable[[], float] | None = None,
+        loop: EventLoop | None = None,
     ) -> None:
         self.adopts = adopts
         self._cleanup_s = cleanup_s  # None: it ends when nothing holds it, and cleaning up takes what it takes
@@ -142,7 +147,7 @@ class _Program:
             _here.program = outer
             self._is_over = True
             try:
-                _wind_up(loop, self._cleanup_s)
+                _wind_up(loop, None if self._cleanup_s is None else self._cleanup_s())
             finally:
                 loop.close()
 

@@ -1,7 +1,7 @@
 """The native pool of a loop, and how many threads it may have: in all, and of them for what computes, as many as there are CPUs.
 
-Invariant: a loop has one pool, made when it is first needed and closed with the loop. Not here: what runs in it (_native.file_jobs,
-_native.sendfile)."""
+Invariant: a loop has one pool, made when it is first needed and closed with the loop. Not here: what runs in it
+(_native.file_jobs, _native.sendfile)."""
 
 import os
 from typing import Final

@@ -155,6 +155,8 @@ def test_what_waits_for_its_turn_holds_no_thread_and_can_be_cancelled() -> None:
         never = crypto.verify_password(FOUR_LANES, "secret")
         assert await crypto.verify_password(FOUR_LANES.replace("p=4", "p=1"), "secret") is False  # it needs no turn
         never.cancel()
+        while not pool.statistics().active:  # until its thread is let run
+            await asyncio.sleep(0)
         now = pool.statistics()
         assert now.busy_with == {"gate": 1}
         kinds = {name: kind.queued for name, kind in now.kinds.items() if kind.queued}

@@ -367,3 +367,52 @@ def test_what_was_half_done_is_gone_with_the_program(tmp_path: Path, how: str, i
     left = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     before = {"source": size} if how == "copied" else {"source": size, "target": 6}
     assert left in (before, {"source": size, "target": size})  # the second: it was faster
+
+
+def test_a_thread_that_cancels_while_the_pool_ends(tmp_path: Path) -> None:
+    """The pool waits for a copy that may have begun to write, here into a pipe that nobody reads, and lets other threads run."""
+    target = tmp_path / "target"
+    (tmp_path / "source").write_bytes(b"content")
+    os.mkfifo(target)
+    others: list[threading.Thread] = []
+    cancelled: list[bool] = []
+
+    async def main() -> None:
+        future = fs.copy_file(tmp_path / "source", target)
+        await turns_until(lambda: is_active(1))
+        pool = get_loop().pool  # type: ignore[attr-defined]
+
+        def cancel_behind_its_end() -> None:
+            while repr(pool) != "<Pool closed>":
+                pass
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by then
+                future.cancel()
+            cancelled.append(future.cancelled())
+
+        others.append(threading.Thread(target=cancel_behind_its_end))
+        others[0].start()
+        get_loop().stop()
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(RuntimeError):  # stopped before its main was done
+        run(main)
+    others[0].join()
+    assert cancelled == [True]
+    os.close(os.open(target, os.O_RDONLY | os.O_NONBLOCK))  # the thread is let through
+
+
+def test_a_copy_that_was_given_up_before_it_wrote_leaves_its_target_alone(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    os.mkfifo(source)
+
+    async def main() -> None:
+        future = fs.copy_file(source, target)
+        await turns_until(lambda: is_active(1))
+        future.cancel()
+        target.write_bytes(b"written since")
+        with source.open("wb"):  # it opens the source only now
+            pass
+        await turns_until(is_idle)
+
+    run(main)
+    assert target.read_bytes() == b"written since"

@@ -10,10 +10,12 @@ from treadle.http.refusals import REFUSALS, refusal
 
 
 def test_every_reason_that_is_named_has_a_row_and_every_row_is_named(repository: Path) -> None:
-    sources = [repository / "src/treadle/_native/http1_connection.pyx", repository / "src/treadle/http/policy.py"]
+    native = repository / "src/treadle/_native"
+    units = ("http1_connection", "http1_fields", "http1_server")
+    sources = [*(native / f"{unit}.pyx" for unit in units), repository / "src/treadle/http/policy.py"]
     words = {word for source in sources for word in re.findall(r'"([A-Z_]{4,})"', source.read_text())}
     assert set(REFUSALS) - words == set()
-    refused = set(re.findall(r'refuse\("([A-Z_]+)"|fault = "([A-Z_]+)"', sources[0].read_text()))
+    refused = set(re.findall(r'refuse\("([A-Z_]+)"|fault = "([A-Z_]+)"', "".join(source.read_text() for source in sources)))
     assert {name for pair in refused for name in pair if name} - set(REFUSALS) == set()
 
 

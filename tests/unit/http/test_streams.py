@@ -58,7 +58,8 @@ class Peer:
         while size := int(await self.reader.readline(), 16):
             pieces.append(await self.reader.readexactly(size))
             await self.reader.readexactly(2)
-        await self.reader.readexactly(2)
+        while await self.reader.readline() != b"\r\n":
+            pass  # a trailer
         return line, fields, b"".join(pieces)
 
 
@@ -875,6 +876,7 @@ def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
                 getattr(req, "user", None), getattr(res, "user", None), req.headers.get("x-mine"), res.get_header("x-mine"),
                 req.listener_count("close"), res.listener_count("close"), req.aborted, res.status_code, res.headers_sent,
                 req.is_body_begun, req.get_max_listeners(),
+                req._controller, req._departure, req.cancel_on_disconnect,
             ))  # fmt: skip
             if req.url == "/mark":
                 req.user = res.user = "me"
@@ -885,18 +887,27 @@ def test_nothing_of_an_exchange_is_seen_by_the_next() -> None:
                 res.on("close", lambda: None)
             elif req.url == "/limit":
                 req.set_max_listeners(3)
+            elif req.url == "/signal":
+                req.cancel_on_disconnect = not req.signal.aborted
+                res.set_timeout(1)
+            elif req.url == "/trailers":
+                res.write_early_hints({"link": "</a>"})
+                res.set_header("Trailer", "A")
+                res.add_trailers({"A": "1"})
             res.end(req.url)
 
         async with serving(handler) as peer:
-            for url in (b"/", b"/mark", b"/", b"/listen", b"/", b"/limit", b"/", b"/"):
+            for url in (b"/", b"/mark", b"/", b"/listen", b"/", b"/limit", b"/", b"/signal", b"/", b"/trailers", b"/"):
                 field = b"\r\nX-Mine: 1" if url == b"/mark" else b""
                 peer.send(GET.replace(b"/ ", url + b" ").replace(b"Host: a", b"Host: a" + field))
+                if url == b"/trailers":
+                    assert (await peer.head())[0].startswith(b"HTTP/1.1 103 ")
                 _, fields, body = await peer.answer()
                 assert body == url
                 assert ("x-mine" in fields) == (url == b"/mark")
 
     bounded(main)
-    new = (None, None, None, None, 0, 0, False, 200, False, False, 10)
+    new = (None, None, None, None, 0, 0, False, 200, False, False, 10, None, None, False)
     assert [one for one in seen if one != new] == [(None, None, "1", *new[3:])]
 
 

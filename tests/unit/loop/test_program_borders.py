@@ -126,7 +126,7 @@ def test_a_call_of_the_executor_does_not_keep_it_from_ending(caplog: pytest.LogC
     async def main() -> None:
         asyncio.get_running_loop().run_in_executor(None, gate.wait)
 
-    run_until_done(main, cleanup_s=0.01)
+    run_until_done(main, cleanup_s=lambda: 0.01)
     was_waiting = not gate.is_set()
     deadline.cancel()
     gate.set()
@@ -215,7 +215,7 @@ def test_an_async_generator_does_not_keep_it_from_ending() -> None:
         kept.append(generator())
         await anext(kept[0])
 
-    run_until_done(main, cleanup_s=0.01)
+    run_until_done(main, cleanup_s=lambda: 0.01)
     assert trace == ["cancelled"]
 
 
@@ -238,7 +238,7 @@ def test_what_ends_in_time_is_waited_for() -> None:
         await anext(kept[0])
         asyncio.get_running_loop().run_in_executor(None, lambda: (gate.wait(DEADLINE_S), trace.append("called")))
 
-    run_until_done(main, cleanup_s=DEADLINE_S)
+    run_until_done(main, cleanup_s=lambda: DEADLINE_S)
     assert sorted(trace) == ["called", "closed"]
 
 

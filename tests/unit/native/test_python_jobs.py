@@ -290,7 +290,7 @@ def test_a_saturation_is_remembered_as_it_was(make_room: MakeRoom, has_alone: bo
     eventually(lambda: room.pool.statistics()["oldest_queued_ns"] > 100_000_000, "it has waited for too long")
     gate.may_go.set()
     eventually(room.is_idle, "everything is through, and the loop knows of nothing")
-    kind, waited_ns, busy, waiting = room.pool.saturation()
-    assert (kind, busy, waiting) == ("abs", {"gate": 1}, {"abs": 2})
+    kind, waited_ns, busy, waiting, held_up_by = room.pool.saturation()
+    assert (kind, busy, waiting, held_up_by) == ("abs", {"gate": 1}, {"abs": 2}, "")
     assert waited_ns >= 100_000_000
     room.run()

@@ -1,0 +1,3 @@
+from treadle._native.timers import Timer
+
+class Deadline(Timer): ...
