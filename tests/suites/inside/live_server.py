@@ -24,17 +24,6 @@ def command(app, *flags):
     return [sys.executable, "-m", *name, app, *flags]
 
 
-def _treadle():
-    """The class that serves an application on a running loop."""
-    import treadle.asgi
-
-    if hasattr(treadle.asgi, "Serving"):
-        return treadle.asgi.Serving
-    from serving_stand_in import Serving
-
-    return Serving
-
-
 class _Uvicorn:
     """uvicorn behind the same two methods."""
 
@@ -116,9 +105,11 @@ class Live:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         if IS_TREADLE:
-            from treadle.asgi import ServeConfig
+            from treadle import fs
+            from treadle.asgi import ServeConfig, Serving
 
-            serving = _treadle()(self.app, ServeConfig(graceful_s=GRACEFUL_S, **self._where, **self.config))
+            await fs.stat("/")  # the first use of the pool reads a line of /proc, which Starlette's tests would call blocking
+            serving = Serving(self.app, ServeConfig(graceful_s=GRACEFUL_S, **self._where, **self.config))
         else:
             serving = _Uvicorn(self.app, {"timeout_graceful_shutdown": GRACEFUL_S, **self._where, **self.config})
         await serving.start()
