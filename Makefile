@@ -12,7 +12,8 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test model ordering streams-oracle suites stop bench lint format types stubtest docs fuzz sanitize dist check-dist clean
+.PHONY: help setup run test model ordering streams-oracle suites stop bench lint format types stubtest docs fuzz differential cuts
+.PHONY: rivals sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +65,16 @@ docs: ## links between the Markdown files, and the programs in them with what th
 
 fuzz: ## random and mutated byte streams through the server
 	$(IN_ENVIRONMENT) fuzz/run.py $(ARGS)
+
+differential: ## mutated byte streams, and what httptools, h11 and Node 20 and 24 make of them (2 minutes; fetches Node 24)
+	$(IN_ENVIRONMENT) fuzz/http_differential.py --fetch $(ARGS)
+
+cuts: ## the vectors of malformed requests that are long, cut in two at every boundary (some 20 minutes)
+	@venv=$$($(SETUP)) && exec env CUTS=all "$$venv/bin/python" -m pytest -q -o faulthandler_timeout=0 \
+		tests/integration/http/test_long_cuts.py $(ARGS)
+
+rivals: ## what other servers answer to the vectors, recorded anew (3 minutes; installs uvicorn, gunicorn, granian and Node 24)
+	$(IN_ENVIRONMENT) -m tests.integration.http.record_rivals
 
 sanitize: ## the native core under the address and undefined-behaviour sanitizers: all tests, and random streams
 	@env PYTHON='$(PYTHON)' tools/sanitize.sh $(ARGS)

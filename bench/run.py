@@ -8,7 +8,10 @@
     python3 bench/run.py pool [options of pool/command.py]
     python3 bench/run.py compression [options of compression/command.py]
     python3 bench/run.py files [options of files/command.py]
+    python3 bench/run.py exchanges [options of exchanges/command.py]
+    python3 bench/run.py http-files [options of http_files.py]
     python3 bench/run.py starvation [options of starvation.py]
+    python3 bench/run.py idle [options of idle.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -17,34 +20,40 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Callable
 
+import http_files
 import http_hello
+import idle
 import stages
 import starvation
 from compression import command as compression
+from exchanges import command as exchanges
 from files import command as files
 from loop import command as loop
 from pool import command as pool
 from streams import command as streams
 from streams import memory
 
+CASES: dict[str, Callable[[list[str]], int]] = {
+    "loop": lambda argv: loop.run(loop.options(argv)),
+    "streams": lambda argv: streams.run(streams.options(argv)),
+    "memory": memory.main,
+    "pool": lambda argv: pool.run(pool.options(argv)),
+    "compression": lambda argv: compression.run(compression.options(argv)),
+    "files": lambda argv: files.run(files.options(argv)),
+    "exchanges": lambda argv: exchanges.run(exchanges.options(argv)),
+    "http-files": http_files.main,
+    "starvation": starvation.main,
+    "idle": idle.main,
+}
+
 
 def main() -> int:
     """Run the cases; the stages are shown in microseconds of the user time just measured."""
-    if sys.argv[1:2] == ["loop"]:
-        return loop.run(loop.options(sys.argv[2:]))
-    if sys.argv[1:2] == ["streams"]:
-        return streams.run(streams.options(sys.argv[2:]))
-    if sys.argv[1:2] == ["memory"]:
-        return memory.main(sys.argv[2:])
-    if sys.argv[1:2] == ["pool"]:
-        return pool.run(pool.options(sys.argv[2:]))
-    if sys.argv[1:2] == ["compression"]:
-        return compression.run(compression.options(sys.argv[2:]))
-    if sys.argv[1:2] == ["files"]:
-        return files.run(files.options(sys.argv[2:]))
-    if sys.argv[1:2] == ["starvation"]:
-        return starvation.main(sys.argv[2:])
+    case = CASES.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if case is not None:
+        return case(sys.argv[2:])
     status, results = http_hello.run(http_hello.options(sys.argv[1:]))
     user = [s.user_us for s in results.of("treadle-node")] if results else []
     if not user:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""User CPU per request by stage, on the server in Node's manner: instructions counted by callgrind.
+"""User CPU per request by stage, on the server in Node's manner or of an ASGI application: instructions counted by callgrind.
 
 Each instruction is charged to the innermost stage among its callers: what a helper does for the parser is parsing,
 what the handler calls to build its answer is serialising. Kernel time is not in it: callgrind sees no further than
 the system call. The build is the release build except that functions stay apart (see harness/environment.py).
 
-    python3 bench/stages.py [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
+    python3 bench/stages.py [--server treadle-asgi] [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
 
 Exit status: 0 every stage was found; 1 a stage of the table below matches no function any more.
 """
@@ -53,6 +53,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 PREFIX = "treadle._native."
 
+SERVERS = ("treadle-node", "treadle-asgi", "treadle-fastapi")
 REQUESTS = 4096
 WARM = 2048  # the interpreter specialises its bytecode, free lists fill
 CONNECTIONS = 64
@@ -159,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--user-us", type=float, help="user time per request from http_hello.py, to show us by stage")
+    parser.add_argument("--server", choices=SERVERS, default=SERVERS[0])
     parser.add_argument("--paths", choices=(*STAGES, REST), help="show the dearest paths of calls within this stage")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the breakdown there")
@@ -173,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not env.has(tool):
             raise SystemExit(f"stages cannot run without {tool}: {env.missing[tool]}")
 
-    peer = next(p for p in peers.HTTP if p.name == "treadle-node")
+    peer = next(p for p in peers.HTTP if p.name == args.server)
     port = free_port()
     costs = count_requests(
         [str(env.venv / "bin" / "python"), *peer.argv(env, port)],  # callgrind follows a program, not a script

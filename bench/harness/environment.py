@@ -72,7 +72,7 @@ def prepare(*, peers: bool = True, flags: str = RELEASE_FLAGS, label: str = "rel
     for tool in ("treadle", "uvicorn", "granian"):
         if tool not in env.missing:
             _record(env, tool, env.venv / "bin" / tool, "not installed")
-    for module in ("freastal", "uvloop", "rloop"):
+    for module in ("freastal", "socketify", "uvloop", "rloop"):
         _record(env, module, next(env.venv.glob(f"lib/python*/site-packages/{module}"), None), "not installed")
     env.tools["asyncio"] = str(env.venv / "bin" / "python")
     return env

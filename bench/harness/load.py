@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 LATENCY_UNIT_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7}
 STEAL_PROBE_S = 0.5
@@ -33,12 +34,14 @@ class Load:
         return self.requests / self.seconds
 
 
-def wrk(program: str, port: int, *, seconds: int, connections: int, cpu: int) -> Load:
-    """Drive keep-alive GET / for `seconds`. Raises LoadError."""
-    url = f"http://127.0.0.1:{port}/"
+def wrk(
+    program: str, port: int, *, seconds: int, connections: int, cpu: int, path: str = "/", script: Path | None = None
+) -> Load:
+    """Drive keep-alive requests for `seconds`: GET path, or what the script (Lua) makes of it. Raises LoadError."""
+    url = f"http://127.0.0.1:{port}{path}"
     begun = time.monotonic()
     process = subprocess.Popen(
-        [program, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url],
+        [program, "-t1", f"-c{connections}", f"-d{seconds}s", *(["-s", str(script)] if script else []), "--latency", url],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 CONFIG = """
 {user}daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16384;
 pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 4096; use epoll; }}
+events {{ worker_connections 16384; use epoll; }}
 http {{
     access_log off; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 300;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;

@@ -159,6 +159,11 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Let end() set Content-Length, or count bytes, not characters",
         NODE,
     ),
+    "ERR_HTTP_FILE_TRUNCATED": ErrorSpec(
+        "The file ended after {sent} of the {expected} bytes that the answer was to have of it",
+        "Replace files by renaming new ones over them; one that is shortened while it is sent cannot be sent whole",
+        TREADLE,
+    ),
     "ERR_HTTP_HEADERS_SENT": ErrorSpec(
         "Cannot {operation} after the headers were sent",
         "Set status and headers before the first write(), and look for a second answer to the same request",
@@ -305,7 +310,7 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         RuntimeError,
     ),
     "ERR_POOL_SATURATED": ErrorSpec(
-        "The native thread pool has {limit} jobs waiting and takes no more",
+        "The native thread pool has {limit} jobs of this group waiting and takes no more",
         "Start fewer jobs at once, or raise TREADLE_THREADPOOL_SIZE if the disks and cores can serve more",
         TREADLE,
     ),

@@ -16,9 +16,10 @@ from treadle._native.http1_grammar cimport authority_of, field_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.http1_server cimport ServerCore
+from treadle._native.http1_server cimport ServerCore, exception_of
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
+cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
@@ -28,17 +29,22 @@ cdef class ASGICore(ServerCore):
     def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
+        self.lowers_names = True
         self.root_path = root_path
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
-            "extensions": {} if extensions is None else extensions,     # the same for all: nobody writes into it
+            "extensions": {**EXTENSIONS, **(extensions or {})},
         }
 
     def asgi_fault(self, exception, request, response):
         """The application raised, or (None) returned without a complete answer."""
+        raise NotImplementedError
+
+    def send_path(self, response, path):
+        """An awaitable: the whole body is the file of that path."""
         raise NotImplementedError
 
     def trailer_lines(self, fields):
@@ -70,7 +76,7 @@ cdef class ASGICore(ServerCore):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The application has returned.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
             return 0        # the task's step has raised it already, and so ended the program
@@ -85,9 +91,8 @@ cdef class ASGICore(ServerCore):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
         cdef const char *query
         cdef Py_ssize_t path_size
-        cdef list headers = []
-        cdef bytes raw_path, name, value
-        cdef tuple addresses = request.connection.address_pair()
+        cdef bytes raw_path
+        cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
             target = target[authority + path_size - text:]
@@ -110,15 +115,20 @@ cdef class ASGICore(ServerCore):
         if self.root_path:
             path = self.root_path + path
             raw_path = self.root_path.encode("utf-8") + raw_path
-        for name, value in request.raw_headers:
-            headers.append((name.lower(), value))
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
+        scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
-        scope["headers"] = headers
+        scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
-        scope["server"] = socket_name(addresses[0])
-        scope["client"] = socket_name(addresses[1])
+        if request.origin is None:
+            addresses = request.connection.address_pair()
+            scope["server"] = socket_name(addresses[0])
+            scope["client"] = socket_name(addresses[1])
+        else:
+            scope["scheme"] = request.origin[0]
+            scope["client"] = socket_name(request.origin[1])
+            scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
         if self.state is not None:
@@ -128,7 +138,9 @@ cdef class ASGICore(ServerCore):
 
 cdef inline object socket_name(address):
     # (host, port) of a TCP socket, or None.
-    return None if address is None or address == "" else address if len(address) == 2 else address[:2]
+    if type(address) is not tuple:
+        return None
+    return address if len(<tuple>address) == 2 else address[:2]
 
 
 cdef class ASGIRequest(RequestCore):
@@ -217,6 +229,8 @@ cdef class ASGIResponse(ResponseCore):
         if kind == "http.response.early_hint" and not self.headers_sent:
             self._inform(self.server.early_hints(message["links"]), False)
             return DONE
+        if kind == "http.response.pathsend" and self.is_started and not self.headers_sent:
+            return (<ASGICore>self.server).send_path(self, message["path"])
         self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
 
     def asgi_state(self):
@@ -227,6 +241,8 @@ cdef class ASGIResponse(ResponseCore):
     cdef HeadWriter begin_head(self):
         cdef bytes name, value
         cdef HeadWriter writer = ResponseCore.begin_head(self)
+        if self.raw_fields is None:         # it is no application's answer
+            return writer
         for name, value in self.raw_fields:
             self.write_text_field(
                 writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),

@@ -24,6 +24,7 @@ cdef class AnswerHead(WritableCore):
     cdef bytes trailers             # whole lines, which follow the last chunk; None: there are none
     cdef bint is_event_stream       # its Content-Type says so
     cdef long long length
+    cdef bytes id_line              # a field that tells the request's id; None: none is told
 
     cdef int check_status(self, int status) except -1
     cdef int check_name(self, name) except -1

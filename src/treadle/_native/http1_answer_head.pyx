@@ -7,6 +7,7 @@ Source: RFC 9110 sections 5, 6.4, 8.6 and 15, RFC 9112 sections 6 and 9; Node, h
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.string cimport memchr
 
 from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
@@ -20,6 +21,20 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef long long LENGTH_MAX = 999_999_999_999_999_999     # what parse_length takes: 18 digits
+
+
+cdef bint has_field(const char *head, Py_ssize_t size, const char *line_start, Py_ssize_t start_size) noexcept nogil:
+    # The head has a line that begins so, whatever the case: LF, name, colon.
+    cdef const char *end = head + size - start_size
+    cdef const char *at = head
+    while at <= end:
+        at = <const char *>memchr(at, c'\n', end - at + 1)
+        if at is NULL:
+            return False
+        if is_same(at, start_size, line_start, start_size):
+            return True
+        at += 1
+    return False
 
 
 cdef class AnswerHead(WritableCore):
@@ -206,6 +221,8 @@ cdef class AnswerHead(WritableCore):
         # The fields that are ours, and the blank line. size: of the piece of body that goes with it.
         if self.send_date and not self.has_date:
             writer.add_date()
+        if self.id_line is not None and not has_field(writer.data, writer.size, b"\nx-request-id:", 14):
+            writer.add(PyBytes_AS_STRING(self.id_line), PyBytes_GET_SIZE(self.id_line))
         if self.connection is not None and (self.server.is_closing or self.connection.is_continue_owed()):
             self.keeps_alive = False            # we go, or the peer does not know whether to send its body
         if self.status_code == 204:

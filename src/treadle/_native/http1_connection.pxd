@@ -53,6 +53,8 @@ cdef class Connection(Wire):
 
     cdef int advance(self, Event event) except -1
     cdef int dispatch_observed(self) except -1
+    cdef int dispatch_named(self) except -1
+    cdef int note(self, int status, long long size, bint is_whole) except -1
     cdef Py_ssize_t skip_blank_lines(self, const char *data, Py_ssize_t size) noexcept
     cdef int begin_message(self) except -1
     cdef int consume(self, const char *data, Py_ssize_t size) except -1

@@ -49,6 +49,7 @@ cdef enum:
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
     RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
+    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -69,7 +70,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -196,7 +197,9 @@ cdef class Connection(Wire):
                 if self.server.is_planned:
                     self.plan_answer()
                 try:
-                    if self.loop.is_observed:
+                    if self.request.id is not None:
+                        self.dispatch_named()
+                    elif self.loop.is_observed:
                         self.dispatch_observed()
                     else:
                         self.server.dispatch(self)
@@ -204,6 +207,17 @@ cdef class Connection(Wire):
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        return 0
+
+    cdef int dispatch_named(self) except -1:
+        cdef object token = self.server.intake.enter(self)
+        try:
+            if self.loop.is_observed:
+                self.dispatch_observed()
+            else:
+                self.server.dispatch(self)
+        finally:
+            self.server.intake.leave(token)
         return 0
 
     cdef int dispatch_observed(self) except -1:
@@ -251,6 +265,15 @@ cdef class Connection(Wire):
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
         self.is_head_timed = self.is_body_raw = False
+        if server.access_log is not None:
+            self.began_ns = clock_ns()
+        return 0
+
+    cdef int note(self, int status, long long size, bint is_whole) except -1:
+        # Once for each message that has begun. ORDER: its request is still ours.
+        if self.server.access_log is not None:
+            self.server.access_log.note(self, status, size, is_whole)
+        self.began_ns = 0
         return 0
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
@@ -282,12 +305,15 @@ cdef class Connection(Wire):
             return size
         if self.head_tail == 4:
             self.check_head()
+        elif self.shim.is_message_complete:     # to the parser a whole HTTP/0.9 request, its line ended by LF alone
+            self.refuse("REQUEST_LINE")
+            return size
         return head_size
 
     cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
         # PERF: bench/heads.py. False: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max)
+        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
         if found is None:
             return False
         request.method = <str>found[0]
@@ -331,6 +357,8 @@ cdef class Connection(Wire):
         if request.method is CONNECT_METHOD:
             if not self.server.takes_tunnels:
                 return self.refuse("CONNECT")
+            if self.server.intake is not None:
+                self.server.intake.head_complete(self)
             if self.has_body():                 # RFC 9110 section 9.3.6: it has none
                 return self.refuse("FRAMING")
             if b":" not in request.target or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
@@ -340,6 +368,8 @@ cdef class Connection(Wire):
             return self.refuse("TARGET")
         if PyBytes_AS_STRING(request.target)[0] != c'/' and not put_authority(request.raw_headers, request.target):
             return self.refuse("TARGET")
+        if self.server.intake is not None:
+            self.server.intake.head_complete(self)
         if self.said.is_upgrade_offered and self.said.wants_upgrade and self.server.takes_upgrades and not is_1_0 \
                 and not self.has_body() and self.server.wants_upgrade(request):
             return self.switch()                # RFC 9110 section 7.8: not in 1.0; and a body would have to come before
@@ -461,6 +491,8 @@ cdef class Connection(Wire):
     cdef int switch(self) except -1:
         # What was parsed is all that is ours. ORDER: the socket changes hands when consume() has put aside what is not parsed.
         cdef ResponseCore response = self.response
+        if self.began_ns:                       # what it is answered by is not known here: what most are
+            self.note(200 if self.request.method is CONNECT_METHOD else 101, 0, True)
         self.advance(SWITCH)
         self.head = None
         self.release_parser(False)
@@ -512,6 +544,8 @@ cdef class Connection(Wire):
     cdef int response_complete(self) except -1:
         cdef ResponseCore response = self.response
         cdef RequestCore request = self.request
+        if self.began_ns:
+            self.note(response.status_code, 0 if response.is_head_only else response.sent, True)
         self.response = None
         if self.answer_deadline is not None:
             self.answer_deadline.stop()
@@ -595,6 +629,12 @@ cdef class Connection(Wire):
             return self.linger()
         cdef bint may_answer = response is not None and not response.finished and (
             not response.headers_sent or response.writer is not None)
+        if may_answer:
+            answer = self.server.refusal(reason, detail)
+            if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+                answer = answer[:answer.find(b"\r\n\r\n") + 4]
+            if self.began_ns:
+                self.note(int(answer[9:12]), len(answer) - answer.find(b"\r\n\r\n") - 4, True)
         self.drop_message()
         self.release_parser(False)
         if not may_answer:
@@ -603,9 +643,6 @@ cdef class Connection(Wire):
             self.fault = (reason, detail)
             self.unparsed = None
             return self.switch()
-        answer = self.server.refusal(reason, detail)
-        if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
-            answer = answer[:answer.find(b"\r\n\r\n") + 4]
         self.send_bytes(answer)
         return self.linger()
 
@@ -628,6 +665,11 @@ cdef class Connection(Wire):
         # Request and answer have no connection any more: the one is aborted unless complete, the other is lost.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
+        if self.began_ns and response is not None:
+            if not response.headers_sent or response.writer is not None:
+                self.note(GONE_STATUS, 0, False)
+            else:
+                self.note(response.status_code, 0 if response.is_head_only else response.sent, False)
         self.request = None
         self.response = None
         self.head = None
@@ -786,6 +828,14 @@ cdef class Connection(Wire):
             self.send_deadline.run(self.server.send_ms)
         return 0
 
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        if is_full:
+            return self.on_backlog(sent)
+        if self.send_deadline is not None:
+            self.send_deadline.stop()
+        return 0
+
     cdef int tell_when_flushed(self, response) except -1:
         if self.flushing is None:
             self.flushing = []
@@ -852,6 +902,8 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     server.add_connection(connection)
     connection.set_deadline(server.headers_ms)
     connection.resume()
+    if server.tells_connections:
+        server.connected(connection)
     return connection
 
 

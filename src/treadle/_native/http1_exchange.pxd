@@ -19,8 +19,10 @@ cdef class Site:
     cdef set connections                # OWNER: every open connection
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
+    cdef object local_name          # of the connection that was asked for it last: mostly that of all
     cdef object spare_request       # one that nobody has any more, as new; None: none
     cdef object spare_response      # likewise
+    cdef bint lowers_names          # of the fields of requests
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max
@@ -45,6 +47,10 @@ cdef class Site:
     cdef public Py_ssize_t socket_count         # open sockets that were connections once
     cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
+    cdef public str scheme              # of requests, where no proxy says otherwise
+    cdef public ExchangeLog access_log  # None: nobody keeps one
+    cdef public Intake intake           # None: requests reach their handlers as they came
+    cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's
 
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
@@ -56,6 +62,8 @@ cdef class Site:
 cdef class Wire(Stream):
     cdef Site server
     cdef object addresses           # (local, remote), once asked for
+    cdef object origin              # (scheme, client, server) as a PROXY header says; None: none came
+    cdef int64_t began_ns           # when the message under way began; 0: there is none that the access log has to hear of
 
     cdef int response_complete(self) except -1
     cdef int expired(self, DeadlineKind kind) except -1
@@ -69,6 +77,17 @@ cdef class Wire(Stream):
     cdef bint is_answer_due(self) noexcept
     cdef tuple request_line(self)
     cdef tuple address_pair(self)
+
+
+cdef class Intake:
+    # What is done to a request between its head and its handler.
+    cdef int head_complete(self, Wire connection) except -1
+    cdef object enter(self, Wire connection)
+    cdef int leave(self, object token) except -1
+
+
+cdef class ExchangeLog:
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1
 
 
 cdef class Ready:

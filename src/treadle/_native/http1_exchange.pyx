@@ -19,6 +19,7 @@ cdef class Site:
 
     def __init__(self, LoopCore loop):
         self.loop = loop
+        self.scheme = "http"
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []
@@ -147,9 +148,38 @@ cdef class Wire(Stream):
 
     cdef tuple address_pair(self):
         # The names of both ends, as socket shows them; None for what is unknown.
+        cdef object local
         if self.addresses is None:
-            self.addresses = (self.local_name(), self.peer_name())
+            local = self.local_name()
+            if local == self.server.local_name:
+                local = self.server.local_name      # PERF: bench/run.py idle. 170 bytes a connection
+            else:
+                self.server.local_name = local
+            self.addresses = (local, self.peer_name())
         return <tuple>self.addresses
+
+
+cdef class Intake:
+    """What is done to a request between its head and its handler: whose it is, and what it is called."""
+
+    cdef int head_complete(self, Wire connection) except -1:
+        # Its fields are known to be well-formed; nobody has seen them yet.
+        return 0
+
+    cdef object enter(self, Wire connection):
+        # Its handler is about to be called: what leave() needs to undo this.
+        return None
+
+    cdef int leave(self, object token) except -1:
+        return 0
+
+
+cdef class ExchangeLog:
+    """Who is told of each exchange that is over."""
+
+    cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1:
+        # status and size: of the answer and its body, as far as they were sent.
+        raise NotImplementedError
 
 
 cdef class Ready:

@@ -5,7 +5,7 @@ that has two readings. Whatever is not plain gets no verdict here: it is the par
 Invariant: what is found plain, the parser accepts, and reads in the same way (tests/unit/native/test_http1_plain.py).
 Not here: what a head means (http1_connection.pyx).
 """
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcmp
 
 from treadle._native.http1_grammar cimport (
@@ -46,7 +46,17 @@ cdef Py_ssize_t plain_target(const char *text, Py_ssize_t size) noexcept nogil:
     return i
 
 
-cdef list plain_fields(const char *text, Py_ssize_t size, Py_ssize_t fields_max):
+cdef bytes lower_case(const char *name, Py_ssize_t size):
+    # A new object, of a token that is not empty.
+    cdef bytes lowered = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *to = PyBytes_AS_STRING(lowered)
+    cdef Py_ssize_t i
+    for i in range(size):
+        to[i] = name[i] | 0x20 if c'A' <= name[i] <= c'Z' else name[i]
+    return lowered
+
+
+cdef list plain_fields(const char *text, Py_ssize_t size, Py_ssize_t fields_max, bint lowers_names):
     # The fields that text consists of, (name, value) each, down to its blank line; None: not plain. Too many are not, so that
     # a long head is not read twice for one bad line at its end.
     cdef list fields = []
@@ -77,12 +87,12 @@ cdef list plain_fields(const char *text, Py_ssize_t size, Py_ssize_t fields_max)
             if has_length or parse_length(text + value, end - value) < 0:
                 return None
             has_length = True
-        fields.append((text[name:name + name_size], text[value:end]))
+        fields.append((lower_case(text + name, name_size) if lowers_names else text[name:name + name_size], text[value:end]))
         i += 2
     return fields if size - i == 2 and text[i] == c'\r' and text[i + 1] == c'\n' else None
 
 
-cdef tuple plain_head(const char *text, Py_ssize_t size, Py_ssize_t fields_max):
+cdef tuple plain_head(const char *text, Py_ssize_t size, Py_ssize_t fields_max, bint lowers_names):
     # (method, target, fields) of a whole head, its blank line included; None: not plain.
     cdef str method = usual_method(text, size)
     cdef Py_ssize_t start, end
@@ -94,13 +104,13 @@ cdef tuple plain_head(const char *text, Py_ssize_t size, Py_ssize_t fields_max):
     if end == 0:
         return None
     end += start
-    fields = plain_fields(text + end + VERSION_BYTES, size - end - VERSION_BYTES, fields_max)
+    fields = plain_fields(text + end + VERSION_BYTES, size - end - VERSION_BYTES, fields_max, lowers_names)
     return None if fields is None else (method, text[start:end], fields)
 
 
-def read_plain_head(bytes head, Py_ssize_t fields_max=100):
+def read_plain_head(bytes head, Py_ssize_t fields_max=100, *, bint lowers_names=False):
     """(method, target, fields) of a plain head, its blank line included, as str, bytes and a list of pairs of bytes; else None.
 
     For tests and the bench.
     """
-    return plain_head(PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head), fields_max)
+    return plain_head(PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head), fields_max, lowers_names)

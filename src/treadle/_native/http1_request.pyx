@@ -59,9 +59,17 @@ cdef class RequestCore(ReadableCore):
 
     @property
     def remote_address(self):
-        """(host, port) of the peer; '' for a Unix socket. Once the exchange is over: None, unless it was asked for before."""
+        """(host, port) of the peer, or of the client that a trusted proxy names, whose port may be 0; '' for a Unix socket. Once
+        the exchange is over: None, unless it was asked for before."""
+        if self.origin is not None:
+            return self.origin[1]
         cdef tuple pair = self.addresses if self.connection is None else self.connection.address_pair()
         return None if pair is None else pair[1]
+
+    @property
+    def scheme(self):
+        """"http" or "https": the server's, or what a trusted proxy says."""
+        return self.server.scheme if self.origin is None else self.origin[0]
 
     @property
     def is_body_begun(self):
@@ -215,7 +223,8 @@ cdef class RequestCore(ReadableCore):
             return False
         self.server = None
         self.connection = None
-        self.addresses = None
+        self.addresses = self.origin = None
+        self.id = None
         self.target = None
         self.raw_headers = self.trailers = None
         self._headers = self._trailers = None

@@ -140,6 +140,10 @@ cdef class ResponseCore(AnswerHead):
             self.headers_sent = self.writable_ended = True
             self.writer = None
             self.keeps_alive = False
+            self.status_code = int(answer[9:12])
+            self.sent = PyBytes_GET_SIZE(answer) - answer.find(b"\r\n\r\n") - 4
+            if self.id_line is not None:
+                answer = answer.replace(b"\r\n\r\n", b"\r\n" + self.id_line + b"\r\n", 1)
             connection.send_bytes(answer[:answer.find(b"\r\n\r\n") + 4] if self.is_head_only else answer)
             self.complete()
             self.tell_finished()
@@ -406,6 +410,7 @@ cdef class ResponseCore(AnswerHead):
         self.connection = None
         self.message = None
         self.fields = None
+        self.id_line = None
         self.writer = None
         self.waiters = None
         self.length = self.sent = 0

@@ -8,6 +8,7 @@ from treadle._native.tcp cimport Listener, sockaddr_in6
 cdef class ServerCore(Site):
     cdef public object handler          # (request, response) -> None or a coroutine
     cdef object task_type
+    cdef dict task_options              # what each of its tasks is made with
     cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
@@ -15,6 +16,9 @@ cdef class ServerCore(Site):
     cdef int keep_spares(self, RequestCore request, ResponseCore response) except -1
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
+
+
+cdef object exception_of(task)
 
 
 cdef class HandlerEnd:
@@ -27,5 +31,6 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
+    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come
 
     cdef int drop(self, int fd, sockaddr_in6 *peer) except -1

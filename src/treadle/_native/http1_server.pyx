@@ -4,16 +4,19 @@ Invariant: a handler's exception ends its request, never the server; a handler t
 and after, held here until it is done. Not here: what happens on a connection (http1_connection.pyx), ASGI (asgi1.pyx), the texts of
 errors and logs (treadle.http.policy).
 """
-from asyncio import iscoroutine
+from asyncio import CancelledError, iscoroutine
+
+from cpython.object cimport PyObject_Call
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_phases cimport IDLE, LINGERING
+from treadle._native.http1_preface cimport Preface, new_preface
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
-from treadle._native.tcp cimport Listener, Stream, sockaddr_in6
+from treadle._native.tcp cimport Listener, Stream, address_name, sockaddr, sockaddr_in6
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -45,6 +48,7 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
+        self.task_options = {"loop": loop, "eager_start": True} if has_eager_tasks() else {"loop": loop}
         self.tasks = {}
 
     # ---- what the subclass says
@@ -183,13 +187,13 @@ cdef class ServerCore(Site):
 
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1:
         # The handler's one and only Task, from before its first suspension on. context None: a copy of the current one.
-        if has_eager_tasks():
-            task = self.task_type(coroutine, loop=self.loop, context=context, eager_start=True)
-            if task.done():
-                self.task_ended(task, request, response)
-                return 0
-        else:
-            task = self.task_type(coroutine, loop=self.loop, context=context)
+        cdef dict options = self.task_options
+        if context is not None:
+            options = {**options, "context": context}
+        task = PyObject_Call(self.task_type, (coroutine,), options)     # PERF: a call with names would make a dict of them each time
+        if has_eager_tasks() and task.done():
+            self.task_ended(task, request, response)
+            return 0
         end = HandlerEnd(self, request, response, task)
         self.tasks[task] = request.running = end
         task.add_done_callback(end)
@@ -216,7 +220,7 @@ cdef class ServerCore(Site):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The Task of an async handler is done.
-        exception = None if task.cancelled() else task.exception()
+        exception = exception_of(task)
         if exception is None and not task.cancelled():
             return self.handler_over(request, response, task.result())
         self.let_go(request)
@@ -224,6 +228,14 @@ cdef class ServerCore(Site):
             return 0        # the task's step has raised it already, and so ended the program
         self.handler_failed(exception, request, response)
         return 0
+
+
+cdef object exception_of(task):
+    # Of one that is done; None also where it was cancelled.
+    try:
+        return task.exception()
+    except CancelledError:
+        return None
 
 
 cdef class HandlerEnd:
@@ -265,6 +277,14 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
+        self.prefaces = set()
+
+    def close(self):
+        """Stop accepting and close the socket, and what has not come as far as HTTP."""
+        cdef Preface preface
+        Listener.close(self)
+        for preface in list(self.prefaces):
+            preface.let_go()
 
     def retire(self):
         """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
@@ -274,12 +294,15 @@ cdef class HTTPListener(Listener):
 
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
         cdef Site server = self.server
-        cdef Connection connection
-        if server.connections_max >= 0 and len(server.connections) + server.socket_count >= server.connections_max:
-            return self.drop(fd, peer)
-        connection = new_connection(server, fd, peer)
-        if server.tells_connections:
-            server.connected(connection)
+        cdef Py_ssize_t count
+        if server.connections_max >= 0:
+            count = len(server.connections) + len(self.prefaces) + server.socket_count
+            if count >= server.connections_max:
+                return self.drop(fd, peer)
+        if server.preface is not None and server.preface.is_due(address_name(<sockaddr *>peer)):
+            new_preface(server, fd, peer, self.prefaces)
+        else:
+            new_connection(server, fd, peer)
         return 0
 
     cdef int drop(self, int fd, sockaddr_in6 *peer) except -1:

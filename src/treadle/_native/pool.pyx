@@ -16,9 +16,9 @@ from treadle._native.loop cimport LoopCore
 from treadle._native.poll_epoll cimport READABLE, PollHandle, open_eventfd
 from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
-    COMPUTING, GROUPS_OF_POOL, HELD_IN_PARENT, KINDS_MAX, NAMES, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures,
-    Saturation, ThreadFigures, add_kind, close_shared, discard_all, enqueue, forsake, leave_shared, look, look_at_kind,
-    look_at_saturation, look_for_saturation, new_shared, put_finished, queued_in, take_finished, take_first, take_queued,
+    ANY, HELD_IN_PARENT, KINDS_MAX, NAMES, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures,
+    add_kind, close_shared, discard_all, enqueue, forsake, has_unnoticed, leave_shared, look, look_at_kind,
+    look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -191,8 +191,8 @@ cdef class Pool(PollHandle):
         return result
 
     def saturation(self):
-        """The last one, as it stood when it was noticed: (kind of the job that had waited, for how many ns, jobs on threads, jobs that
-        waited, what held it up), jobs by kind. It was held up by what has as many threads as it may: "names", "computing", or "",
+        """The last one, as it stood when it was noticed: (kind of the job that had waited, for how many ns, jobs that held it up, jobs
+        that waited, who held it up), jobs by kind. Who: jobs that have as many threads as they may, "names", "computing", or "",
         the whole pool. Without a meaning where there was none."""
         cdef Saturation saturation
         self.renew_if_forked()
@@ -203,22 +203,21 @@ cdef class Pool(PollHandle):
         return (names[saturation.kind], saturation.waited_ns,
                 {name: saturation.active[number] for name, number in self.kinds.items() if saturation.active[number]},
                 {name: saturation.queued[number] for name, number in self.kinds.items() if saturation.queued[number]},
-                "names" if saturation.group == NAMES else "computing" if saturation.group == COMPUTING else "")
+                "" if saturation.group == ANY else "names" if saturation.group == NAMES else "computing")
 
     def look_for_saturation(self):
-        """Whether a job has waited for too long by now: then saturation_hook is called, once until the queue was empty. While
-        jobs wait that have not waited so long, wait_hook is called again."""
+        """Whether a job has waited for too long by now: then saturation_hook is called, once until none of its group waited.
+        While others wait that have not waited so long, wait_hook is called again."""
         self.is_waiting_to_look = False
         if self.shared is NULL or self.renew_if_forked():
             return
         if look_for_saturation(self.shared) != self.saturations_told:
             self.tell_saturation()
-        elif queued_in(self.shared, GROUPS_OF_POOL):        # a glance, without the lock
-            self.wait()
+        self.wait()
 
     def close(self):
-        """Let go of every request, without its callback, and of the threads. Waits for none but those that take back what
-        they have half done, and a second at most; twice is no harm."""
+        """Let go of every request, without its callback, and of the threads. Waits for no thread but those that take back
+        what they have half done, and a second at most; twice is no harm."""
         cdef set requests = self.requests
         cdef LoopCore loop
         self.saturation_hook = self.wait_hook = None
@@ -286,14 +285,16 @@ cdef class Pool(PollHandle):
             if error == HELD_IN_PARENT:
                 raise HeldInParent()
             raise PoolSaturated(self.queue_max) if error == QUEUE_FULL else os_error(error, None)
-        if error == WAITS and not self.is_waiting_to_look:
+        if error == WAITS:
             self.wait()
         return 0
 
     cdef int wait(self) except -1:
-        if self.wait_hook is not None and not self.shared.is_saturated:
-            self.is_waiting_to_look = True
+        # Somebody looks soon whether what waits has waited for too long. A glance, without the lock.
+        if (self.wait_hook is not None and not self.is_waiting_to_look and self.shared is not NULL
+                and has_unnoticed(self.shared)):
             self.wait_hook()
+            self.is_waiting_to_look = True
         return 0
 
     cdef int finish_at_once(self, Request request, Job *job, Delay delay) except -1:
@@ -358,7 +359,8 @@ cdef class Pool(PollHandle):
         try:
             if not request.settle(job):
                 # Whatever else waits: it was admitted once. Cannot fail: there is a thread, which has just had the job.
-                enqueue(self.shared, job, PY_SSIZE_T_MAX)
+                if enqueue(self.shared, job, PY_SSIZE_T_MAX) == WAITS:
+                    self.wait()
                 return 0
         except Exception as error:
             request.args = (error, None)

@@ -23,7 +23,8 @@ cdef enum Place:
 cdef enum:              # groups of jobs: how many threads each may hold at once
     ANY         # all of them
     NAMES       # half of them
-    COMPUTING   # as many as there are CPUs: more would only take turns, and hold up the loop
+    COMPUTING   # as many as there are CPUs: more would only take turns, and hold up the loop. Some ms each
+    LONG        # the same, of what takes longer: it holds up none of the former
     ALONE       # none of the pool's: of such jobs one runs at a time in the whole process, whatever pool has it; never MORE
     GROUPS
     GROUPS_OF_POOL = ALONE      # the first so many are those that the pool's threads work for
@@ -71,6 +72,7 @@ cdef struct Queue:
     Jobs jobs
     int running         # jobs that threads have
     int running_max
+    bint is_saturated   # a job has waited for SATURATED_NS; cleared when none waits
 
 cdef struct Kind:
     # What is known of the jobs of one kind.
@@ -84,14 +86,14 @@ cdef struct ThreadCounters:
     uint64_t waits          # times that a thread took a job from the queue, and how long they had stood there
     uint64_t wait_total_ns
     uint64_t wait_max_ns
-    uint64_t saturations    # times that a job had waited for SATURATED_NS, until the queue was empty once
+    uint64_t saturations    # times that a job of a group had waited for SATURATED_NS, until none of it waited once
 
 cdef struct Saturation:
     # Of the last one, when it was noticed: whoever tells of it may come when the queue is empty again.
     int kind                # of the job that had waited, and for how long
     int64_t waited_ns
     int group               # that had as many threads as it may; ANY: the whole pool had none left
-    Py_ssize_t active[KINDS_MAX]    # jobs of each kind
+    Py_ssize_t active[KINDS_MAX]    # jobs of each kind; of a group only its own
     Py_ssize_t queued[KINDS_MAX]
 
 cdef struct Shared:
@@ -106,7 +108,6 @@ cdef struct Shared:
     Kind *kinds[KINDS_MAX]  # OWNER: it. NULL from kinds_size on
     int kinds_size
     ThreadCounters counters
-    bint is_saturated
     Saturation saturation
     int undoing             # once closed: jobs that threads have, and that undo
     int owners
@@ -133,6 +134,7 @@ cdef void leave_shared(Shared *shared) noexcept nogil
 cdef int add_kind(Shared *shared) noexcept nogil        # its number; 0: there are too many, or no memory
 cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil     # an errno, or as above; 0: well
 cdef Py_ssize_t queued_in(Shared *shared, int groups) noexcept nogil    # jobs that wait, of the first so many groups
+cdef bint has_unnoticed(Shared *shared) noexcept nogil          # jobs wait of whose group no saturation has been noticed yet
 cdef bint take_queued(Shared *shared, Job *job) noexcept nogil
 cdef bint forsake(Shared *shared, Job *job) noexcept nogil
 cdef void put_finished(Jobs *to, Job *job) noexcept nogil               # of a job that was not queued at all

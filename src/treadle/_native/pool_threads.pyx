@@ -13,7 +13,7 @@ Invariants: a job stands in exactly one list. Of the idle threads as many have b
 thread, if there are that many: who queues a job wakes one or starts one, and who has run a job looks at the queues before it idles.
 Closing waits for no thread but one that undoes what it has half done, and for that a second at most: one that is stuck in the
 kernel is left alone, and cleans up once it comes back. Jobs begin in the order in which they came, but for those of a group that
-has as many threads as it may (NAMES, COMPUTING), which the others overtake, and those that run alone: they belong to one thread of
+has as many threads as it may (NAMES, COMPUTING, LONG), which the others overtake, and those that run alone: they belong to one thread of
 the process, which goes from pool to pool, takes one job of each in turn and ends when there is none. So they wait without a thread
 of a pool, and none of two pools overtakes the other.
 Lock order: Shared.lock, then that of the list of pools, or of a job. Not here: who waits for a job, and Python (pool.pyx); forks,
@@ -129,8 +129,10 @@ cdef inline void put_in_queue(Shared *shared, Job *job) noexcept nogil:
 
 
 cdef inline void take_from_queue(Shared *shared, Job *job) noexcept nogil:
+    cdef Queue *queue = queue_of(shared, job)
     kind_of(shared, job).queued -= 1
-    unlink(&queue_of(shared, job).jobs, job)
+    unlink(&queue.jobs, job)
+    queue.is_saturated = queue.is_saturated and queue.jobs.size != 0
 
 
 cdef inline Job *older(Job *job, Job *other) noexcept nogil:
@@ -200,7 +202,6 @@ cdef void *work(void *argument) noexcept nogil:
     while not shared.is_closed:
         job = next_job(shared)
         if job is NULL:
-            shared.is_saturated = shared.is_saturated and queued_in(shared, GROUPS_OF_POOL) != 0
             shared.idle += 1
             pthread_cond_wait(&shared.work, &shared.lock)
             shared.idle -= 1
@@ -266,43 +267,47 @@ cdef inline bint pause(Shared *shared, Job *job, Outcome outcome) noexcept nogil
     return True
 
 
-cdef inline Job *running_alone(Shared *shared) noexcept nogil:
-    # The job for which no thread of the pool is busy, or NULL.
-    cdef Job *job = shared.running.first
-    while job is not NULL and job.group != ALONE:
-        job = job.after
-    return job
-
-
 cdef inline Py_ssize_t busy_threads(Shared *shared) noexcept nogil:
     return shared.running.size - shared.queues[ALONE].running
 
 
-cdef inline void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
-    cdef Job *oldest
-    cdef Job *besides
-    cdef Saturation *saturation = &shared.saturation
+cdef void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
+    cdef Queue *queue
     cdef bint is_held
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        queue = &shared.queues[group]
+        if queue.is_saturated or queue.jobs.first is NULL or now_ns - queue.jobs.first.since_ns < SATURATED_NS:
+            continue
+        is_held = not has_room(queue)
+        if is_held or busy_threads(shared) >= shared.threads:   # else a thread is about to take it: the machine is busy
+            queue.is_saturated = True
+            remember(shared, queue.jobs.first, now_ns, group if is_held and queue.running_max < shared.threads_max else ANY)
+
+
+cdef void remember(Shared *shared, Job *oldest, int64_t now_ns, int group) noexcept nogil:
+    cdef Saturation *saturation = &shared.saturation
+    cdef Job *job = shared.running.first
     cdef int kind
-    if shared.is_saturated:
-        return
-    oldest = oldest_queued(shared, GROUPS_OF_POOL)
-    if oldest is NULL or now_ns - oldest.since_ns < SATURATED_NS:
-        return
-    is_held = not has_room(queue_of(shared, oldest))
-    if not is_held and busy_threads(shared) < shared.threads:
-        return      # a thread is about to take it: it is the machine that is busy, and not the pool
-    shared.is_saturated = True
     shared.counters.saturations += 1
     saturation.kind = oldest.kind
-    saturation.group = oldest.group if is_held and busy_threads(shared) < shared.threads_max else ANY
+    saturation.group = group
     saturation.waited_ns = now_ns - oldest.since_ns
     for kind in range(shared.kinds_size):
-        saturation.active[kind] = shared.kinds[kind].active
+        saturation.active[kind] = 0
         saturation.queued[kind] = shared.kinds[kind].queued
-    besides = running_alone(shared)
-    if besides is not NULL:
-        saturation.active[besides.kind] -= 1
+    while job is not NULL:
+        if job.group == group or group == ANY and job.group != ALONE:
+            saturation.active[job.kind] += 1
+        job = job.after
+
+
+cdef bint has_unnoticed(Shared *shared) noexcept nogil:
+    cdef int group
+    for group in range(GROUPS_OF_POOL):
+        if shared.queues[group].jobs.size and not shared.queues[group].is_saturated:
+            return True
+    return False
 
 
 cdef void let_go(Shared *shared) noexcept nogil:
@@ -474,7 +479,7 @@ cdef Shared *new_shared(int event_fd, int threads_max, int computing_max) noexce
         shared.threads_max = threads_max
         shared.queues[ANY].running_max = shared.queues[ALONE].running_max = INT_MAX
         shared.queues[NAMES].running_max = (threads_max + 1) // 2       # libuv, slow_work_thread_threshold
-        shared.queues[COMPUTING].running_max = computing_max
+        shared.queues[COMPUTING].running_max = shared.queues[LONG].running_max = computing_max
         add_kind(shared)
         if shared.kinds_size == 0:
             pthread_mutex_lock(&shared.lock)
@@ -539,7 +544,7 @@ cdef int enqueue(Shared *shared, Job *job, Py_ssize_t queue_max) noexcept nogil:
     cdef Py_ssize_t ready
     cdef int error = 0
     pthread_mutex_lock(&shared.lock)
-    if queued_in(shared, GROUPS) >= queue_max:
+    if queue_of(shared, job).jobs.size >= queue_max:
         error = QUEUE_FULL
     elif job.group == ALONE:
         error = enqueue_alone(shared, job)

@@ -15,6 +15,7 @@ def run(
     callback: Callable[[BaseException | None, Any], object],
     *,
     is_awaited: bool = False,
+    is_long: bool = False,
     is_alone: bool = False,
 ) -> PythonCall: ...
 @disjoint_base

@@ -20,7 +20,7 @@ from posix.unistd cimport usleep
 
 from treadle._native.pool cimport Pool, Request, os_error
 from treadle._native.pool_threads cimport (
-    ALONE, COMPUTING, DONE, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    ALONE, COMPUTING, DONE, LONG, Job, Outcome, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
     pthread_mutex_unlock,
 )
 from treadle._native.queues cimport COMPLETION, SOON, Handle
@@ -111,12 +111,12 @@ cdef void discard_python_job(Job *base) noexcept nogil:
 
 
 def run(Pool pool not None, str kind not None, function, tuple arguments not None, callback, *, bint is_awaited=False,
-        bint is_alone=False):
+        bint is_long=False, bint is_alone=False):
     """Call function(*arguments) on a thread; callback(error, result) in the poll phase: what it raised, or None, and its result.
     Returns a PythonCall, under way already. The function touches neither the loop nor a stream.
 
     kind: how the pool's statistics call it. is_awaited: the callback is a future's, which the program's end leaves alone.
-    is_alone: of such calls one runs at a time in the whole process, and the others wait without a thread. Raises PoolSaturated,
+    is_long: it computes for more than some ms. is_alone: of such calls one runs at a time in the whole process, and the others wait without a thread. Raises PoolSaturated,
     HeldInParent (where it is to be alone), RuntimeError (the loop is closed), OSError (not even one thread can be started).
     """
     cdef PythonCall request = PythonCall.__new__(PythonCall)
@@ -131,7 +131,7 @@ def run(Pool pool not None, str kind not None, function, tuple arguments not Non
     pthread_mutex_init(&job.lock, NULL)
     job.interpreter = PyInterpreterState_Get()
     job.job.kind = number
-    job.job.group = ALONE if is_alone else COMPUTING
+    job.job.group = ALONE if is_alone else LONG if is_long else COMPUTING
     job.job.run = run_python_job
     job.job.abandon = abandon_python_job
     job.job.discard = discard_python_job

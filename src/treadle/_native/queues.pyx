@@ -11,7 +11,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 
 cdef enum:
-    RING_SLOTS = 64     # a ring's first size: 512 bytes; doubled whenever it is full
+    RING_SLOTS = 4      # a ring's first size, of which each connection has one; doubled whenever it is full
 
 
 cdef object class_of_asyncio(str name, type own_class):

@@ -181,9 +181,11 @@ cdef class FileSend(Mover):
             return self.end_move(error)
 
     cdef int on_sink(self) except -1:
+        cdef Stream sink = self.sink
         self.wants_sink = False
+        sink.on_moved(0, False)     # the peer has taken something: what the disk takes is not its fault
         self.on_turn()
-        return self.sink.rewatch()
+        return sink.rewatch()
 
     cdef int on_lost(self, PollHandle stream, error) except -1:
         if self.is_cancelled:
@@ -232,6 +234,7 @@ cdef class FileSend(Mover):
         self.offset = job.offset
         is_through = self.left == 0 or job.is_at_end
         if not (is_through or error or self.is_cancelled or self.is_stopping):
+            self.sink.on_moved(job.sent, False)
             job.size = min(self.left, self.slice_bytes)
             job.sent = job.calls = 0
             return False
@@ -245,6 +248,7 @@ cdef class FileSend(Mover):
             self.end_move(None)
         elif error == EAGAIN:
             self.wants_sink = True
+            self.sink.on_moved(job.sent, True)
             self.sink.rewatch()
         elif is_of_socket(error):
             self.sink.fail(error)       # it tells on_lost()

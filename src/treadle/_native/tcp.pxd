@@ -1,5 +1,5 @@
 """Declarations of tcp.pyx: what other native units may touch."""
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from treadle._native.loop cimport LoopCore
 from treadle._native.movers cimport Mover
@@ -30,6 +30,7 @@ cdef enum:
 
 
 cdef void set_nodelay(int fd, int is_on=*) noexcept
+cdef object address_name(sockaddr *address)     # as socket shows it; "" for a Unix socket, None for what is unknown
 
 
 cdef class Stream(PollHandle):
@@ -95,6 +96,7 @@ cdef class Stream(PollHandle):
     cdef int on_writable(self) except -1    # poll phase; flush() is due
     cdef int on_flushed(self) except -1     # nothing waits
     cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1   # by a mover. is_full: it waits for the peer to take more
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
     cdef int paused_interest(self) noexcept # HALF_CLOSED | GONE: what to wait for while it neither reads nor sends; 0: nothing
     cdef int on_departure(self, bint is_gone) except -1     # that has come. Unless is_gone, the peer has only ended its side

@@ -444,6 +444,9 @@ cdef class Stream(PollHandle):
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         return 0
 
+    cdef int on_moved(self, int64_t sent, bint is_full) except -1:
+        return 0
+
     cdef int on_closed(self) except -1:
         return 0
 

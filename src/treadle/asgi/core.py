@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from treadle._native.asgi1 import ASGICore
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
+from treadle.asgi.path_send import send_path
 from treadle.http.extra_fields import early_hints, trailers
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
@@ -60,6 +61,10 @@ class ASGIServer(Policy, ASGICore):
                 request.method,
                 request.url,
             )
+
+    def send_path(self, response: ResponseCore, path: str) -> Awaitable[None]:
+        """The extension http.response.pathsend."""
+        return send_path(response, path)
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

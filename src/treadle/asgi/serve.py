@@ -51,6 +51,9 @@ class _Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, int)  # ORDER: it ends a poll; what follows runs even where the loop is blocked
             signal.signal(number, self._signalled)
+        log = self._config.edge.access_log
+        if log is not None:
+            loop.add_signal_handler(signal.SIGUSR1, log.reopen)
         await self._serving.start()
         try:
             logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())

@@ -20,9 +20,13 @@ from treadle._native.http1_server import HTTPListener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
 from treadle.asgi.loading import Application
+from treadle.asgi.static_mounts import in_front_of
+from treadle.http import StaticFiles
+from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
+from treadle.loop.binding import inherited_socket
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.listening import BACKLOG, ListeningPlace
@@ -45,14 +49,18 @@ class ServeConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     uds: str | None = None  # path of a Unix socket, instead of host and port
+    uds_mode: int | None = None  # of its file; None: what the umask leaves
+    fd: int | None = None  # a socket that is bound already, such as systemd's 3, instead of all these; it is closed at the end
     backlog: int = BACKLOG
     root_path: str = ""
+    static: tuple[StaticFiles, ...] = ()  # in front of the application
     lifespan: Mode = "auto"
     graceful_s: float = BUDGET_S  # for all of a stop
     cancel_on_disconnect: bool = False  # an application whose client has left, once it could receive http.disconnect
     routes: Mapping[str, Route] = field(default_factory=dict)  # prefix of the path -> what is different below it
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    edge: Edge = field(default_factory=Edge)
 
 
 class Serving:
@@ -81,14 +89,15 @@ class Serving:
         self._place = ListeningPlace(self._loop, logger)
         config = self._config
         try:
-            self._place.bind(config.port, config.host, config.uds)
+            sock = None if config.fd is None else inherited_socket(config.fd)
+            self._place.bind(config.port, config.host, config.uds, sock, config.uds_mode)
         except OSError as error:
             raise StartupError(error.strerror or str(error)) from None
         try:
             await self._lifespan.startup()
             self._server = server = ASGIServer(
                 self._loop,
-                self._app,
+                in_front_of(self._app, config.static),
                 root_path=config.root_path,
                 limits=config.limits,
                 timeouts=config.timeouts,
@@ -97,6 +106,7 @@ class Serving:
                 routes=config.routes,
             )
             server.state = self._lifespan.state
+            config.edge.apply(server)
         except LifespanError as error:
             raise StartupError(str(error)) from error.__cause__
         finally:

@@ -13,17 +13,23 @@ SEVERAL_LANES: Final = " of several lanes"
 
 
 def begin(
-    kind: str, callback: Callable[[Any, Any], object] | None, function: Callable[..., Any], *arguments: Any
+    kind: str,
+    callback: Callable[[Any, Any], object] | None,
+    function: Callable[..., Any],
+    *arguments: Any,
+    is_long: bool = False,
 ) -> Future[Any] | None:
     """function(*arguments) on a thread: callback(error, result) in the poll phase and None, or a future of the result.
+
+    is_long: as in pool.run().
 
     Raises TreadleError: ERR_INVALID_ARG_TYPE, ERR_NO_LOOP, ERR_POOL_SATURATED.
     """
     if callback is None:
-        future: Future[Any] = pool.run(kind, function, *arguments)
+        future: Future[Any] = pool.run(kind, function, *arguments, is_long=is_long)
         return future
     require_callable(callback, "callback")
-    pool.run(kind, function, *arguments, callback=callback)
+    pool.run(kind, function, *arguments, callback=callback, is_long=is_long)
     return None
 
 
@@ -38,7 +44,7 @@ def begin_lanes(
     Raises TreadleError: as begin(), and ERR_POOL_FORKED.
     """
     if lanes == 1:
-        return begin(kind, callback, function, *arguments)
+        return begin(kind, callback, function, *arguments, is_long=True)
     kind += SEVERAL_LANES
     if callback is None:
         future: Future[Any] = pool.run_alone(kind, function, *arguments)

@@ -64,7 +64,7 @@ def hash_password(
         raise TreadleError("ERR_INVALID_ARG_VALUE", name="algorithm", expected="'argon2id' or 'bcrypt'", received=algorithm)
     word = _word(password, BCRYPT_BYTES_MAX if algorithm == "bcrypt" else PASSWORD_BYTES_MAX)
     if algorithm == "bcrypt":
-        return begin("crypto.hash_password", callback, _hash_by_bcrypt, bcrypt_module(), word)
+        return begin("crypto.hash_password", callback, _hash_by_bcrypt, bcrypt_module(), word, is_long=True)
     kdf: Any = cryptography_module("hazmat.primitives.kdf.argon2").Argon2id(
         salt=os.urandom(ARGON2_SALT_BYTES),
         length=ARGON2_TAG_BYTES,
@@ -106,7 +106,7 @@ def verify_password(
         return begin_lanes("crypto.verify_password", int(argon2[4]), callback, _verify_by_argon2, kdf, encoded, word)
     if bcrypt := _BCRYPT.fullmatch(encoded):
         _require_at_most("rounds", int(bcrypt[1]), ENCODED_ROUNDS_MAX)
-        return begin("crypto.verify_password", callback, _verify_by_bcrypt, bcrypt_module(), encoded, word)
+        return begin("crypto.verify_password", callback, _verify_by_bcrypt, bcrypt_module(), encoded, word, is_long=True)
     raise _no_such_text(encoded)
 
 

@@ -45,7 +45,7 @@ def pbkdf2(
         require_int(iterations, "iterations", 1, INT32_MAX),
         require_int(keylen, "keylen", 1, INT32_MAX),
     )
-    return begin("crypto.pbkdf2", callback, _engine(known), *arguments)
+    return begin("crypto.pbkdf2", callback, _engine(known), *arguments, is_long=True)
 
 
 @lru_cache(DIGESTS_MAX)

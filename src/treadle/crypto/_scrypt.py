@@ -58,7 +58,7 @@ def scrypt(
     require_int(maxmem, "maxmem", 0, 2**53 - 1)
     _require_parameters(cost, block_size, parallelization, maxmem)
     derive = partial(_derive, word, salted, cost, block_size, parallelization, maxmem, keylen)
-    return begin("crypto.scrypt", callback, derive)
+    return begin("crypto.scrypt", callback, derive, is_long=True)
 
 
 def _require_parameters(cost: int, block_size: int, parallelization: int, maxmem: int) -> None:

@@ -86,6 +86,7 @@ class _Inbox:
         while not self.queue:
             if self.error is not None:
                 error, self.error = self.error, None
+                self.emitter._note_raised(error)
                 raise error
             if self.is_closed:
                 raise StopAsyncIteration

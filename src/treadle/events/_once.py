@@ -3,7 +3,6 @@
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from treadle.events._loop import running_loop
 from treadle.events.emitter import EventEmitter, error_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class _Outcome:
     def __init__(self, emitter: EventEmitter, event: Hashable) -> None:
         self.emitter = emitter
         self.event = event
-        self.future: Future[list[Any]] = running_loop().create_future()
+        self.future: Future[list[Any]] = emitter._make_future()
         emitter.once(event, self.succeed)
         if event != "error":
             emitter.once("error", self.fail)

@@ -6,7 +6,7 @@ Not here: emit() itself (_native.emitter); waiting for an event (_once.py, _iter
 """
 
 from collections.abc import Coroutine, Hashable
-from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast
 
 from treadle._base.arguments import require_callable
 from treadle._base.errors import TreadleError
@@ -104,6 +104,14 @@ class EventEmitter(EmitterCore):
             self.emit("error", error)
         finally:
             self._capture_rejections = True
+
+    def _make_future(self) -> "Future[Any]":
+        # What once() of treadle.events gives.
+        future: Future[Any] = running_loop().create_future()
+        return future
+
+    def _note_raised(self, error: BaseException) -> None:
+        """What it has emitted as 'error' is raised in the current task. Here: nobody minds."""
 
     # -- adding and removing -------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from treadle.loop.current import get_loop
 if TYPE_CHECKING:
     from treadle.fs._read_stream import ReadStream
     from treadle.fs._write_stream import WriteStream
+    from treadle.streams._block import OuterBlock
 
 __all__ = ["FileHandle"]
 
@@ -67,7 +68,8 @@ class FileHandle:
     _path: str | bytes
     _streams: WeakSet[Any] | None  # that read or write it: closed before it is
     _waiting: list[Callable[[OSError | None, None], object]] | None  # None: close() was not called yet
-    _taken: list[BaseException] | None  # errors of its streams that nobody has heard but the block; None: it is in none
+    _blocks: list[OuterBlock] | None  # of the streams made in its block; None: it is in none
+    _task_of: Callable[[], Any]  # the one whose block it is
 
     @classmethod
     def _over(cls, descriptor: Descriptor, path: str | bytes) -> Self:
@@ -76,7 +78,7 @@ class FileHandle:
         handle._path = path
         handle._waiting = None
         handle._streams = None
-        handle._taken = None
+        handle._blocks = None
         return handle
 
     def __repr__(self) -> str:
@@ -88,26 +90,43 @@ class FileHandle:
             warnings.warn(f"never closed: {self!r}. Use async with, or await close()", ResourceWarning, stacklevel=2, source=self)
 
     async def __aenter__(self) -> Self:
-        self._taken = []
+        if self._blocks is None:
+            self._blocks = []
+            task = asyncio.current_task()
+            self._task_of = ref(task) if task is not None else lambda: None
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it. Raises, behind a block that has not failed, what one of its streams has failed with that nobody else has
-        heard."""
-        taken, self._taken = self._taken, None
-        await self.close()
-        if error is None and taken:
-            raise taken[0]
+        """Close it, behind what its streams still have to write. Raises, behind a block that has not failed, the first that one
+        of them has failed with and that was not raised in the block; behind one that has failed that is the context of its
+        exception."""
+        blocks, self._blocks = self._blocks, None
+        if not blocks:
+            await self.close()
+            return
+        from treadle.streams._block import first_failure, note_raised, raise_over
 
-    def _take_error(self, taken: list[BaseException], stream_of: Callable[[], Any], error: BaseException) -> None:
-        # Closing the handle is to write what its streams hold. INVARIANT: it is the listener of such a stream for 'error'.
-        from treadle.streams._block import hearers
-
-        stream = stream_of()
-        if stream is not None and len(hearers(stream)) == 1:
-            taken.append(error)
+        before = first_failure(blocks)
+        try:
+            await self.close()
+            failure = first_failure(blocks)
+        except BaseException as reason:  # cancelled, or the system cannot close it
+            raise_over(reason, first_failure(blocks))
+            raise
+        finally:
+            for block in blocks:
+                block.left()
+        if error is not None:
+            raise_over(error, before)
+        elif failure is not None:
+            note_raised(failure)
+            del self, blocks, before  # its error keeps this frame
+            try:
+                raise failure
+            finally:
+                del failure
 
     @property
     def fd(self) -> int:
@@ -457,8 +476,10 @@ class FileHandle:
         if self._streams is None:
             self._streams = WeakSet()
         self._streams.add(stream)
-        if self._taken is not None:
-            stream.on("error", partial(self._take_error, self._taken, ref(stream)))
+        if self._blocks is not None:
+            from treadle.streams._block import OuterBlock
+
+            self._blocks.append(OuterBlock(stream, self._task_of()))
 
     def _drop_stream(self, stream: Any) -> None:
         # It works no more.

@@ -16,8 +16,10 @@ from treadle._native.http1_exchange import Ready
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.events import AbortController, AbortSignal, Listener
+from treadle.fs import FileHandle
 from treadle.http.extra_fields import CONTINUE, PROCESSING, early_hints, informational, trailers
 from treadle.http.fields import header_map
+from treadle.http.file_body import write_part
 from treadle.loop.current import get_loop
 from treadle.streams import Readable, Writable
 
@@ -207,3 +209,18 @@ class ServerResponse(ResponseCore, Writable):  # type: ignore[misc]  # ready(): 
         return self
 
     add_listener = on
+
+    async def write_file(self, file: FileHandle, offset: int = 0, size: int | None = None) -> None:
+        """Write `size` bytes of an open file from offset on, or all that it has from there, by sendfile(2) where that can be;
+        done when the kernel has them. Set Content-Length before, else they go in chunks. Write nothing else meanwhile.
+
+        Where it raises, the connection is cut: ERR_HTTP_REQUEST_ABORTED (the peer has left), ERR_HTTP_FILE_TRUNCATED (the file
+        has less), ERR_HTTP_CONTENT_LENGTH_MISMATCH (there was to be less), ERR_STREAM_WRITE_AFTER_END, ERR_POOL_SATURATED;
+        OSError. ERR_OUT_OF_RANGE comes before anything is sent.
+        """
+        if offset < 0 or (size is not None and size < 0):
+            name, received = ("offset", offset) if offset < 0 else ("size", size)
+            raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected="at least 0", received=received)
+        if size is None:
+            size = max((await file.stat()).size - offset, 0)
+        await write_part(self, file._descriptor, offset, size)

@@ -20,10 +20,14 @@ from treadle._base.errors import TreadleError
 from treadle._native.http1_connection import Connection
 from treadle._native.http1_server import HTTPListener, ServerCore
 from treadle.events import EventEmitter
+from treadle.http.access_log import AccessLog
 from treadle.http.connections import ServerConnection, Sockets
 from treadle.http.core import Core
+from treadle.http.edge import Edge
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.message import IncomingMessage, ServerResponse
+from treadle.http.origin import Origin
+from treadle.http.request_id import RequestIds
 from treadle.http.routes import Route
 from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
@@ -53,18 +57,26 @@ def create_server(
     timeouts: Timeouts | None = None,
     cancel_on_disconnect: bool = False,
     routes: Mapping[str, Route] | None = None,
+    origin: Origin | None = None,
+    request_ids: RequestIds = "off",
+    access_log: AccessLog | None = None,
 ) -> Server:
     """A server that calls handler(req, res), a function or a coroutine function, for each request.
 
     A handler that raises answers 500, or cuts the connection when part of its answer was sent; the traceback goes to the logger
     ``treadle.http``, and the server goes on. cancel_on_disconnect: the task of a handler is cancelled when its client has left,
-    unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits.
+    unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits. origin: which
+    proxies are believed. request_ids: "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close
+    it once the server is closed.
 
-    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE for a route.
+    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
     """
     if handler is not None:
         require_callable(handler, "handler")
-    return Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
+    edge = Edge(origin or Origin(), request_ids, access_log)
+    server = Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
+    edge.apply(server._core)
+    return server
 
 
 #: Event -> what of the core says that somebody listens for it.

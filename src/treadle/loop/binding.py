@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from treadle._base.errors import TreadleError
 
-__all__ = ["bind_tcp", "bind_unix"]
+__all__ = ["bind_tcp", "bind_unix", "inherited_socket"]
 
 
 def bind_tcp(host: str, port: int) -> socket.socket:
@@ -33,12 +33,33 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     return sock
 
 
-def bind_unix(path: str) -> socket.socket:
-    """A socket bound to path; the file of a server that is gone is replaced. Raises OSError."""
+def bind_unix(path: str, mode: int | None = None) -> socket.socket:
+    """A socket bound to path; the file of a server that is gone is replaced. mode: of the new one. Raises OSError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _closed_on_error(sock, path):
         _remove_stale_socket(path)
         sock.bind(path)
+        if mode is not None:
+            try:
+                os.chmod(path, mode)  # ORDER: nobody can connect before it listens
+            except OSError:
+                os.unlink(path)
+                raise
+    return sock
+
+
+def inherited_socket(fd: int) -> socket.socket:
+    """The socket with this descriptor, which whoever started the process has bound. OWNER: closed with what is returned.
+
+    Raises OSError: it is no stream socket, or nothing."""
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: cannot listen on descriptor {fd}") from None
+    if sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise OSError(errno.ESOCKTNOSUPPORT, f"descriptor {fd} is no stream socket")
+    sock.set_inheritable(False)
     return sock
 
 

@@ -75,12 +75,19 @@ class ListeningPlace:
         self.listen(factory, backlog)
 
     def bind(
-        self, port: int, host: str, path: str | os.PathLike[str] | None, sock: socket.socket | None = None
+        self,
+        port: int,
+        host: str,
+        path: str | os.PathLike[str] | None,
+        sock: socket.socket | None = None,
+        mode: int | None = None,
     ) -> None:
-        """Take the address, unless a bound sock is given. Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
+        """Take the address, unless a bound sock is given. mode: of the file of a Unix socket; None: what the umask leaves.
+
+        Raises OSError, TreadleError (ERR_OUT_OF_RANGE) for the port."""
         name = None if sock is not None or path is None else os.fspath(path)
         if name is not None:
-            sock = bind_unix(name)
+            sock = bind_unix(name, mode)
         elif sock is None:
             sock = bind_tcp(host, port)
         self._sock = sock

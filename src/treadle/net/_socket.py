@@ -234,7 +234,7 @@ class Socket(Duplex):
         """Wait until it is connected. Raises what connecting failed with, or TreadleError:
         ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
         if self.connecting or (self.errored is not None and not self._has_emitted_error()):
-            waiter = self._loop.create_future()
+            waiter = self._make_future()
 
             def settle(error: Any = None) -> None:
                 if not waiter.done():
@@ -251,6 +251,7 @@ class Socket(Duplex):
                 for event in ("connect", "error", "close"):
                     self.off(event, settle)
         if self.errored is not None:
+            self._note_raised(self.errored)
             raise self.errored
         if self.pending:
             raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")

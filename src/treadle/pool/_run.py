@@ -19,16 +19,21 @@ Callback = Callable[[BaseException | None, T | None], object]
 
 
 @overload
-def run(kind: str, function: Callable[..., T], *arguments: Any, callback: None = None) -> RequestFuture[T]: ...
-@overload
-def run(kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T]) -> python_jobs.PythonCall: ...
 def run(
-    kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T] | None = None
+    kind: str, function: Callable[..., T], *arguments: Any, callback: None = None, is_long: bool = False
+) -> RequestFuture[T]: ...
+@overload
+def run(
+    kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T], is_long: bool = False
+) -> python_jobs.PythonCall: ...
+def run(
+    kind: str, function: Callable[..., T], *arguments: Any, callback: Callback[T] | None = None, is_long: bool = False
 ) -> RequestFuture[T] | python_jobs.PythonCall:
     """Call function(*arguments) on a thread of the pool; it begins at once. `kind` is what statistics call it: "zlib.gzip".
 
-    For work that lets go of the GIL and computes: as many calls as there are CPUs run at once. The function touches neither the
-    loop nor a stream. What blocks for long belongs to asyncio.to_thread, whose threads are many.
+    For work that lets go of the GIL and computes: as many calls as there are CPUs run at once. is_long: it takes more than some
+    ms, as a derivation of keys does; as many of those run besides, and none of the others waits for them. The function touches
+    neither the loop nor a stream. What blocks for long belongs to asyncio.to_thread, whose threads are many.
 
     With a callback: callback(error, result) in the poll phase and in the caller's context, not any more once the program has
     ended; returned is the request, whose cancel() drops the result. Without: a future of the result, to be awaited or not.
@@ -37,7 +42,7 @@ def run(
     Raises TreadleError, at once: ERR_NO_LOOP, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (a coroutine function),
     ERR_POOL_SATURATED.
     """
-    return _begin(kind, function, arguments, callback, is_alone=False)
+    return _begin(kind, function, arguments, callback, is_long=is_long)
 
 
 @overload
@@ -56,7 +61,13 @@ def run_alone(
 
 
 def _begin(
-    kind: str, function: Callable[..., T], arguments: tuple[Any, ...], callback: Callback[T] | None, *, is_alone: bool
+    kind: str,
+    function: Callable[..., T],
+    arguments: tuple[Any, ...],
+    callback: Callback[T] | None,
+    *,
+    is_long: bool = False,
+    is_alone: bool = False,
 ) -> RequestFuture[T] | python_jobs.PythonCall:
     loop = get_loop()
     if not isinstance(kind, str):
@@ -75,8 +86,9 @@ def _begin(
         require_callable(callback, "callback")
         settle = callback
     try:
+        pool = pool_of(loop)
         request = python_jobs.run(
-            pool_of(loop), kind, function, arguments, settle, is_awaited=future is not None, is_alone=is_alone
+            pool, kind, function, arguments, settle, is_awaited=future is not None, is_long=is_long, is_alone=is_alone
         )
     except PoolSaturated as saturated:
         raise TreadleError("ERR_POOL_SATURATED", limit=saturated.args[0]) from None

@@ -48,7 +48,7 @@ class PoolStatistics:
     requests: int  # whose callback is still to come
     completed: int
     at_once: int  # of these, done without a thread: files that the kernel had in memory
-    saturations: int  # times that a job had waited for 100 ms with no thread for it, until none waited once
+    saturations: int  # times that a job had waited for 100 ms with no thread for it, until none of its group waited
     oldest_queued: str | None  # the kind of the job that has waited the longest
     oldest_queued_ns: int
     oldest_active: str | None  # of the one that a thread has had the longest

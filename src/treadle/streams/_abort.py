@@ -38,5 +38,5 @@ def heed(signal: AbortSignal, stream: Any) -> Callable[[], None]:
         abort()
     else:
         signal.add_event_listener("abort", abort)
-        watch(stream, forget, tells_nobody=True)
+        watch(stream, forget)
     return forget

@@ -21,6 +21,7 @@ from treadle._base.errors import TreadleError
 from treadle.events import Listener
 from treadle.events.abort import AbortEvent, AbortSignal, require_signal
 from treadle.loop.current import get_loop
+from treadle.streams._outcome import StreamFuture
 from treadle.streams._stream import Stream
 
 __all__ = ["finished", "watch"]
@@ -62,7 +63,7 @@ def finished(
     if callback is not None:
         require_callable(callback, "callback")
         return watch(stream, callback, readable=readable, writable=writable, error=error, signal=signal, cleanup=cleanup)
-    future: Any = get_loop().create_future()
+    future: StreamFuture[None] = StreamFuture(loop=get_loop())
 
     def settle(failure: BaseException | None) -> None:
         if not future.done():
@@ -73,7 +74,7 @@ def finished(
 
     forget = watch(stream, settle, readable=readable, writable=writable, error=error, signal=signal, cleanup=cleanup)
     future.add_done_callback(lambda _: forget() if future.cancelled() else None)
-    return future  # type: ignore[no-any-return]
+    return future
 
 
 def watch(
@@ -85,14 +86,13 @@ def watch(
     error: bool = True,
     signal: AbortSignal | None = None,
     cleanup: bool = False,
-    tells_nobody: bool = False,
 ) -> Callable[[], None]:
-    """As finished() with a callback. tells_nobody: what it calls does not pass on what the stream has failed with."""
+    """As finished() with a callback."""
     if not isinstance(stream, Stream):
         raise TreadleError("ERR_INVALID_ARG_TYPE", name="stream", expected="a stream", received=type(stream).__name__)
     if signal is not None:
         require_signal(signal, "signal")
-    return partial(_Watch(stream, callback, readable, writable, error, signal, cleanup, tells_nobody).forget, stream)
+    return partial(_Watch(stream, callback, readable, writable, error, signal, cleanup).forget, stream)
 
 
 _EVENTS: Final = ("end", "finish", "close", "error")
@@ -103,7 +103,7 @@ class _Watch:
 
     __slots__ = (
         "_callback", "_context", "_forgets_by_itself", "_hears_error", "_is_read", "_is_written", "_readable", "_signal",
-        "_stream_of", "_waits_for_close", "_writable", "tells_nobody",
+        "_stream_of", "_waits_for_close", "_writable",
     )  # fmt: skip  # a pipeline has several
 
     def __init__(
@@ -115,7 +115,6 @@ class _Watch:
         error: bool,
         signal: AbortSignal | None,
         cleanup: bool,
-        tells_nobody: bool,
     ) -> None:
         reads, writes = stream._reads(), stream._writes()
         self._stream_of: Callable[[], Any] = ref(stream)  # it is there: it emits
@@ -127,7 +126,6 @@ class _Watch:
         self._is_read = stream._is_read()
         self._is_written = stream._is_written()
         self._forgets_by_itself = cleanup
-        self.tells_nobody = tells_nobody
         self._signal = signal
         self._hears_error = error
         for event, listener in self._listeners():

@@ -8,8 +8,7 @@ read (_compose.py, _duplexify.py).
 from collections.abc import Callable
 from typing import Any
 
-from treadle._base.errors import TreadleError
-from treadle.streams._destroyer import destroy_stage
+from treadle.streams._destroyer import destroy_stage, giving_up
 from treadle.streams._duplex import Duplex
 
 __all__ = ["Front"]
@@ -66,7 +65,7 @@ class Front(Duplex):
             callback(error)
             return
         if error is None:
-            error = TreadleError("ABORT_ERR", reason=None)
+            error = giving_up()
         self._when_closed = callback
         head, tail = self._head, self._tail
         destroy_stage(head, error)

@@ -19,6 +19,7 @@ from typing import Any, Self
 from treadle._native.stream_iterator import IteratorCore
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
+from treadle.streams._block import note_raised
 from treadle.streams._destroyer import destroy_stage
 
 __all__ = ["ReadableIterator"]
@@ -79,7 +80,7 @@ class ReadableIterator(IteratorCore):
                 has_read = False
                 if watcher.error is not None:
                     self._leave(has_failed=True)
-                    stream._note_raised(watcher.error)
+                    note_raised(watcher.error)
                     raise watcher.error
                 if watcher.is_settled:
                     self._leave(has_failed=False)

@@ -21,6 +21,7 @@ from treadle.events import AbortController, AbortSignal
 from treadle.events.abort import require_signal
 from treadle.loop.current import get_loop
 from treadle.streams._calls import with_signal
+from treadle.streams._destroyer import giving_up
 from treadle.streams._from import make_from
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _ignore(_: BaseException) -> None: ...
 
 async def _take(stream: Any, limit: int, signal: AbortSignal | None) -> AsyncGenerator[Any, None]:
     if limit == 0:
-        stream.on("error", _ignore).destroy(TreadleError("ABORT_ERR", reason=None))
+        stream.on("error", _ignore).destroy(giving_up())
         return
     wanted = _until(stream, signal)
     del stream

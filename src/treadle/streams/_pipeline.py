@@ -13,7 +13,6 @@ https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-c
 """
 
 import sys
-from asyncio import Future
 from collections.abc import AsyncIterable, Awaitable, Callable
 from types import CodeType
 from typing import Any
@@ -24,10 +23,12 @@ from treadle._native.stream_pipe import failure_of_ending
 from treadle.events.abort import AbortController, AbortEvent, AbortSignal, require_signal
 from treadle.loop.current import get_loop
 from treadle.streams._adapters import as_iterable, as_stage
+from treadle.streams._block import note_raised
 from treadle.streams._calls import call_stage
-from treadle.streams._destroyer import destroy_stage, is_abort
+from treadle.streams._destroyer import destroy_stage, giving_up, is_abort
 from treadle.streams._finished import watch
 from treadle.streams._mistakes import no_stage, no_stage_result
+from treadle.streams._outcome import StreamFuture
 from treadle.streams._pump import Pump
 from treadle.streams._stream import Stream
 from treadle.streams._transform import PassThrough
@@ -69,10 +70,11 @@ def pipeline(
     return outcome
 
 
-class PipelineFuture(Future[object]):
+class PipelineFuture(StreamFuture[object]):
     """What a pipeline is awaited by. ORDER: cancelling destroys the stages before anybody hears of it."""
 
     line: "Pipeline"
+    destroyed_with: BaseException | None = None  # its stages, where that is another error than the one it tells
     place: tuple[CodeType, int]  # where it was begun: of one that has failed, and that nobody has awaited, the log says it
 
     def __repr__(self) -> str:
@@ -80,6 +82,7 @@ class PipelineFuture(Future[object]):
         return super().__repr__().replace(" ", f" of {code.co_filename}:{line} ({code.co_qualname}) ", 1)
 
     def settle(self, error: BaseException | None, value: object = None) -> None:
+        self.destroyed_with = self.line.destroyed_with
         del self.line  # ORDER: no cycle is left, so that an error nobody will ask for is told when nobody has this any more
         if not self.done():
             if error is None:
@@ -87,9 +90,14 @@ class PipelineFuture(Future[object]):
             else:
                 self.set_exception(error)
 
+    def _note_raised(self, error: BaseException) -> None:
+        super()._note_raised(error)
+        if self.destroyed_with is not None:
+            note_raised(self.destroyed_with)
+
     def cancel(self, msg: Any = None) -> bool:
         if not self.done():
-            self.line.abort(msg)
+            self.line.give_up(msg)
         return super().cancel(msg)
 
 
@@ -98,6 +106,7 @@ class Pipeline:
 
     __slots__ = (
         "_callback", "_clean_ups", "_controller", "_ends", "_error", "_outer", "_pumps", "_stages", "_values", "_waits_for",
+        "destroyed_with",
     )  # fmt: skip  # a server has many
 
     def __init__(self, callback: Callable[..., object], signal: AbortSignal | None, ends: bool) -> None:
@@ -106,6 +115,7 @@ class Pipeline:
         self._ends = ends
         self._controller: AbortController | None = None  # made for the first function
         self._error: BaseException | None = None
+        self.destroyed_with: BaseException | None = None  # the stages, if _error is another that came behind that
         self._values: tuple[object, ...] = ()  # of the callback, behind the error: what a last function has returned
         self._waits_for = 0  # ends of stages that are still to come
         self._stages: list[_Stage] = []
@@ -248,13 +258,13 @@ class Pipeline:
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
-    def abort(self, reason: object) -> None:
-        """Give up: every stage is destroyed."""
-        self._settle(TreadleError("ABORT_ERR", reason=reason), is_last=False)
+    def give_up(self, reason: object) -> None:
+        """Nobody awaits it any more: every stage is destroyed."""
+        self._fail(giving_up(reason))
 
     def _on_abort(self, _: AbortEvent | None = None) -> None:
         # Also where a stage failed before the last one was connected, which is to be destroyed, too: that error stays.
-        self.abort(None if self._outer is None else self._outer.reason)
+        self._fail(TreadleError("ABORT_ERR", reason=None if self._outer is None else self._outer.reason))
 
     def _on_late_error(self, error: BaseException) -> None:
         if not is_abort(error) and getattr(error, "code", None) != "ERR_STREAM_PREMATURE_CLOSE":
@@ -274,6 +284,8 @@ class Pipeline:
     def _settle(self, error: BaseException | None, *, is_last: bool) -> None:
         code = getattr(self._error, "code", None)
         if error is not None and (self._error is None or code in ("ERR_STREAM_PREMATURE_CLOSE", "ABORT_ERR")):
+            if self.destroyed_with is None:
+                self.destroyed_with = self._error
             self._error = error
         if self._error is None and not is_last:
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from treadle._base.errors import TreadleError
 from treadle.events.emitter import error_of
 from treadle.loop.current import get_loop
+from treadle.streams._block import note_raised
 
 if TYPE_CHECKING:
     from treadle.streams._writable import Writable
@@ -25,7 +26,7 @@ async def wait_until_ready(stream: "Writable") -> None:
         while True:
             failure = stream.errored if failure is None else failure
             if failure is not None:
-                stream._note_raised(failure)
+                note_raised(failure)
                 _take(stream, failure)
                 raise failure
             if stream.writable_ended:

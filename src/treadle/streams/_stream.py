@@ -14,10 +14,11 @@ from treadle._base.errors import TreadleError
 from treadle.events import AbortSignal, EventEmitter
 from treadle.loop.current import FACES, get_loop
 from treadle.streams import _text
-from treadle.streams._block import Block, block_of, chain
-from treadle.streams._destroyer import is_abort
+from treadle.streams._block import Block, block_of, note_raised, raise_over
+from treadle.streams._destroyer import giving_up, is_abort
 from treadle.streams._hooks import adapt_methods
 from treadle.streams._mistakes import foreign, stray_coroutine, unconstructed, wrong_chunk
+from treadle.streams._outcome import StreamFuture
 
 if TYPE_CHECKING:
     from treadle._native.faces import Faces
@@ -97,18 +98,17 @@ class Stream(EventEmitter):
     def _emit_rejection(self, error: Exception) -> None:  # COMPAT(node): what a captured listener fails with destroys a stream
         self.destroy(error)  # type: ignore[attr-defined]
 
-    # -- async with --------------------------------------------------------------------------------------------------
-
-    _block: Block | None = None  # that is entered, the inner one of several
+    def _make_future(self) -> "StreamFuture[Any]":
+        return StreamFuture(loop=get_loop())
 
     def _note_raised(self, error: BaseException) -> None:
-        # What it has failed with is raised to who works with it.
-        if self._block is not None:
-            self._block.tell(error)
+        note_raised(error)
+
+    # -- async with --------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Until the block is left it takes the stream's 'error': what ready() or an iteration has not raised in it, leaving it
-        raises."""
+        """Until the block is left it takes the stream's 'error': what was not raised in it, by ready(), an iteration, finished()
+        or a pipeline, leaving it raises."""
         Block(self)
         return self
 
@@ -118,24 +118,25 @@ class Stream(EventEmitter):
         """End the stream and wait until all is written, and of a Transform until all is read, then aclose(). Where the block has
         failed: destroy it with that, and wait until it is closed.
 
-        What nobody reads is lost. Raises, behind a block that has not failed, what the stream failed with, unless the block has
-        had that from ready() or an iteration, or that it was destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE,
-        ABORT_ERR). Behind one that has failed, what the stream failed with before is the context of its exception.
+        What nobody reads is lost. Raises, behind a block that has not failed, what the stream failed with, unless that was raised
+        in the block, or that it was destroyed before all was written (ERR_STREAM_PREMATURE_CLOSE, ABORT_ERR); that it was given
+        up, as by a loop that was left, is no failure. Behind one that has failed, what the stream failed with before is the
+        context of its exception.
         """
         block = block_of(self) or Block(self)  # there is none where it is left more often than entered
-        before = _failure_of(self)
+        before = block.failure()
         try:
-            failure = await _leave(self, error)
+            failure = block.still_to_raise(await _leave(self, error))
+        except BaseException as reason:  # cancelled, or end() has raised
+            raise_over(reason, block.failure())
+            raise
         finally:
             block.left()
+        # ORDER: behind left(). What goes on from here the blocks around have had: of this stream, or of what works with it.
         if error is not None:
-            if before is not None and before is not error and not block.has_told(before):
-                chain(error, before)
-            return
-        if failure is None:
-            failure = block.alone
-        if failure is not None and not block.has_told(failure):
-            self._note_raised(failure)  # to the block around it, of a stream that is entered twice
+            raise_over(error, before)
+        elif failure is not None:
+            note_raised(failure)
             del self, block, before  # its error keeps this frame
             try:
                 raise failure
@@ -146,6 +147,7 @@ class Stream(EventEmitter):
         """Destroy the stream if it is not through, and wait until it is closed. Raises what it failed with, but for ABORT_ERR."""
         error = await _close(self)
         if error is not None:
+            note_raised(error)
             del self  # its error keeps this frame
             try:
                 raise error
@@ -159,12 +161,6 @@ def _note_unheard(stream: Any, error: BaseException) -> None:
         note = f"'error' of {stream!r}, and nobody listens: {REMEDY}"
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
-
-
-def _failure_of(stream: Any) -> BaseException | None:
-    # What it has failed with so far; not that somebody has given it up.
-    error: BaseException | None = stream.errored
-    return None if is_abort(error) else error
 
 
 async def _leave(stream: Any, error: BaseException | None) -> BaseException | None:
@@ -188,7 +184,7 @@ async def _close(stream: Any) -> BaseException | None:
     if not stream.destroyed:
         failure = stream.errored  # inside write(), just before: it is destroyed with that in a tick
         if failure is None and not stream._is_through():
-            failure = TreadleError("ABORT_ERR", reason=None)
+            failure = giving_up()
         stream.destroy(failure)
     error = await _end_of(stream)
     return None if getattr(error, "code", None) in ("ABORT_ERR", "ERR_STREAM_PREMATURE_CLOSE") else error
@@ -223,7 +219,7 @@ async def give_up(stream: Any, error: BaseException) -> None:
     """Destroy it, since `error` ends the block that works with it, and wait until it is closed."""
     # A cancellation is no failure of the stream: as where an iteration or a pipeline is cancelled.
     if not stream.destroyed:
-        reason = error if isinstance(error, Exception) else TreadleError("ABORT_ERR", reason=None)
+        reason = error if isinstance(error, Exception) else giving_up()
         stream.destroy(None if stream._is_through() else reason)
     await _end_of(stream)
 

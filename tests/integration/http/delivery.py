@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from tests.integration.http.response import BadResponse, Response, ResponseReader
+from tests.integration.http.rivals import shown
 from tests.integration.http.vectors import CLOSED, GOOD, OPEN, Vector
 from tests.integration.support import Address, RawClient
 
@@ -119,7 +120,7 @@ class Conversation:
 
     def report(self) -> str:
         what = f"{self.vector.name}{self.label}: {self.problem} [{self.vector.rule}]"
-        return f"{what}\n    sent {self.vector.data[:160]!r}"
+        return f"{what}\n    sent {self.vector.data[:160]!r}\n    others: {shown(self.vector.name)}"
 
 
 def deliver(address: Address, conversations: Iterable[Conversation]) -> Iterator[Conversation]:

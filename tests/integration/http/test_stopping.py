@@ -48,7 +48,7 @@ def test_the_phases_in_their_order() -> None:
         idle.expect_end()
         stream.close()
         assert program.wait() == 0
-        said = re.findall(r"treadle: (?:stopping: )?(.*)", program.stderr.text)[1:]
+        said = re.findall(r"treadle: (?:stopping: )?(.*)", program.stderr.text)[2:]
         assert said[0].startswith("SIGTERM")
         assert said[1:4] == [
             "accepts no more, 2 connections open",
@@ -106,7 +106,7 @@ def test_a_start_up_that_fails_is_told_once(tmp_path: Path) -> None:
     )
     with Program("serve", "failing:app", "--port", "0", cwd=tmp_path) as program:
         assert program.wait() == 3
-        assert program.stderr.text == "Error: the application failed to start: no database"
+        assert program.stderr.text.splitlines()[1:] == ["Error: the application failed to start: no database"]
 
 
 def line_of(function: str, statement: str) -> int:

@@ -381,6 +381,7 @@ def _request_line() -> list[Vector]:
         line("version-missing", "GET /", BAD_VERSION, "RFC 9112 3: HTTP/0.9 is no more"),
         line("version-missing-space", "GET / ", BAD_VERSION),
         _vector("http09", b"GET /\r\n\r\n", BAD_VERSION, rule="RFC 9112 3: HTTP/0.9 is no more"),
+        _vector("http09-lf", b"GET /\n\r\n", BAD_VERSION, rule="RFC 9112 3: HTTP/0.9 is no more"),
         _vector("h2-preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", (400, 405, 501, 505),
                 rule="RFC 9113 3.4: no HTTP/2 here", ours=505),
         line("method-unknown", "FROB / HTTP/1.1", BAD_METHOD, method),

@@ -14,7 +14,7 @@ V1 = "4:memory:/box\n1:cpu,cpuacct:{path}\n0::/\n"
 
 
 def quota_of(tmp_path: Path, groups: str, files: dict[str, str]) -> float | None:
-    (tmp_path / "cgroup").write_text(groups)
+    (tmp_path / "cgroup").write_bytes(os.fsencode(groups))
     for name, text in files.items():
         path = tmp_path / "mount" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +35,10 @@ def quota_of(tmp_path: Path, groups: str, files: dict[str, str]) -> float | None
         ("/", {"cpu.max": "100000 0\n"}, None),
         ("/", {"cpu.max": "nonsense\n"}, None),
         ("/a:b", {"a:b/cpu.max": "50000 100000\n"}, 0.5),
+        ("/caf\udce9", {"caf\udce9/cpu.max": "50000 100000\n"}, 0.5),
+        ("/a\u2028b\x85c\fd", {"a\u2028b\x85c\fd/cpu.max": "50000 100000\n"}, 0.5),
+        ("/a\0b", {"cpu.max": "50000 100000\n"}, 0.5),
+        ("/box", {"unified/box/cpu.max": "50000 100000\n"}, 0.5),
     ],
 )
 def test_version_2(tmp_path: Path, path: str, files: dict[str, str], expected: float | None) -> None:
@@ -53,6 +57,16 @@ def test_version_1(tmp_path: Path, path: str, folder: str, quota: str, expected:
     place = f"cpu,cpuacct/{folder}"
     files = {f"{place}/cpu.cfs_quota_us": f"{quota}\n", f"{place}/cpu.cfs_period_us": "100000\n"}
     assert quota_of(tmp_path, V1.format(path=path), files) == expected
+
+
+def test_version_1_under_another_name(tmp_path: Path) -> None:
+    files = {"cpu/box/cpu.cfs_quota_us": "250000\n", "cpu/box/cpu.cfs_period_us": "100000\n"}
+    assert quota_of(tmp_path, "4:cpuacct,cpu:/box\n", files) == 2.5
+
+
+@pytest.mark.parametrize("groups", ["0", "0:", ":", "nonsense\n0:/\n", "\n\n"])
+def test_lines_that_are_none(tmp_path: Path, groups: str) -> None:
+    assert quota_of(tmp_path, groups, {"cpu.max": "50000 100000\n"}) is None
 
 
 def test_a_system_without_groups(tmp_path: Path) -> None:

@@ -241,14 +241,19 @@ def test_closing_destroys_whatever_auto_close_says(memory: Path, when: str) -> N
 
     async def main() -> None:
         errors: list[Any] = []
-        async with await fs.open(path, "w") as handle:
-            sink = handle.create_write_stream(auto_close=False)
-            sink.on("error", errors.append)
-            sink.write(data)
-            if when == "ended":
-                sink.end()
-            elif when == "failed":
-                await turns_until(lambda: bool(errors))
+        raised: list[Any] = []
+        try:
+            async with await fs.open(path, "w") as handle:
+                sink = handle.create_write_stream(auto_close=False)
+                sink.on("error", errors.append)
+                sink.write(data)
+                if when == "ended":
+                    sink.end()
+                elif when == "failed":
+                    await turns_until(lambda: bool(errors))
+        except OSError as error:
+            raised.append(error)
+        assert raised == errors
         assert sink.closed
         assert [error.errno for error in errors] == [errno.ENOSPC] * (when != "ended")
         assert sink.bytes_written == (len(data) if when == "ended" else 0)
@@ -535,6 +540,102 @@ def test_the_block_of_a_handle_hears_of_a_stream_with_a_signal() -> None:
     with pytest.raises(OSError) as caught:
         run(main)
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("where", ["the stream's block", "ready"])
+def test_the_block_of_a_handle_says_nothing_of_what_was_caught_inside(where: str) -> None:
+    async def main() -> None:
+        async with fs.open("/dev/full", "w") as handle:
+            with pytest.raises(OSError) as caught:
+                async with handle.create_write_stream() as sink:
+                    sink.write(b"x")
+                    await turns_until(lambda: sink.closed)
+                    if where == "ready":
+                        with pytest.raises(OSError):
+                            await sink.ready()
+                        raise OSError(errno.EIO, "the block's own")
+            assert caught.value.errno == (errno.EIO if where == "ready" else errno.ENOSPC)
+        assert handle.fd == -1
+
+    run(main)
+
+
+def test_a_stream_with_a_signal_raises_in_its_own_block_also_where_its_handle_has_one(memory: Path) -> None:
+    passed: list[str] = []
+
+    async def main() -> None:
+        controller = AbortController()
+        async with fs.open(memory / "new", "w") as handle:
+            async with handle.create_write_stream(signal=controller.signal) as sink:
+                sink.write(b"x")
+                controller.abort("enough")
+                await turns_until(lambda: sink.closed)
+            passed.append("behind the block")
+
+    with pytest.raises(TreadleError) as caught:
+        run(main)
+    assert (caught.value.code, caught.value.data["reason"], passed) == ("ABORT_ERR", "enough", [])
+
+
+def test_a_stream_in_a_block_of_another_task_is_none_of_the_block_of_its_handle() -> None:
+    async def write(sink: WriteStream) -> str:
+        try:
+            async with sink:
+                sink.write(b"x")
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return "written"
+
+    async def main() -> None:
+        async with fs.open("/dev/full", "w") as handle:
+            assert await asyncio.create_task(write(handle.create_write_stream())) == "ENOSPC"
+
+    run(main)
+
+
+def test_what_a_stream_failed_with_is_behind_what_the_block_of_its_handle_fails_with() -> None:
+    async def main() -> None:
+        with pytest.raises(KeyError) as caught:
+            async with fs.open("/dev/full", "w") as handle:
+                sink = handle.create_write_stream()
+                sink.write(b"x")
+                await turns_until(lambda: sink.closed)
+                raise KeyError
+        assert isinstance(caught.value.__context__, OSError) and caught.value.__context__.errno == errno.ENOSPC
+
+    run(main)
+
+
+def test_what_a_stream_failed_with_is_behind_what_closing_its_handle_fails_with() -> None:
+    async def main() -> None:
+        with pytest.raises(OSError) as caught:
+            async with fs.open("/dev/full", "w") as handle:
+                sink = handle.create_write_stream()
+                sink.write(b"x")
+                await turns_until(lambda: sink.closed)
+
+                async def close() -> None:
+                    raise OSError(errno.EIO, "as a file system in the net says it")
+
+                handle.close = close  # type: ignore[assignment]
+        assert caught.value.errno == errno.EIO
+        assert isinstance(caught.value.__context__, OSError) and caught.value.__context__.errno == errno.ENOSPC
+        assert handle.fd == -1
+
+    run(main)
+
+
+def test_a_handle_that_is_entered_twice() -> None:
+    async def main() -> None:
+        async with fs.open("/dev/full", "w") as handle:
+            sink = handle.create_write_stream()
+            with pytest.raises(OSError) as caught:
+                async with handle:
+                    sink.write(b"x")
+            assert caught.value.errno == errno.ENOSPC
+        assert handle.fd == -1
+
+    run(main)
 
 
 def test_the_block_of_a_handle_says_nothing_of_what_somebody_has_taken() -> None:

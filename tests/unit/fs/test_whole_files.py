@@ -375,6 +375,7 @@ def test_a_thread_that_cancels_while_the_pool_ends(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"content")
     os.mkfifo(target)
     others: list[threading.Thread] = []
+    cancelled: list[bool] = []
 
     async def main() -> None:
         future = fs.copy_file(tmp_path / "source", target)
@@ -386,6 +387,7 @@ def test_a_thread_that_cancels_while_the_pool_ends(tmp_path: Path) -> None:
                 pass
             with contextlib.suppress(RuntimeError):  # the loop may be closed by then
                 future.cancel()
+            cancelled.append(future.cancelled())
 
         others.append(threading.Thread(target=cancel_behind_its_end))
         others[0].start()
@@ -395,6 +397,7 @@ def test_a_thread_that_cancels_while_the_pool_ends(tmp_path: Path) -> None:
     with contextlib.suppress(RuntimeError):  # stopped before its main was done
         run(main)
     others[0].join()
+    assert cancelled == [True]
     os.close(os.open(target, os.O_RDONLY | os.O_NONBLOCK))  # the thread is let through
 
 

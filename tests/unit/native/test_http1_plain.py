@@ -93,6 +93,9 @@ def parsed(head: bytes) -> Head | None:
 def test_a_plain_head_is_read_as_the_parser_reads_it(head: bytes) -> None:
     assert read_plain_head(head) is not None
     assert read_plain_head(head) == parsed(head)
+    method, target, fields = parsed(head)
+    lowered = [(name.lower(), value) for name, value in fields]
+    assert read_plain_head(head, lowers_names=True) == (method, target, lowered)
 
 
 @pytest.mark.parametrize("head", NOT_PLAIN.values(), ids=NOT_PLAIN)

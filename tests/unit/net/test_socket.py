@@ -721,6 +721,12 @@ def test_what_fails_amid_its_block_is_raised_there() -> None:
     async def main() -> None:
         peers: list[net.Socket] = []
         server = net.create_server(peers.append).listen()
+        async with net.connect(server.address().port) as socket:  # type: ignore[union-attr]
+            await until(lambda: peers, "it is accepted")
+            peers.pop().reset_and_destroy()
+            await until(lambda: socket.closed, "it is reset")
+            with pytest.raises(ConnectionResetError):
+                await socket.wait_connected()  # caught, and so not raised once more
         with pytest.raises(ConnectionResetError):
             async with net.connect(server.address().port) as socket:  # type: ignore[union-attr]
                 await until(lambda: peers, "it is accepted")

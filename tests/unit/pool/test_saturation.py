@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -82,10 +84,77 @@ def test_what_computes_has_a_thread_for_each_cpu(
         treadle.run(main)
     [record] = caplog.records
     assert re.search(
-        r"a job \(crypto\.hold\) has waited for \d+ ms\. Jobs that compute have a thread for each CPU, and no more; "
-        r"busy are 3 of its 4 threads: crypto\.hold 3\. Waiting: crypto\.hold 2\. More threads would make nothing faster",
+        r"a job \(crypto\.hold\) has waited for \d+ ms\. Of jobs such as this one 3 run at once, one for each CPU: "
+        r"crypto\.hold 3\. Waiting: crypto\.hold 2\. More threads would make them no faster",
         record.getMessage(),
     )
+
+
+def test_what_takes_long_holds_up_nothing_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_threads(monkeypatch, 4, cpus=1)
+    gate = threading.Event()
+
+    async def main() -> None:
+        held = [pool.run("crypto.hold", gate.wait, DEADLINE_S, is_long=True) for _ in range(3)]
+        assert await pool.run("zlib.gzip", str, 1) == "1"
+        now = pool.statistics()
+        assert (now.busy_with, now.kinds["crypto.hold"].queued) == ({"crypto.hold": 1}, 2)
+        gate.set()
+        await asyncio.gather(*held)
+
+    treadle.run(main)
+
+
+def test_one_group_does_not_hide_another(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What computes never catches up; then the disk hangs as well."""
+    has_threads(monkeypatch, 3, cpus=1)
+    gate = threading.Event()
+    fifo = tmp_path / "disk"
+    os.mkfifo(fifo)
+
+    async def main() -> None:
+        held = [pool.run("crypto.hold", gate.wait, DEADLINE_S) for _ in range(3)]
+        while len(caplog.records) < 1:
+            await asyncio.sleep(0.01)
+        stuck = [fs.read_file(fifo) for _ in range(3)]
+        while len(caplog.records) < 2:
+            await asyncio.sleep(0.01)
+        assert pool.statistics().saturations == 2
+        gate.set()
+        while any(not read.done() for read in stuck):
+            with contextlib.suppress(OSError):  # nobody reads any more
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*held, *stuck)
+
+    with caplog.at_level(logging.WARNING, "treadle.pool"):
+        treadle.run(main)
+    told = [record.getMessage() for record in caplog.records]
+    assert "Of jobs such as this one 1 run at once" in told[0]
+    assert "3 of its 3 threads are busy: fs.read_file 2, crypto.hold 1" in told[1]
+
+
+def test_the_next_episode_counts_though_nobody_has_idled(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_threads(monkeypatch, 2, cpus=1)
+    gate = threading.Event()
+
+    async def main() -> None:
+        held = pool.run("crypto.hold", gate.wait, DEADLINE_S)
+        for episode in range(2):
+            waiting = pool.run("zlib.gzip", str)
+            while pool.statistics().saturations == episode:
+                await asyncio.sleep(0.01)
+            waiting.cancel()
+        gate.set()
+        await held
+
+    with caplog.at_level(logging.WARNING, "treadle.pool"):
+        treadle.run(main)
+    assert len(caplog.records) == 1, "the culprit is the same"
 
 
 def test_the_same_reason_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

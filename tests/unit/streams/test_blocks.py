@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.unit.streams.support import Boom, Sink, code_of, settle, source_of, turns
+from tests.unit.streams.support import Boom, Sink, code_of, later, settle, source_of, turns
 from treadle import TreadleError
-from treadle.events import AbortController
-from treadle.streams import PassThrough, Readable, Transform, Writable, add_abort_signal, finished
-from treadle.streams._block import Block
+from treadle.events import AbortController, once
+from treadle.loop import get_loop
+from treadle.streams import PassThrough, Readable, Transform, Writable, add_abort_signal, finished, pipeline
+from treadle.streams._block import Block, _innermost
 
 
 def failing_sink(boom: BaseException) -> Sink:
@@ -119,6 +120,158 @@ async def test_a_signal_of_the_stream_is_nobody_who_has_heard_of_it() -> None:
             await turns(5)
             assert sink.closed
     assert (caught.value.code, caught.value.data["reason"]) == ("ABORT_ERR", "enough")
+
+
+async def test_a_watch_of_its_own_is_nobody_who_has_heard_of_it() -> None:
+    """That of leaving the block, which waits until all is read."""
+    controller = AbortController()
+    get_loop().set_timeout(controller.abort, 10, "enough")
+    with pytest.raises(TreadleError) as caught:
+        async with add_abort_signal(controller.signal, PassThrough()) as through:
+            through.on("readable", lambda: None)
+            through.write(b"a" * 1000)
+    assert (caught.value.code, caught.value.data["reason"]) == ("ABORT_ERR", "enough")
+
+
+async def test_a_finished_that_is_through_is_nobody_who_has_heard_of_what_comes_behind_it() -> None:
+    controller = AbortController()
+    with pytest.raises(TreadleError) as caught:
+        async with add_abort_signal(controller.signal, PassThrough()) as through:
+            through.end(b"a")
+            await finished(through, readable=False)
+            controller.abort("enough")
+            await turns(5)
+            assert through.closed
+    assert (caught.value.code, caught.value.data["reason"]) == ("ABORT_ERR", "enough")
+
+
+async def test_a_listener_may_answer_to_no_name() -> None:
+    class Obliging:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+        def hear(self, error: BaseException) -> None: ...
+
+    boom = Boom()
+    with pytest.raises(Boom) as caught:
+        async with failing_sink(boom) as sink:
+            sink.on("error", Obliging().hear)
+            await turns(5)
+    assert caught.value is boom
+
+
+@pytest.mark.parametrize("argument", ["text", None])
+async def test_what_is_emitted_by_hand_and_no_exception_is_raised_as_one(argument: Any) -> None:
+    with pytest.raises(TreadleError) as caught:
+        async with Sink(is_open=True) as sink:
+            sink.emit("error", *([argument] if argument else []))
+    assert caught.value.code == "ERR_UNHANDLED_ERROR"
+
+
+async def test_what_was_emitted_by_hand_is_behind_what_the_stream_fails_with() -> None:
+    boom, other = Boom(), KeyError()
+    with pytest.raises(Boom):
+        async with Sink(is_open=True) as sink:
+            sink.emit("error", other)
+            sink.destroy(boom)
+    assert boom.__context__ is other
+
+
+async def test_a_pipeline_that_was_caught_is_heard_by_the_blocks_of_all_its_stages() -> None:
+    boom = Boom()
+    async with source_of([b"x"] * 3) as source, PassThrough() as through, failing_sink(boom) as sink:
+        with pytest.raises(Boom):
+            await pipeline(source, through, sink)
+    assert through.errored is sink.errored is boom
+
+
+async def test_what_a_pipeline_destroys_its_stages_with_is_heard_where_it_tells_of_what_comes_behind_that() -> None:
+    boom, controller = Boom(), AbortController()
+    sink = Writable(write=lambda chunk, encoding, callback: None, destroy=lambda error, callback: callback(boom))
+    async with source_of([b"x"] * 3) as source, sink:
+        get_loop().next_tick(controller.abort, "enough")
+        with pytest.raises(Boom):
+            await pipeline(source, sink, signal=controller.signal)
+    assert code_of(source.errored) == "ABORT_ERR"
+
+
+async def test_a_stage_that_fails_with_another_error_than_its_pipeline_tells_of_it() -> None:
+    boom, other = Boom(), KeyError("other")
+    with pytest.raises(KeyError) as caught:
+        async with source_of([b"x"] * 3) as source, PassThrough() as through:
+            source.destroy(other)
+            with pytest.raises(Boom):
+                await pipeline(failing_source(boom), through)
+    assert caught.value is other
+
+
+async def test_what_is_in_a_group_is_not_behind_it_and_is_raised_no_more() -> None:
+    boom = Boom()
+    async with failing_sink(boom) as sink:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with sink, asyncio.TaskGroup() as group:
+                group.create_task(write_until_it_is_full(sink))
+        assert caught.value.exceptions == (boom,) and caught.value.__context__ is None
+
+
+async def test_what_end_raises_is_raised_once() -> None:
+    boom = Boom()
+
+    class Endless(PassThrough):
+        def end(self, *arguments: Any, **named: Any) -> Any:
+            raise boom
+
+    async with Endless() as through:
+        with pytest.raises(Boom):
+            async with through:
+                pass
+    assert through.errored is boom and boom.__context__ is None
+
+
+async def test_what_the_stream_failed_with_is_behind_a_cancellation_of_leaving_the_block() -> None:
+    boom = Boom()
+    sink = Writable(write=lambda chunk, encoding, callback: None, destroy=lambda error, callback: later(callback, boom))
+    left = asyncio.Event()
+
+    async def work() -> None:
+        async with sink:
+            sink.emit("error", boom)
+            sink.write(b"x")
+            left.set()
+
+    task = asyncio.create_task(work())
+    await left.wait()
+    await turns(2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.__context__ is boom
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_blocks_of_one_task_are_left_in_any_order(first: int) -> None:
+    booms = [Boom(), Boom()]
+    streams = [PassThrough(), PassThrough()]
+    for stream, boom in zip(streams, booms, strict=True):
+        await stream.__aenter__()
+        stream.destroy(boom)
+    await turns(3)
+    for place in (first, 1 - first):
+        with pytest.raises(Boom) as caught:
+            await streams[place].__aexit__(None, None, None)
+        assert caught.value is booms[place]
+    assert asyncio.current_task() not in _innermost
+
+
+async def test_a_block_that_is_never_left_is_forgotten_with_its_stream() -> None:
+    for _ in range(100):
+        await PassThrough().__aenter__()
+        gc.collect()
+    async with PassThrough():
+        depth, block = 0, _innermost.get(asyncio.current_task())
+        while block is not None:
+            depth, block = depth + 1, block._below
+        assert depth <= 2
 
 
 async def test_a_signal_that_is_not_aborted_changes_nothing() -> None:
@@ -434,6 +587,34 @@ async def test_an_error_that_was_caught_is_freed_by_counting(work: Callable[[], 
             assert Traced.alive == 1
         else:
             raise AssertionError("it has not failed")
+        await turns(3)
+        assert Traced.alive == 0
+    finally:
+        gc.enable()
+        gc.collect()
+
+
+RAISE: list[Callable[[Any], Any]] = [
+    finished,
+    lambda sink: pipeline(Readable(read=lambda size: None), PassThrough(), sink),
+    lambda sink: once(sink, "finish"),
+]
+
+
+@pytest.mark.parametrize("raise_it", RAISE)
+async def test_what_was_caught_inside_is_freed_by_counting(raise_it: Callable[[Any], Any]) -> None:
+    async def catch_it() -> None:
+        async with failing_sink(Traced()) as sink:
+            try:
+                await raise_it(sink)
+            except Traced:
+                assert Traced.alive == 1
+                del sink  # this frame is one that it has passed
+
+    gc.collect()
+    gc.disable()
+    try:
+        await catch_it()
         await turns(3)
         assert Traced.alive == 0
     finally:

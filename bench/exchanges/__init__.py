@@ -1,0 +1,1 @@
+"""Exchanges beyond hello world beside the servers of others: see command.py."""

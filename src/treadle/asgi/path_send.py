@@ -1,0 +1,47 @@
+"""The extension `http.response.pathsend`: an application leaves the whole body to the server, which sends a file.
+
+Source: https://asgi.readthedocs.io/en/latest/extensions.html, Path Send. Not here: sending (treadle.http.file_body).
+"""
+
+from __future__ import annotations
+
+import os
+
+from treadle._base.errors import TreadleError
+from treadle._native.http1_file_body import declare
+from treadle._native.http1_response import ResponseCore
+from treadle.http.file_body import write_part
+from treadle.http.file_search import find
+
+__all__ = ["send_path"]
+
+
+async def send_path(response: ResponseCore, path: str) -> None:
+    """Send the file as the body, and complete the answer, whose status and fields are known but have not left. A Content-Length
+    of fewer bytes sends the first so many; without one the file's size is it.
+
+    Raises, and nothing was sent: OSError where the file cannot be opened, or is no regular one; TreadleError:
+    ERR_INVALID_ARG_VALUE (a relative path), ERR_HTTP_CONTENT_LENGTH_MISMATCH (the file is shorter). Else as write_part().
+    """
+    place = os.fsencode(path)
+    if not place.startswith(b"/"):
+        raise TreadleError("ERR_INVALID_ARG_VALUE", name="path", expected="absolute", received=path)
+    try:
+        file = await find(b"/", place.lstrip(b"/"), links="follow")
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        size = declare(response, file.size)
+        if size > file.size:
+            raise TreadleError("ERR_HTTP_CONTENT_LENGTH_MISMATCH", sent=file.size, declared=size)
+        if size < 0:  # in chunks, as the application wants it
+            size = file.size
+        if file.descriptor is None:
+            response.end((file.content or b"")[:size])
+        else:
+            await write_part(response, file.descriptor, 0, size)
+            response.end()
+    finally:
+        if file.descriptor is not None:
+            file.descriptor.close()
