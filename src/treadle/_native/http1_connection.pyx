@@ -49,8 +49,8 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
-    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
+    GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -358,6 +358,8 @@ cdef class Connection(Wire):
         if request.method is CONNECT_METHOD:
             if not self.server.takes_tunnels:
                 return self.refuse("CONNECT")
+            if self.server.intake is not None:
+                self.server.intake.head_complete(self)
             if self.has_body():                 # RFC 9110 section 9.3.6: it has none
                 return self.refuse("FRAMING")
             if b":" not in request.target or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
@@ -367,6 +369,8 @@ cdef class Connection(Wire):
             return self.refuse("TARGET")
         if PyBytes_AS_STRING(request.target)[0] != c'/' and not put_authority(request.raw_headers, request.target):
             return self.refuse("TARGET")
+        if self.server.intake is not None:
+            self.server.intake.head_complete(self)
         if self.said.is_upgrade_offered and self.said.wants_upgrade and self.server.takes_upgrades and not is_1_0 \
                 and not self.has_body() and self.server.wants_upgrade(request):
             return self.switch()                # RFC 9110 section 7.8: not in 1.0; and a body would have to come before
@@ -376,8 +380,6 @@ cdef class Connection(Wire):
             self.requests += 1
             if self.requests >= self.server.requests_max:
                 response.keeps_alive = False
-        if self.server.intake is not None:
-            self.server.intake.head_complete(self)
         self.head = None
         self.is_dispatch_due = True
         if self.shim is None or self.shim.is_message_complete:
@@ -490,6 +492,8 @@ cdef class Connection(Wire):
     cdef int switch(self) except -1:
         # What was parsed is all that is ours. ORDER: the socket changes hands when consume() has put aside what is not parsed.
         cdef ResponseCore response = self.response
+        if self.began_ns:                       # what it is answered by is not known here: what most are
+            self.note(200 if self.request.method is CONNECT_METHOD else 101, 0, True)
         self.advance(SWITCH)
         self.head = None
         self.release_parser(False)

@@ -96,17 +96,24 @@ def test_bytes_go_both_ways(listener: Any, event: str) -> None:
     bounded(main)
 
 
-@pytest.mark.parametrize("cut", range(1, len(UPGRADE)))
-def test_an_offer_in_two_pieces(cut: int) -> None:
+@pytest.mark.parametrize("before", [b"", GET], ids=["alone", "behind a request"])
+def test_an_offer_in_two_pieces(before: bytes) -> None:
+    """Cut everywhere, its head among it."""
+    sent = before + UPGRADE + b"abc"
+
     async def main() -> None:
-        async with listening(upgrade=echo) as server:
-            client = connect(server)
-            client.sendall((GET + UPGRADE)[: len(GET) + cut] if cut % 2 else UPGRADE[:cut])
-            await promises.immediate()
-            client.sendall(UPGRADE[cut:] + b"abc")
-            expected = SWITCHING + b"abc"
-            assert (await read(client, len(expected)))[-len(expected) :] == expected or cut % 2
-            client.close()
+        async with listening(lambda req, res: res.end("plain"), upgrade=echo) as server:
+            for cut in range(len(before) + 1, len(sent)):
+                client = connect(server)
+                client.sendall(sent[:cut])
+                for _ in range(3):
+                    await promises.immediate()
+                client.sendall(sent[cut:])
+                got = b""
+                while not got.endswith(b"abc"):
+                    got += await read(client, 1)
+                assert got.endswith((b"plain" if before else b"") + SWITCHING + b"abc")
+                client.close()
 
     bounded(main)
 
@@ -452,6 +459,36 @@ def test_the_last_request_of_a_connection() -> None:
             assert b"\r\nConnection: close\r\n" in await read(client)
             client.close()
             server.max_requests_per_socket = 0
+
+    bounded(main)
+
+
+def test_the_access_log_has_a_line_for_each(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    async def main() -> None:
+        ids: list[object] = []
+        lines = http.access_log(log)
+
+        def ends(req: http.IncomingMessage, socket: Any, head: bytes) -> None:
+            ids.append(req.id)
+            socket.end()
+
+        server = http.create_server(access_log=lines, request_ids="on")
+        server.on("upgrade", ends).on("connect", ends).on("client_error", lambda error, socket: socket.end())
+        server.listen(0)
+        for sent in (UPGRADE, CONNECT, b"POST / HTTP/1.1\r\n\r\n"):
+            client = connect(server)
+            client.sendall(sent)
+            assert await read(client) == b""
+            client.close()
+        await until(lambda: log.read_bytes().count(b"\n") == 3)
+        assert [line.split('"')[2].split()[0] for line in log.read_text().splitlines()] == ["101", "200", "400"]
+        assert len(set(ids)) == 2
+        assert None not in ids
+        server.close()
+        await server.wait_closed()
+        lines.close()
 
     bounded(main)
 
