@@ -14,6 +14,8 @@ cdef SocketStream take_socket(Stream stream):
     handle = SocketStream(stream.loop, stream.fd)
     stream.fd = -1
     handle.peer = stream.peer
+    handle.cipher = stream.cipher           # OWNER: the same; what it has encrypted ahead is the first of what is unsent
+    stream.cipher = None
     handle.unsent = stream.unsent
     handle.unsent_offset = stream.unsent_offset
     handle.unsent_bytes = stream.unsent_bytes

@@ -23,6 +23,7 @@ from treadle.http.message import IncomingMessage
 from treadle.http.policy import Policy
 from treadle.http.refusals import REFUSALS
 from treadle.net import Socket
+from treadle.tls import socket_of
 
 __all__ = ["ServerConnection", "Sockets"]
 
@@ -99,7 +100,7 @@ class Sockets:
             socket.destroy()
 
     def _take(self, handle: SocketStream, observer: Callable[[], object] | None) -> Socket:
-        socket = Socket(handle=handle, allow_half_open=True)
+        socket = socket_of(handle, allow_half_open=True)
         self._open.add(socket)
         self._core.socket_count += 1
         socket.on("error", _note_error)  # a peer that resets ends no program; its listeners hear of it beside this

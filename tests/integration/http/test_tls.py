@@ -285,3 +285,20 @@ def test_a_connection_is_not_ended_under_a_request(certificate: Path, tmp_path: 
             assert other.response().body == b"blocked"
             assert client.response().body == b"hello"
             client.expect_end()
+
+
+@pytest.mark.parametrize("line", [b"GET /chat HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: echo\r\n", b"CONNECT a:1 HTTP/1.1\r\n"])
+def test_a_connection_that_goes_to_somebody_else_stays_encrypted(certificate: Path, tmp_path: Path, line: bytes) -> None:
+    with Program.run("secure.py", env={"TLS": str(certificate), "ROOT": str(tmp_path)}) as program:
+        program.tls = ssl.create_default_context(cafile=str(certificate))
+        with program.client() as client:
+            assert isinstance(client.socket, ssl.SSLSocket)
+            client.send(line + b"Host: a:1\r\n\r\nbehind it, ")
+            client.send(BLOCK)
+            wanted = b"Upgrade: TLSSocket\r\n\r\nbehind it, " + BLOCK
+            seen = b""
+            while not seen.endswith(wanted):
+                assert len(seen) < len(wanted) + 200, seen[:200]
+                seen += client.socket.recv(65_536)
+            client.socket.unwrap()  # both say goodbye
+        program.idle_fd_count()

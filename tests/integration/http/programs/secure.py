@@ -5,6 +5,7 @@ import os
 import time
 
 from treadle import http, tls
+from treadle.streams import pipeline
 
 files = http.serve_static(os.environ["ROOT"])
 
@@ -21,6 +22,15 @@ def handler(req, res):
     return files(req, res)
 
 
+async def echo(req, socket, head):
+    """What comes on the socket goes back, behind what came with the request."""
+    socket.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {type(socket).__name__}\r\n\r\n")
+    socket.write(head)
+    await pipeline(socket, socket)
+
+
 timeouts = http.Timeouts(keep_alive_s=float(os.environ.get("KEEP_ALIVE_S", 75)))
 server = http.create_server(handler, timeouts=timeouts, tls=tls.ServerOptions(cert=os.environ["TLS"])).listen(0)
+server.on("upgrade", echo)
+server.on("connect", echo)
 print("LISTENING", *server.address(), flush=True)
