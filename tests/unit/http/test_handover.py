@@ -523,16 +523,16 @@ def test_what_encrypts_goes_with_the_socket(tmp_path: Path, event: str, version:
         server.listen(0)
 
         def client() -> None:
-            with sockets.create_connection(("127.0.0.1", server.address()[1]), 20) as plain:
-                with context.wrap_socket(plain, server_hostname="localhost") as secured:
-                    secured.sendall(offer + b"behind it")
-                    while sum(map(len, received)) < len(SWITCHING) + 9:
-                        received.append(secured.recv(65_536))
-                    for start in range(0, len(DATA), 10_000):
-                        secured.sendall(DATA[start : start + 10_000])
-                    while sum(map(len, received)) < len(SWITCHING) + 9 + len(DATA):
-                        received.append(secured.recv(65_536))
-                    secured.unwrap()  # a goodbye each way
+            plain = sockets.create_connection(("127.0.0.1", server.address()[1]), 20)
+            with plain, context.wrap_socket(plain, server_hostname="localhost") as secured:
+                secured.sendall(offer + b"behind it")
+                while sum(map(len, received)) < len(SWITCHING) + 9:
+                    received.append(secured.recv(65_536))
+                for start in range(0, len(DATA), 10_000):
+                    secured.sendall(DATA[start : start + 10_000])
+                while sum(map(len, received)) < len(SWITCHING) + 9 + len(DATA):
+                    received.append(secured.recv(65_536))
+                secured.unwrap()  # a goodbye each way
 
         await asyncio.to_thread(client)
         server.close()
