@@ -12,8 +12,8 @@ SETUP = env PYTHON='$(PYTHON)' tools/setup.sh
 IN_ENVIRONMENT = @venv=$$($(SETUP)) && exec "$$venv/bin/python"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test model ordering streams-oracle suites stop bench lint format types stubtest docs fuzz differential cuts
-.PHONY: rivals sanitize dist check-dist clean
+.PHONY: help setup run test model ordering streams-oracle suites http-suites stop bench lint format types stubtest docs fuzz
+.PHONY: differential cuts rivals sanitize dist check-dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ streams-oracle: ## fresh programs of streams recorded with real Node 24 (some 10
 
 suites: ## asyncio's, uvloop's, aiohttp's, anyio's, redis' and websockets' own tests on our loop (long; needs the network)
 	$(IN_ENVIRONMENT) -m tests.suites.run $(ARGS)
+
+http-suites: ## uvicorn's, granian's and Starlette's own tests against a live server of ours (some 5 minutes; needs the network)
+	$(IN_ENVIRONMENT) -m tests.suites.http.run $(ARGS)
 
 stop: ## SIGTERM during 200 downloads, 100 event streams and 50 uploads (a minute)
 	@env TREADLE_STOP_SCALE=10 PYTHON='$(PYTHON)' $(MAKE) --no-print-directory test ARGS='-q -k under_load tests/integration/http/test_stopping.py'

@@ -35,7 +35,7 @@ _TOKENS: tuple[bytes, ...] = (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Transfer-Encoding: identity\r\n", b"TE: trailers\r\n",
     b"GET ", b"POST ", b"HEAD ", b"CONNECT ", b"OPTIONS * ", b"PRI * ", b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"http://a/",
     b"-1", b"+1", b"0x10", b"1_0", b"ffffffffffffffff", b"18446744073709551616", b"2147483648", b"4294967296",
-    b"%00", b"%", b"..", b"[::1]", b"@", b"\xc3\xa9", b"\r\n ", b"A" * 300, b"X: y\r\n" * 30,
+    b"X-Forwarded-For: 10.0.0.1, a\r\n", b"X-Request-Id: a\r\n", b'Referer: "\\\x01\r\n', b"%00", b"%", b"..", b"[::1]", b"@", b"\xc3\xa9", b"\r\n ", b"A" * 300, b"X: y\r\n" * 30,
 )  # fmt: skip
 
 _NUMBERS = (b"0", b"1", b"2", b"4", b"5", b"6", b"7", b"9", b"a", b"F", b"10", b"00005", b"65536", b"-1", b"+5", b"0x5", b"5_", b"1e1",

@@ -63,9 +63,9 @@ class Httptools(InProcess):
         try:
             reading.parser.feed_data(stream)
         except httptools.HttpParserUpgrade:
-            if reading.parser.get_method() == b"CONNECT":
+            if reading.is_counted and reading.parser.get_method() == b"CONNECT":
                 return Framing(tuple(messages[:-1]), End.REFUSED, "CONNECT")  # as a server does that opens no tunnel
-            if not reading.is_closed:
+            if reading.is_counted:
                 # Without a body, whatever the head says: with an offer httptools reads none.
                 return Framing(tuple(messages[:-1]), End.UPGRADED)
         except httptools.HttpParserError as error:
@@ -92,7 +92,8 @@ class _Reading:
         self.body += body
 
     def on_message_complete(self) -> None:
-        if not self.is_closed:
+        self.is_counted = not self.is_closed
+        if self.is_counted:
             self.messages.append(Message.of(self.parser.get_method().decode(), bytes(self.url), bytes(self.body)))
             self.is_closed = not self.parser.should_keep_alive()
 

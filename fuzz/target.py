@@ -4,6 +4,7 @@ target, so that parsing meets handlers that read at once, late, piece by piece, 
 
 import asyncio
 import json
+import os
 
 from treadle import http
 from treadle.streams import pipeline
@@ -68,5 +69,7 @@ def handler(req, res):
     return WAYS[sum(req.url.encode("utf-8", "surrogateescape")) % len(WAYS)](req, res)
 
 
-server = http.create_server(handler).listen(0)
+# With all of its edge: what reads more of a request than its framing meets the streams as well.
+log = http.access_log(os.devnull, "json")
+server = http.create_server(handler, origin=http.Origin("*"), request_ids="echo", access_log=log).listen(0)
 print("LISTENING", *server.address(), flush=True)

@@ -35,10 +35,18 @@ class Load:
 
 
 def wrk(
-    program: str, port: int, *, seconds: int, connections: int, cpu: int, path: str = "/", script: Path | None = None
+    program: str,
+    port: int,
+    *,
+    seconds: int,
+    connections: int,
+    cpu: int,
+    path: str = "/",
+    script: Path | None = None,
+    scheme: str = "http",
 ) -> Load:
     """Drive keep-alive requests for `seconds`: GET path, or what the script (Lua) makes of it. Raises LoadError."""
-    url = f"http://127.0.0.1:{port}{path}"
+    url = f"{scheme}://127.0.0.1:{port}{path}"
     begun = time.monotonic()
     process = subprocess.Popen(
         [program, "-t1", f"-c{connections}", f"-d{seconds}s", *(["-s", str(script)] if script else []), "--latency", url],

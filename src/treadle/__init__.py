@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         pool,
         process,
         timers,
+        tls,
         zlib,
     )  # fmt: skip
     from treadle._base.errors import TreadleError
@@ -45,7 +46,7 @@ _HOMES = {
 }
 _PACKAGES = (
     "child_process", "context", "crypto", "diagnostics_channel", "dns", "events", "fs", "http", "net", "perf", "pool",
-    "process", "streams", "timers", "zlib",
+    "process", "streams", "timers", "tls", "zlib",
 )  # fmt: skip
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "run",
     "streams",
     "timers",
+    "tls",
     "zlib",
 ]
 

@@ -25,6 +25,7 @@ from treadle import (
     pool,
     streams,
     timers,
+    tls,
     zlib,
 )
 from treadle.cli import main
@@ -59,6 +60,7 @@ MEMBERS = {
     "perf": (perf.EventLoopUtilization, perf.IntervalHistogram),
     "pool": (pool.PoolStatistics, pool.KindStatistics, pool.LaneStatistics),
     "process": (),
+    "tls": (tls.TLSSocket, tls.Server, tls.ServerOptions, tls.ClientOptions, tls.Reloader),
     "streams": (
         streams.Readable,
         streams.Writable,
@@ -93,6 +95,8 @@ def public_members(kind: type) -> set[str]:
         known = set(dir(events.EventEmitter))
         if kind.__module__.partition(".streams")[1] == "":
             known |= {name for base in MEMBERS["streams"] if issubclass(kind, base) for name in dir(base)}
+        if kind.__module__.startswith("treadle.tls."):
+            known |= {name for base in MEMBERS["net"] if issubclass(kind, base) for name in dir(base)}
     if kind is loop.EventLoop:
         import asyncio
 

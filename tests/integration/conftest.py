@@ -1,5 +1,5 @@
 """What all integration tests may ask for."""
 
-from tests.integration.tls import certificate, contexts
+from tests.integration.tls import authority, certificate, contexts, other_certificate
 
-__all__ = ["certificate", "contexts"]
+__all__ = ["authority", "certificate", "contexts", "other_certificate"]

@@ -12,6 +12,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -128,6 +129,7 @@ class Program:
         self.stdout = Output(self._process.stdout)
         self.stderr = Output(self._process.stderr)
         self._address: Address | None = None
+        self.tls: ssl.SSLContext | None = None  # what its clients speak; set by a test
 
     @classmethod
     def run(cls, file: str | Path, *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Self:
@@ -165,7 +167,10 @@ class Program:
         return "127.0.0.1", eventually(listening, "a listening socket", START_DEADLINE_S)
 
     def client(self, *, rcvbuf: int | None = None) -> RawClient:
-        return RawClient(self.address, rcvbuf=rcvbuf)
+        client = RawClient(self.address, rcvbuf=rcvbuf)
+        if self.tls is not None:
+            client.secure(self.tls)
+        return client
 
     def get(self, target: str = "/", *headers: str, method: str = "GET", body: bytes = b"") -> Response:
         """One request on a connection of its own."""
@@ -279,6 +284,14 @@ class RawClient:
         self._deadline_s = deadline_s
         self._reader = ResponseReader()
         self._is_eof = False
+
+    def secure(self, context: ssl.SSLContext, name: str = "localhost") -> None:
+        """Speak TLS from here on. A connection that is cut without a goodbye then raises ssl.SSLEOFError."""
+        try:
+            self.socket = context.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

@@ -10,20 +10,37 @@ import pytest
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost, and its key, in one file. Skips where the program openssl is not there."""
+def make_certificate(folder: Path, name: str, *, passphrase: str | None = None) -> Path:
+    """A self-signed certificate for a name, and its key, in one file. Skips where the program openssl is not there."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("the certificate is made by the program openssl, which is not there")
-    folder = tmp_path_factory.mktemp("tls")
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
+    command += ["-nodes"] if passphrase is None else ["-passout", f"pass:{passphrase}"]
+    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
-    both = folder / "both"
-    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
+    both = folder / f"{name}.pem"
+    both.write_bytes((folder / f"{name}.key").read_bytes() + (folder / f"{name}.crt").read_bytes())
     return both
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For localhost."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), "localhost")
+
+
+@pytest.fixture(scope="session")
+def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For other.example."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), "other.example")
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A client's certificate, which is its own authority."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), "client.example")
 
 
 @pytest.fixture

@@ -394,6 +394,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         TREADLE,
         TimeoutError,
     ),
+    "ERR_TLS_HANDSHAKE_TIMEOUT": ErrorSpec(
+        "Hands were not shaken within {timeout_ms} ms",
+        "Look whether the peer speaks TLS on this port at all; handshake_timeout allows more time",
+        NODE,
+        TimeoutError,
+    ),
     "ERR_UNHANDLED_ERROR": ErrorSpec(
         "An 'error' event had no listener: {context!r}",
         "Listen with emitter.on('error', ...), and emit an exception rather than another value",

@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -18,6 +19,7 @@ class ASGICore(ServerCore):
         scheme: str = "http",
         extensions: dict[str, dict[str, Any]] | None = None,
     ) -> None: ...
+    def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]: ...
     @property
     def app(self) -> Callable[..., Any]: ...
     @property

@@ -17,6 +17,7 @@ from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore, exception_of
+from treadle._native.tls_cipher cimport TLSCipher
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
@@ -41,6 +42,10 @@ cdef class ASGICore(ServerCore):
 
     def asgi_fault(self, exception, request, response):
         """The application raised, or (None) returned without a complete answer."""
+        raise NotImplementedError
+
+    def tls_facts(self, tls):
+        """What the extension "tls" of ASGI says of a connection, an ssl.SSLObject: a dict."""
         raise NotImplementedError
 
     def send_path(self, response, path):
@@ -94,6 +99,7 @@ cdef class ASGICore(ServerCore):
         cdef bytes raw_path
         cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
+        cdef TLSCipher cipher
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
             target = target[authority + path_size - text:]
             if not target.startswith(b"/"):
@@ -131,6 +137,11 @@ cdef class ASGICore(ServerCore):
             scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
+        if request.connection.cipher is not None:
+            cipher = <TLSCipher>request.connection.cipher
+            if cipher.facts is None:
+                cipher.facts = self.tls_facts(cipher.tls)
+            (<dict>scope["extensions"])["tls"] = (<dict>cipher.facts).copy()
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope

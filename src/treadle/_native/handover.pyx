@@ -14,6 +14,8 @@ cdef SocketStream take_socket(Stream stream):
     handle = SocketStream(stream.loop, stream.fd)
     stream.fd = -1
     handle.peer = stream.peer
+    handle.cipher = stream.cipher       # TLS goes on as it stands, with what it holds of both directions
+    stream.cipher = None
     handle.unsent = stream.unsent
     handle.unsent_offset = stream.unsent_offset
     handle.unsent_bytes = stream.unsent_bytes

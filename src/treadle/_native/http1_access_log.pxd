@@ -11,6 +11,8 @@ cdef class AccessLines(ExchangeLog):
     cdef HeadWriter waiting         # whole lines that nobody has taken yet
     cdef Py_ssize_t bytes_max       # of those
     cdef object wake                # called when there is something to take where there was nothing
+    cdef object hurry               # called when a quarter of the room is taken
+    cdef Py_ssize_t hurry_bytes     # that quarter
     cdef bint is_json
     cdef bint is_combined
     cdef readonly unsigned long long lines      # taken or waiting
@@ -23,7 +25,7 @@ cdef class AccessLines(ExchangeLog):
     cdef int write_json(self, Connection connection, int status, long long size, double duration_ms, bint is_whole) except -1
     cdef int add_client(self, Connection connection) except -1
     cdef int add_request(self, Connection connection) except -1
-    cdef int add_field(self, Connection connection, const char *name, Py_ssize_t name_size) except -1
+    cdef int add_value(self, bytes value) except -1
     cdef int add_time(self) except -1
     cdef int add_escaped(self, const char *text, Py_ssize_t size, Py_ssize_t size_max) except -1
     cdef int add_word(self, const char *text) except -1

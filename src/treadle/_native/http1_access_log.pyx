@@ -7,6 +7,7 @@ no room is counted and dropped, and nobody waits. Not here: files and threads (t
 mod_log_config for "common" and "combined".
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, strlen
@@ -31,12 +32,46 @@ cdef enum:
     FIELD_MAX = 1024                # of Referer, User-Agent and the request's id
 
 
+cdef struct Shown:
+    # Values of fields, borrowed from their list, or None.
+    PyObject *host
+    PyObject *referer
+    PyObject *user_agent
+
+
+cdef int find_shown(list fields, Shown *shown) except -1:
+    # The first of each name. fields: None for a head that was not read.
+    cdef tuple pair
+    cdef bytes name
+    cdef Py_ssize_t size
+    cdef PyObject **slot
+    shown.host = shown.referer = shown.user_agent = <PyObject *>None
+    if fields is None:
+        return 0
+    for pair in fields:
+        name = <bytes>pair[0]
+        size = PyBytes_GET_SIZE(name)
+        if size == 4 and is_same(PyBytes_AS_STRING(name), 4, b"host", 4):
+            slot = &shown.host
+        elif size == 7 and is_same(PyBytes_AS_STRING(name), 7, b"referer", 7):
+            slot = &shown.referer
+        elif size == 10 and is_same(PyBytes_AS_STRING(name), 10, b"user-agent", 10):
+            slot = &shown.user_agent
+        else:
+            continue
+        if slot[0] is <PyObject *>None:
+            slot[0] = <PyObject *>pair[1]
+    return 0
+
+
 cdef class AccessLines(ExchangeLog):
-    def __init__(self, format, bytes_max, wake):
+    def __init__(self, format, bytes_max, wake, hurry):
         self.line = HeadWriter()
         self.waiting = HeadWriter()
         self.bytes_max = bytes_max
         self.wake = wake
+        self.hurry = hurry
+        self.hurry_bytes = bytes_max // 4
         self.is_json = format == "json"
         self.is_combined = format == "combined"
         self.stamp_s = -1
@@ -53,7 +88,7 @@ cdef class AccessLines(ExchangeLog):
     cdef int note(self, Wire wire, int status, long long size, bint is_whole) except -1:
         cdef Connection connection = <Connection>wire
         cdef double duration_ms = (clock_ns() - wire.began_ns) / 1e6
-        cdef bint was_empty = self.waiting.size == 0
+        cdef Py_ssize_t before = self.waiting.size
         self.line.size = 0
         if self.is_json:
             self.write_json(connection, status, size, duration_ms, is_whole)
@@ -64,11 +99,14 @@ cdef class AccessLines(ExchangeLog):
             return 0
         self.waiting.add(self.line.data, self.line.size)
         self.lines += 1
-        if was_empty:
+        if before == 0:
             self.wake()
+        if before < self.hurry_bytes <= self.waiting.size:
+            self.hurry()
         return 0
 
     cdef int write_text(self, Connection connection, int status, long long size, double duration_ms) except -1:
+        cdef Shown shown
         self.add_client(connection)
         self.add_word(b" - - [")
         self.add_time()
@@ -79,10 +117,11 @@ cdef class AccessLines(ExchangeLog):
         self.add_word(b" ")
         self.line.add_number(size, 10)
         if self.is_combined:
+            find_shown(connection.request.raw_headers, &shown)
             self.add_word(b" \"")
-            self.add_field(connection, b"referer", 7)
+            self.add_value(<bytes>shown.referer)
             self.add_word(b"\" \"")
-            self.add_field(connection, b"user-agent", 10)
+            self.add_value(<bytes>shown.user_agent)
             self.add_word(b"\"")
         return self.add_word(b"\n")
 
@@ -90,6 +129,8 @@ cdef class AccessLines(ExchangeLog):
         cdef RequestCore request = connection.request
         cdef const char *text
         cdef Py_ssize_t text_size
+        cdef Shown shown
+        find_shown(request.raw_headers, &shown)
         self.add_word(b"{\"time\": \"")
         self.add_time()
         self.add_word(b"\", \"client\": \"")
@@ -105,11 +146,11 @@ cdef class AccessLines(ExchangeLog):
         self.add_word(b", \"complete\": true" if is_whole else b", \"complete\": false")
         self.add_word(b", \"scheme\": \"https\"" if request.scheme == "https" else b", \"scheme\": \"http\"")
         self.add_word(b", \"host\": \"")
-        self.add_field(connection, b"host", 4)
+        self.add_value(<bytes>shown.host)
         self.add_word(b"\", \"referer\": \"")
-        self.add_field(connection, b"referer", 7)
+        self.add_value(<bytes>shown.referer)
         self.add_word(b"\", \"user_agent\": \"")
-        self.add_field(connection, b"user-agent", 10)
+        self.add_value(<bytes>shown.user_agent)
         if request.id is not None:
             self.add_word(b"\", \"request_id\": \"")
             text = PyUnicode_AsUTF8AndSize(request.id, &text_size)
@@ -149,14 +190,9 @@ cdef class AccessLines(ExchangeLog):
             size -= 1
         return self.add_escaped(text, size, TARGET_MAX)
 
-    cdef int add_field(self, Connection connection, const char *name, Py_ssize_t name_size) except -1:
-        # The first of this name, or a hyphen.
-        cdef bytes field, value
-        if connection.request.raw_headers is not None:
-            for field, value in connection.request.raw_headers:
-                if is_same(PyBytes_AS_STRING(field), PyBytes_GET_SIZE(field), name, name_size):
-                    return self.add_escaped(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), FIELD_MAX)
-        return self.add_word(b"-")
+    cdef int add_value(self, bytes value) except -1:
+        return self.add_word(b"-") if value is None else self.add_escaped(
+            PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), FIELD_MAX)
 
     cdef int add_time(self) except -1:
         # Now: local time with its zone as Apache writes it, or, in JSON, ISO 8601 in UTC with milliseconds.

@@ -49,6 +49,7 @@ cdef class Connection(Wire):
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
+    cdef bint is_near_told          # between two messages: some of a record has come, and the rest was waited for
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
@@ -72,7 +73,8 @@ cdef class Connection(Wire):
     cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
     cdef int drop_rest(self) except -1
     cdef bint close_idle(self) except -1
-    cdef bint is_request_near(self) except -1
+    cdef bint is_request_near(self, bint may_shake) except -1
+    cdef bint is_record_near(self, bint may_shake, bint is_there) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1

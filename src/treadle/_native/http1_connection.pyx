@@ -35,6 +35,7 @@ from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
 from treadle._native.queues cimport REQUEST
 from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
+from treadle._native.tls_cipher cimport TLSCipher
 from treadle._native.timers cimport NS_PER_MS, clock_ns
 
 cdef extern from *:
@@ -48,8 +49,8 @@ cdef enum:
     FREE_PARSERS_MAX = 256          # 1.3 KiB each
     DISCARD_MAX = 1024 * 1024       # of a body nobody reads, before the connection is given up instead
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
-    RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
     GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
+    RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -264,7 +265,7 @@ cdef class Connection(Wire):
         self.response = response
         self.advance(BEGIN)
         self.head_bytes = self.head_tail = 0
-        self.is_head_timed = self.is_body_raw = False
+        self.is_head_timed = self.is_body_raw = self.is_near_told = False
         if server.access_log is not None:
             self.began_ns = clock_ns()
         return 0
@@ -633,6 +634,8 @@ cdef class Connection(Wire):
             not response.headers_sent or response.writer is not None)
         if may_answer:
             answer = self.server.refusal(reason, detail)
+            if response.id_line is not None:
+                answer = answer.replace(b"\r\n\r\n", b"\r\n" + response.id_line + b"\r\n", 1)
             if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
                 answer = answer[:answer.find(b"\r\n\r\n") + 4]
             if self.began_ns:
@@ -735,7 +738,7 @@ cdef class Connection(Wire):
             return self.set_deadline(self.server.keep_alive_ms)     # not idle: the peer still reads, see on_backlog()
         if self.phase == ANSWERING:         # a handler may take its time, but not for ever for a peer that may have gone
             return self.end_now(None) if self.has_peer_ended or self.is_peer_ending else 0
-        if self.phase == IDLE and not self.closing and self.is_request_near():
+        if self.phase == IDLE and not self.closing and self.is_request_near(False):
             return self.set_deadline(self.server.headers_ms)
         return self.close_after_flush()
 
@@ -767,17 +770,31 @@ cdef class Connection(Wire):
         self.is_rate_void = True
         return Wire.pause(self)
 
-    cdef bint is_request_near(self) except -1:
+    cdef bint is_request_near(self, bint may_shake) except -1:
         # Bytes of a message wait in the kernel: the peer has sent them before it could know that the connection would end, and the
         # poller is about to tell of them. To close now would reset the connection under a request.
         cdef char bytes_there[BLANK_BYTES_MAX + 1]
         cdef Py_ssize_t size = self.look_ahead(bytes_there, sizeof(bytes_there))
         cdef Py_ssize_t i
+        if self.cipher is not None:
+            return self.is_record_near(may_shake, size > 0)
         for i in range(size):
             if bytes_there[i] != c'\r' and bytes_there[i] != c'\n':
                 self.resume()
                 return True
         return False                        # nothing, an end, an error, or empty lines
+
+    cdef bint is_record_near(self, bint may_shake, bint is_there) except -1:
+        # What waits cannot be looked at: it may be a goodbye as well, or a part that is never followed by the rest. So it is waited
+        # for once, and amid the handshake only where the server closes.
+        cdef TLSCipher cipher = <TLSCipher>self.cipher
+        if cipher.is_shaking:
+            return may_shake and (is_there or cipher.is_begun)
+        if self.is_near_told or not (is_there or cipher.has_part()):
+            return False
+        self.is_near_told = True
+        self.resume()
+        return True
 
     cdef int on_end(self) except -1:
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
@@ -789,6 +806,13 @@ cdef class Connection(Wire):
         self.drop_message()
         self.release_parser(False)
         return self.close_after_flush()
+
+    cdef int on_truncated(self, error) except -1:
+        return self.on_end()            # what is cut is seen by its framing: RFC 9112 section 9.8
+
+    cdef int on_insecure(self, error, bint is_plain) except -1:
+        self.server.handshake_failed(error, is_plain, self.peer_name())
+        return 0
 
     cdef int peer_ended(self) except -1:
         # It may still read; but, as Node and nginx have it, it has more likely left.
@@ -831,7 +855,13 @@ cdef class Connection(Wire):
         return 0
 
     cdef int on_moved(self, int64_t sent, bint is_full) except -1:
-        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends.
+        # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends. What somebody has
+        # written behind a file that was to be the last of its answer stands there still, and goes with the connection.
+        cdef ResponseCore response = self.response
+        if response is not None:
+            response.sent += sent
+            if response.has_length and response.sent > response.length:
+                return self.end_now(None)
         if is_full:
             return self.on_backlog(sent)
         if self.send_deadline is not None:
@@ -861,7 +891,7 @@ cdef class Connection(Wire):
     cdef bint close_idle(self) except -1:
         # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
         # ends already, or there is a message after all, which is still answered.
-        if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near():
+        if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near(True):
             return False
         if self.unsent_bytes:
             self.linger()
@@ -902,7 +932,14 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.read_size = READ_BYTES
     connection.deadline = new_deadline(connection, ARRIVAL)
     server.add_connection(connection)
-    connection.set_deadline(server.headers_ms)
+    connection.set_deadline(server.headers_ms)      # the handshake is within it
+    if server.tls_context is not None:
+        try:
+            connection.cipher = TLSCipher(server.tls_context, True)
+        except Exception as error:      # OpenSSL has no room for one more: this connection's misfortune alone
+            server.handshake_failed(error, False, connection.peer_name())
+            connection.end_now(error)
+            return connection
     connection.resume()
     if server.tells_connections:
         server.connected(connection)

@@ -32,6 +32,7 @@ cdef class Site:
     cdef public int64_t keep_alive_ms
     cdef public int64_t send_ms
     cdef public int64_t linger_ms
+    cdef public object tls_context      # an ssl.SSLContext for connections to come; None: they are plain
     cdef public Py_ssize_t body_rate    # bytes a second of a body that is read, on the whole; 0: no limit
     cdef public int64_t body_grace_ms   # before that is asked for
     cdef public int64_t answer_ms       # for an answer to be complete, from the call of its handler on; 0: no deadline

@@ -1,3 +1,4 @@
+import ssl
 from collections.abc import Callable, Generator
 from typing import Any, NoReturn, Self
 
@@ -17,6 +18,7 @@ class Site:
     keep_alive_ms: int
     send_ms: int
     linger_ms: int
+    tls_context: ssl.SSLContext | None
     body_rate: int
     body_grace_ms: int
     answer_ms: int
@@ -42,6 +44,7 @@ class Site:
     def fault(self, code: str, data: dict[str, Any]) -> NoReturn: ...
     def refusal(self, reason: str, detail: str | None) -> bytes: ...
     def answer_failed(self, exception: BaseException, method: str, target: bytes) -> None: ...
+    def handshake_failed(self, error: Exception, is_plain: bool, peer: tuple[Any, ...] | str | None) -> None: ...
     def wants_upgrade(self, request: Any) -> bool: ...
     def switched(
         self, request: Any, handle: SocketStream, head: bytes, observer: Callable[[], object] | None

@@ -39,6 +39,10 @@ cdef class Site:
         """An answer to this request could not be sent as it was given, and nobody is left who could hear of it."""
         raise NotImplementedError
 
+    def handshake_failed(self, error, is_plain, peer):
+        """Hands were not shaken with this peer, an address; is_plain: it does not speak TLS at all. Its connection closes."""
+        raise NotImplementedError
+
     def wants_upgrade(self, request):
         """This request offers another protocol, and somebody listens for that: does its socket go to them?"""
         raise NotImplementedError

@@ -4,6 +4,7 @@ Invariant: what the head says is sent, or the connection is cut: what a file has
 that lacks something never looks whole. Not here: the moving (sendfile.pyx), and what is sent where the kernel cannot
 (treadle.http.file_body).
 """
+from libc.errno cimport EMFILE, ENFILE
 from libc.stdint cimport int64_t
 
 from treadle._native.http1_exchange cimport Wire
@@ -19,8 +20,8 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
     says. Returns the FileSend; True: there is nothing to be moved (HEAD); False: it cannot be, and nothing has happened but that
     the head has left.
 
-    What is moved counts as sent at once: whoever hears of fewer bytes than that says so to give_back(), or cut(). Raises
-    TreadleError: ERR_HTTP_REQUEST_ABORTED, ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH; OSError, PoolSaturated.
+    What is moved counts as sent as it goes; whoever hears of fewer bytes than `size` calls cut(). Raises TreadleError:
+    ERR_HTTP_REQUEST_ABORTED, ERR_STREAM_WRITE_AFTER_END, ERR_HTTP_CONTENT_LENGTH_MISMATCH; OSError, PoolSaturated.
     """
     cdef FileSend move
     begin(response)
@@ -39,7 +40,10 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
         move = send_file(pool, response.connection, fd, callback, offset=offset, size=size, is_awaited=True)
     except RuntimeError:        # somebody else sends on it, or sees what is sent
         return False
-    response.sent += size
+    except OSError as error:
+        if error.errno != EMFILE and error.errno != ENFILE:     # for the duplicates: reading by hand needs none
+            raise
+        return False
     return move
 
 
@@ -51,11 +55,6 @@ def declare(ResponseCore response not None, int64_t size):
         if not response.has_length and not response.is_chunked:
             response.set_length(size)
     return response.length if response.has_length else -1
-
-
-def give_back(ResponseCore response not None, int64_t size):
-    """So many bytes of what counts as sent were not."""
-    response.sent -= size
 
 
 def cut(ResponseCore response not None):

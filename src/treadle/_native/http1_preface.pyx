@@ -72,6 +72,8 @@ cdef class Preface(PollHandle):
             scheme, client, local = said[1]
             connection.origin = (scheme or server.scheme, client, local)
             connection.addresses = (local, client)
+        if server.tells_connections:
+            server.connected(connection)
         return 0
 
     cdef int let_go(self) except -1:

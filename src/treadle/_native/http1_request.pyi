@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,8 @@ class RequestCore(ReadableCore):
     def url(self) -> str: ...
     @property
     def remote_address(self) -> tuple[Any, ...] | str | None: ...
+    @property
+    def tls(self) -> ssl.SSLObject | None: ...
     @property
     def id(self) -> str | None: ...
     @property

@@ -17,6 +17,7 @@ from cpython.unicode cimport PyUnicode_DecodeLatin1
 from treadle._native.http1_exchange cimport Wire, is_bare
 from treadle._native.readable cimport ReadableCore, ReadableState, readable_of
 from treadle._native.stream_states cimport FLOWING
+from treadle._native.tls_cipher cimport TLSCipher
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -65,6 +66,11 @@ cdef class RequestCore(ReadableCore):
             return self.origin[1]
         cdef tuple pair = self.addresses if self.connection is None else self.connection.address_pair()
         return None if pair is None else pair[1]
+
+    @property
+    def tls(self):
+        """What is known of the TLS connection, an ssl.SSLObject; None where it is plain, or once the exchange is over."""
+        return None if self.connection is None or self.connection.cipher is None else (<TLSCipher>self.connection.cipher).tls
 
     @property
     def scheme(self):

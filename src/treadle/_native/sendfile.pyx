@@ -226,6 +226,7 @@ cdef class FileSend(Mover):
 
     cdef bint take_job(self, SendJob *job) except -1:
         # It is back. False: it sends the next slice as it is, behind the other jobs. Raises nothing.
+        cdef FileSlice request = self.slice
         cdef bint is_through
         cdef int error = job.error
         self.bytes_moved += job.sent
@@ -233,14 +234,19 @@ cdef class FileSend(Mover):
         self.left -= job.sent
         self.offset = job.offset
         is_through = self.left == 0 or job.is_at_end
-        if not (is_through or error or self.is_cancelled or self.is_stopping):
-            self.sink.on_moved(job.sent, False)
-            job.size = min(self.left, self.slice_bytes)
-            job.sent = job.calls = 0
-            return False
         self.slice = None       # ORDER: first, since the stream may be lost in what follows
         self.file_fd, self.socket_fd = job.file_fd, job.socket_fd
         job.file_fd = job.socket_fd = -1
+        self.sink.on_moved(job.sent, error == EAGAIN and not is_through)
+        if self.is_over:
+            return True
+        if not (is_through or error or self.is_cancelled or self.is_stopping):
+            job.file_fd, job.socket_fd = self.file_fd, self.socket_fd
+            job.size = min(self.left, self.slice_bytes)
+            job.sent = job.calls = 0
+            self.file_fd = self.socket_fd = -1
+            self.slice = request
+            return False
         if self.is_cancelled:
             self.let_go()
         elif is_through or (self.is_stopping and (error == 0 or error == EAGAIN)):
@@ -248,7 +254,6 @@ cdef class FileSend(Mover):
             self.end_move(None)
         elif error == EAGAIN:
             self.wants_sink = True
-            self.sink.on_moved(job.sent, True)
             self.sink.rewatch()
         elif is_of_socket(error):
             self.sink.fail(error)       # it tells on_lost()

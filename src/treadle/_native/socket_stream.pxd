@@ -11,6 +11,7 @@ cdef class SocketStream(Stream):
     cdef object write_callback      # of the write that waits for the kernel; or None
     cdef object shut_callback       # of the end of our side
     cdef object connect_callback    # while it connects
+    cdef object secure_callback     # while hands are shaken
     cdef object closed_callback
     cdef public object timer        # the owner's Timeout, put off by all that happens; or None
     cdef uint64_t received

@@ -15,6 +15,7 @@ from libc.errno cimport ECONNABORTED
 from libc.string cimport memset
 from posix.unistd cimport close
 
+from treadle._native.cipher cimport Cipher
 from treadle._native.loop cimport LoopCore
 from treadle._native.movers cimport Mover
 from treadle._native.poll_epoll cimport WRITABLE
@@ -89,6 +90,30 @@ cdef class SocketStream(Stream):
         getsockopt(self.fd, SOL_SOCKET, SO_ERROR, &error, &size)
         self.rewatch()
         return self.tell(callback, os_error(error, None) if error else None)
+
+    # ---- encrypting
+
+    def secure(self, Cipher cipher not None, callback):
+        """Encrypt from here on; callback(None) in the poll phase, once hands are shaken. What is written before waits for that; a
+        handshake that fails destroys the owner. Nothing may wait to be sent or move unseen: raises RuntimeError."""
+        if self.cipher is not None or self.unsent_bytes or self.sender is not None or self.taker is not None or self.closing:
+            raise RuntimeError("the stream is closed, or encrypted, or in use")
+        self.secure_callback = callback
+        self.encrypt_by(cipher)
+
+    @property
+    def security(self):
+        """The Cipher that stands before it, whoever has put it there; or None."""
+        return self.cipher
+
+    cdef int on_secure(self) except -1:
+        cdef object callback = self.secure_callback
+        self.secure_callback = None
+        return 0 if callback is None else self.tell(callback, None)
+
+    cdef int on_truncated(self, error) except -1:
+        self.touch()
+        return self.end_now(error)
 
     # ---- reading
 
@@ -208,7 +233,7 @@ cdef class SocketStream(Stream):
         """End our side once all is sent; callback(None) follows, behind this poll or in the pending phase."""
         self.shut_callback = callback
         self.shut_down()
-        if self.unsent_bytes == 0 and self.sender is None:
+        if self.unsent_bytes == 0 and self.sender is None and (self.cipher is None or not self.cipher.is_busy()):
             self.loop.put_behind(self)
 
     @property
@@ -249,7 +274,7 @@ cdef class SocketStream(Stream):
 
     def close(self, callback):
         """Close at once; what was not sent is dropped. callback() in the close phase, when it is closed."""
-        self.owner = self.connect_callback = self.shut_callback = self.timer = None
+        self.owner = self.connect_callback = self.secure_callback = self.shut_callback = self.timer = None
         self.closed_callback = callback
         if self.is_gone:
             self.loop.defer(self)
@@ -292,7 +317,7 @@ cdef class SocketStream(Stream):
         cdef object callback = self.write_callback
         cdef object closed = self.closed_callback
         self.is_gone = True
-        self.write_callback = self.closed_callback = self.timer = None
+        self.write_callback = self.closed_callback = self.secure_callback = self.timer = None
         self.loop.owners.discard(self)
         if callback is not None:
             self.tell(callback, os_error(ECANCELED, None) if self.error is None else self.error)
@@ -304,6 +329,7 @@ cdef class SocketStream(Stream):
     cpdef int abandon(self) except -1:
         self.owner = None
         self.write_callback = self.shut_callback = self.connect_callback = self.closed_callback = self.timer = None
+        self.secure_callback = None
         self.is_gone = True
         return Stream.abandon(self)
 

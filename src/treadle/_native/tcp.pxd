@@ -1,6 +1,7 @@
 """Declarations of tcp.pyx: what other native units may touch."""
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 
+from treadle._native.cipher cimport Cipher, iovec
 from treadle._native.loop cimport LoopCore
 from treadle._native.movers cimport Mover
 from treadle._native.poll_epoll cimport PollHandle
@@ -10,11 +11,6 @@ cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t
     struct sockaddr:
         unsigned short sa_family
-
-cdef extern from "<sys/uio.h>" nogil:
-    struct iovec:
-        void *iov_base
-        size_t iov_len
 
 cdef extern from "<netinet/in.h>" nogil:
     struct in6_addr:
@@ -38,6 +34,7 @@ cdef class Stream(PollHandle):
     cdef object sock                # socket.socket that owns the fd; None while nobody asked for one
     cdef bint is_fd_ours            # the fd is closed here, not by `sock`; cleared when `sock` takes it over
     cdef sockaddr_in6 peer          # as accept4 gave it; family 0: unknown
+    cdef Cipher cipher              # stands between it and the socket; None: what is written is what is sent
     cdef Ring unsent                # bytes objects; None until something could not be sent at once
     cdef Py_ssize_t unsent_offset   # into the first of them
     cdef Py_ssize_t unsent_bytes
@@ -72,6 +69,7 @@ cdef class Stream(PollHandle):
     cdef Py_ssize_t give_out(self, const void *data, Py_ssize_t size) noexcept  # likewise
     cdef Py_ssize_t give_out_all(self, iovec *pieces, Py_ssize_t count) noexcept
     cdef int end_side(self) except -1       # tell the peer that nothing more comes
+    cdef int encrypt_by(self, Cipher cipher) except -1
     cdef int lend_sink(self, Mover sender) except -1
     cdef int take_back_sink(self, Mover sender) except -1
     cdef int lend_source(self, Mover taker) except -1
@@ -96,6 +94,9 @@ cdef class Stream(PollHandle):
     cdef int on_writable(self) except -1    # poll phase; flush() is due
     cdef int on_flushed(self) except -1     # nothing waits
     cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
+    cdef int on_secure(self) except -1      # the handshake is done
+    cdef int on_insecure(self, error, bint is_plain) except -1  # it has failed, and the stream ends; is_plain: no TLS came
+    cdef int on_truncated(self, error) except -1    # the socket has ended, and no goodbye came before that
     cdef int on_moved(self, int64_t sent, bint is_full) except -1   # by a mover. is_full: it waits for the peer to take more
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why
     cdef int paused_interest(self) noexcept # HALF_CLOSED | GONE: what to wait for while it neither reads nor sends; 0: nothing

@@ -3,9 +3,10 @@
 `Stream` is the mechanism, for TCP and Unix sockets alike: it sends at once what the kernel takes, keeps the rest in order, and
 tells its subclass when its buffer passes the marks. Subclasses: asyncio's face (transport.pyx), and HTTP's connections
 (http1_connection.pyx), with no Protocol in between; pipes, which have system calls of their own (pipe_stream.pyx). It may lend
-its socket, each way, to what moves bytes without looking at them (movers.pyx). Invariants: unsent_bytes is the sum of what
+its socket, each way, to what moves bytes without looking at them (movers.pyx), unless a cipher stands before it (cipher.pyx):
+that has the system calls then, and the stream goes on counting what was written. Invariants: unsent_bytes is the sum of what
 `unsent` holds; the fd is closed exactly once, in the close phase, and on_closed() is the last call a subclass gets.
-Not here: connecting, resolving, TLS (asyncio's own code, over transport.pyx), and how a server is set up.
+Not here: connecting, resolving, TLS (tls_cipher.pyx; asyncio's own, over transport.pyx), and how a server is set up.
 """
 import os
 
@@ -14,6 +15,7 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EPERM, EPROTO, errno
 from libc.string cimport memset
 from posix.unistd cimport close
 
+from treadle._native.cipher cimport Cipher
 from treadle._native.loop cimport LoopCore
 from treadle._native.movers cimport Mover
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED, READABLE, WRITABLE, PollHandle
@@ -73,7 +75,7 @@ cdef class Stream(PollHandle):
             self.on_writable()
             if ready & READABLE:
                 self.loop.drain_if_any()    # ORDER: between any two callbacks
-        if ready & READABLE and self.reading:
+        if ready & READABLE and (self.reading or self.cipher is not None):
             if self.taker is None:
                 self.read_some()
             else:
@@ -81,7 +83,10 @@ cdef class Stream(PollHandle):
         return 0
 
     cdef int read_some(self) except -1:
-        cdef Py_ssize_t size = self.take_in(self.loop.io_buffer, self.read_size or self.loop.io_buffer_size)
+        cdef Py_ssize_t size
+        if self.cipher is not None:
+            return self.cipher.read_some(self)
+        size = self.take_in(self.loop.io_buffer, self.read_size or self.loop.io_buffer_size)
         if size > 0:
             return self.on_bytes(self.loop.io_buffer, size)
         return self.received_nothing(size)
@@ -99,6 +104,8 @@ cdef class Stream(PollHandle):
         if not self.reading and not self.closing:
             self.reading = True
             self.rewatch()
+            if self.cipher is not None:
+                self.cipher.resumed(self)
         return 0
 
     cdef int pause(self) except -1:
@@ -116,6 +123,8 @@ cdef class Stream(PollHandle):
                 interest |= WRITABLE
         elif self.unsent_bytes and not self.is_corked:
             interest |= WRITABLE
+        if self.cipher is not None:
+            interest = self.cipher.interest_of(self, interest)
         if not interest and not self.closing:
             interest = self.paused_interest()
         if interest == self.interest:
@@ -139,7 +148,10 @@ cdef class Stream(PollHandle):
         if self.unsent_bytes or self.is_corked or self.sender is not None:
             self.queue_bytes(data)
             return self.note_level()
-        sent = self.give_out(PyBytes_AS_STRING(data), size)
+        if self.cipher is None:
+            sent = self.give_out(PyBytes_AS_STRING(data), size)
+        else:
+            sent = self.cipher.give_out(self, PyBytes_AS_STRING(data), size)
         if sent == size:
             return 0
         if sent < 0:
@@ -173,6 +185,8 @@ cdef class Stream(PollHandle):
         cdef Py_ssize_t sent
         if self.sender is not None and not self.ahead:
             return self.sender.on_sink() if self.sender.wants_sink else 0
+        if self.cipher is not None and not self.cipher.flush(self):
+            return 0
         sent = self.flush_queue()
         if self.is_ended:
             return 0
@@ -193,6 +207,8 @@ cdef class Stream(PollHandle):
 
     cdef int all_sent(self) except -1:
         # Nothing waits any more, and nobody sends in its place: what waited for that.
+        if self.cipher is not None:
+            return self.cipher.all_sent(self)
         self.on_flushed()
         if self.is_shutting and not self.is_ended:
             self.end_side()
@@ -212,7 +228,9 @@ cdef class Stream(PollHandle):
             pieces[i].iov_base = PyBytes_AS_STRING(piece) + offset
             pieces[i].iov_len = PyBytes_GET_SIZE(piece) - offset
             offset = 0
-        if count == 1:          # PERF: bench/http_hello.py. One answer: the kernel need not fetch a list of one
+        if self.cipher is not None:
+            sent = self.cipher.give_out_all(self, pieces, count)
+        elif count == 1:        # PERF: bench/http_hello.py. One answer: the kernel need not fetch a list of one
             sent = self.give_out(pieces[0].iov_base, pieces[0].iov_len)
         else:
             sent = self.give_out_all(pieces, count)
@@ -267,14 +285,21 @@ cdef class Stream(PollHandle):
         shutdown(self.fd, SHUT_WR)
         return 0
 
+    # ---- encrypting
+
+    cdef int encrypt_by(self, Cipher cipher) except -1:
+        # From here on. Nothing waits to be sent, and nobody sends or receives in its place.
+        self.cipher = cipher
+        return cipher.begin(self)
+
     # ---- lending the socket
 
     cdef int lend_sink(self, Mover sender) except -1:
         # `sender` sends from its on_turn() on, which comes at once if nothing waits; until it is taken back. Raises RuntimeError.
         if self.sender is not None and self.sender.is_over:
             self.take_back_sink(self.sender)        # its callback is what starts this one
-        if self.sender is not None or self.is_shutting or self.closing:
-            raise RuntimeError("the stream is closed, or somebody else sends on it")
+        if self.sender is not None or self.is_shutting or self.closing or self.cipher is not None:
+            raise RuntimeError("the stream is closed, or encrypted, or somebody else sends on it")
         self.sender = sender
         self.ahead = self.unsent.size if self.unsent_bytes else 0
         if self.ahead:
@@ -296,8 +321,8 @@ cdef class Stream(PollHandle):
         # `taker` is told when there is something to receive, as long as it wants to know. Raises RuntimeError.
         if self.taker is not None and self.taker.is_over:
             self.take_back_source(self.taker)
-        if self.taker is not None or self.closing:
-            raise RuntimeError("the stream is closed, or somebody else receives from it")
+        if self.taker is not None or self.closing or self.cipher is not None:
+            raise RuntimeError("the stream is closed, or encrypted, or somebody else receives from it")
         self.taker = taker
         self.reading = True
         return self.rewatch()
@@ -330,6 +355,8 @@ cdef class Stream(PollHandle):
         if not self.is_shutting:
             self.is_shutting = True
             if self.unsent_bytes == 0 and self.sender is None and not self.is_ended:
+                if self.cipher is not None:
+                    return self.cipher.end_output(self)
                 self.end_side()
         return 0
 
@@ -341,6 +368,8 @@ cdef class Stream(PollHandle):
             if self.taker is not None:
                 self.lose_taker()
             if self.unsent_bytes == 0 and self.sender is None:
+                if self.cipher is not None:
+                    return self.cipher.end_output(self)
                 self.finish()
         return 0
 
@@ -367,7 +396,8 @@ cdef class Stream(PollHandle):
         return self.fail(error_number) if error_number else self.end_now(None)
 
     cdef int fail(self, int error_number) except -1:
-        return self.end_now(OSError(error_number, os.strerror(error_number)))
+        cdef object error = None if self.cipher is None else self.cipher.take_error()
+        return self.end_now(OSError(error_number, os.strerror(error_number)) if error is None else error)
 
     cdef int finish(self) except -1:
         # The socket has nothing left to do: the close phase closes it.
@@ -379,6 +409,8 @@ cdef class Stream(PollHandle):
 
     cdef int on_close(self) except -1:
         self.release_fd()
+        if self.cipher is not None:
+            self.cipher.let_go()
         return self.on_closed()
 
     cpdef int abandon(self) except -1:
@@ -388,6 +420,8 @@ cdef class Stream(PollHandle):
             self.unsent.clear()
         self.unsent_bytes = self.unsent_offset = self.ahead = 0
         self.sender = self.taker = None     # the loop abandons them
+        if self.cipher is not None:
+            self.cipher.let_go()
         self.loop.poller.unwatch(self)
         return self.release_fd()
 
@@ -443,6 +477,15 @@ cdef class Stream(PollHandle):
 
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         return 0
+
+    cdef int on_secure(self) except -1:
+        return 0
+
+    cdef int on_insecure(self, error, bint is_plain) except -1:
+        return 0
+
+    cdef int on_truncated(self, error) except -1:
+        return self.end_now(error)
 
     cdef int on_moved(self, int64_t sent, bint is_full) except -1:
         return 0

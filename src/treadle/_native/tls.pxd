@@ -1,14 +1,10 @@
 """Declarations of tls.pyx: what other native units may touch."""
+from treadle._native.cipher cimport Window
 from treadle._native.transport cimport Receiver
 
 
-cdef class Received:
-    cdef const char *data
-    cdef Py_ssize_t size
-
-
 cdef class TlsCore(Receiver):
-    cdef Received received          # what is being handed to `_incoming`
+    cdef Window received            # what is being handed to `_incoming`
     cdef object feed                # MemoryBIO.write of `_incoming`, MemoryBIO.read of `_outgoing`
     cdef object drain
     cdef object decrypt             # read() and write() of what is within an ssl.SSLObject; None where that is of a class of the user's

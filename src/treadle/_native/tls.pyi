@@ -3,7 +3,6 @@ from typing import Any
 
 from treadle._native.transport import Receiver
 
-class Received: ...
 class TlsCore(Receiver): ...
 
 class TlsProtocol(TlsCore, sslproto.SSLProtocol):

@@ -8,8 +8,7 @@ Not here: which class speaks TLS on this Python (treadle.loop.tls), and sockets 
 from asyncio import sslproto
 from ssl import SSLObject
 
-from cpython.buffer cimport PyBuffer_FillInfo
-
+from treadle._native.cipher cimport Window
 from treadle._native.transport cimport Receiver
 
 cdef enum:
@@ -19,13 +18,6 @@ cdef enum:
 cdef object WRAPPED = sslproto.SSLProtocolState.WRAPPED
 cdef tuple AGAIN = sslproto.SSLAgainErrors
 cdef str FAILED = "Fatal error on SSL protocol"     # COMPAT(asyncio): its words
-
-
-cdef class Received:
-    """What a receive has left in the loop's buffer, as a MemoryBIO takes it. Empty but for that moment."""
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, <void *>self.data, self.size, True, flags)
 
 
 cdef class TlsCore(Receiver):
@@ -38,7 +30,7 @@ cdef class TlsCore(Receiver):
     # ---- reading
 
     cdef int receive(self, const char *data, Py_ssize_t size) except -1:
-        self.received.data = data
+        self.received.data = <char *>data
         self.received.size = size
         try:
             self.feed(self.received)
@@ -183,7 +175,7 @@ class TlsProtocol(TlsCore, sslproto.SSLProtocol):
         self.max_size = 0
         sslproto.SSLProtocol.__init__(self, *args, **kwargs)
         del self.max_size
-        core.received = Received()
+        core.received = Window()
         core.feed = self._incoming.write
         core.drain = self._outgoing.read
         if type(self._sslobj) is SSLObject:

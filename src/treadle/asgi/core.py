@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
 from treadle.asgi.path_send import send_path
+from treadle.asgi.tls_extension import tls_extension
 from treadle.http.extra_fields import early_hints, trailers
 from treadle.http.limits import Limits, Timeouts
 from treadle.http.policy import Policy
@@ -39,8 +41,12 @@ class ASGIServer(Policy, ASGICore):
         extensions: dict[str, dict[str, Any]],
         cancel_on_disconnect: bool = False,
         routes: Mapping[str, Route] | None = None,
+        tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, extensions={**EXTENSIONS, **extensions})
+        scheme = "http" if tls_context is None else "https"
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, scheme, extensions={**EXTENSIONS, **extensions})
+        self.scheme = scheme
+        self.tls_context = tls_context
         self._has_told_of_upgrades = False
         self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
 
@@ -51,6 +57,10 @@ class ASGIServer(Policy, ASGICore):
     def early_hints(self, links: Iterable[bytes]) -> bytes:
         """Of http.response.early_hint."""
         return early_hints({"link": list(links)})
+
+    def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]:
+        """The extension "tls" of a scope."""
+        return tls_extension(tls)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""

@@ -55,6 +55,8 @@ class _Signals:
         if log is not None:
             loop.add_signal_handler(signal.SIGUSR1, log.reopen)
         await self._serving.start()
+        if self._config.tls is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())
             await self._stop.wait()
@@ -63,6 +65,10 @@ class _Signals:
             raise
         await self._serving.stop()
         logger.info("ended")
+
+    def _reload(self) -> None:
+        assert self._loop is not None
+        self._loop.create_task(self._serving.reload_certificates())  # which the loop holds until it is done
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         """Between two bytecodes of whatever runs."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from treadle._base.errors import TreadleError
 from treadle._native.http1_server import HTTPListener
 from treadle.asgi.core import ASGIServer
 from treadle.asgi.lifespan import Lifespan, LifespanError, Mode
@@ -30,6 +32,7 @@ from treadle.loop.binding import inherited_socket
 from treadle.loop.current import get_loop
 from treadle.loop.event_loop import EventLoop
 from treadle.loop.listening import BACKLOG, ListeningPlace
+from treadle.tls import HTTP_PROTOCOLS, Reloader, ServerOptions
 
 __all__ = ["ServeConfig", "Serving", "StartupError"]
 
@@ -61,6 +64,7 @@ class ServeConfig:
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     edge: Edge = field(default_factory=Edge)
+    tls: ServerOptions | None = None  # HTTPS
 
 
 class Serving:
@@ -76,6 +80,8 @@ class Serving:
         self._loop: EventLoop | None = None  # set by start()
         self._server: ASGIServer | None = None  # set once the application has started
         self._place: ListeningPlace | None = None  # set by start()
+        self._certificates: Reloader | None = None  # where it speaks HTTPS
+        self._watch: asyncio.Task[None] | None = None  # set by start(), ended by stop()
         self._names: tuple[Any, ...] = ()
         self._event = asyncio.Event()
         self._budget: Budget | None = None  # set by the first stop()
@@ -88,6 +94,7 @@ class Serving:
         self._loop = get_loop()
         self._place = ListeningPlace(self._loop, logger)
         config = self._config
+        context = await self._load_certificates()
         try:
             sock = None if config.fd is None else inherited_socket(config.fd)
             self._place.bind(config.port, config.host, config.uds, sock, config.uds_mode)
@@ -102,6 +109,7 @@ class Serving:
                 limits=config.limits,
                 timeouts=config.timeouts,
                 extensions={"treadle.stopping": {"event": self._event}},
+                tls_context=context,
                 cancel_on_disconnect=config.cancel_on_disconnect,
                 routes=config.routes,
             )
@@ -120,6 +128,30 @@ class Serving:
             raise StartupError(error.strerror or str(error)) from None
         name = self._place.name
         self._names = (name[:2] if isinstance(name, tuple) else name,)
+        if self._certificates is not None:
+            self._watch = self._loop.create_task(self._certificates.watch())
+
+    # ---- certificates
+
+    async def _load_certificates(self) -> ssl.SSLContext | None:
+        if self._config.tls is None:
+            return None
+        self._certificates = Reloader(self._config.tls, self._renew, alpn_protocols=HTTP_PROTOCOLS)
+        try:
+            return await asyncio.to_thread(self._certificates.load)
+        except (OSError, TreadleError) as error:
+            raise StartupError(f"TLS: {error.strerror if isinstance(error, ssl.SSLError) else error}") from None
+
+    async def reload_certificates(self) -> bool:
+        """Read the files of config.tls again, for connections to come. True: they are loaded; else the log says why not. Files
+        that change are loaded by themselves, within a minute."""
+        return self._certificates is not None and await self._certificates.reload()
+
+    def _renew(self, context: ssl.SSLContext) -> None:
+        if self._server is not None:
+            self._server.tls_context = context
+
+    # ---- where
 
     @property
     def addresses(self) -> tuple[tuple[str, int] | str, ...]:
@@ -132,7 +164,8 @@ class Serving:
         name = self._names[0]
         if isinstance(name, str):
             return f"unix:{name}"
-        return f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
+        scheme = "http" if self._config.tls is None else "https"
+        return f"{scheme}://[{name[0]}]:{name[1]}" if ":" in name[0] else f"{scheme}://{name[0]}:{name[1]}"
 
     def handlers(self) -> list[tuple[asyncio.Task[Any], str, str]]:
         """(task, method, target) of each request that is under way."""
@@ -167,6 +200,8 @@ class Serving:
         """The program ends around it: nothing is accepted any more, and the application is told."""
         if self._place is not None:
             self._place.close()
+        if self._watch is not None:
+            self._watch.cancel()
         await self._lifespan.shutdown(self.left_s())
 
     def left_s(self) -> float:
@@ -174,6 +209,8 @@ class Serving:
         return LEFT_S if self._budget is None else min(LEFT_S, self._budget.left_s("rest"))
 
     def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
         if self._place is not None and self._server is not None:
             self._place.close()
             self._server.close_all_connections()

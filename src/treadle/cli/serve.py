@@ -70,6 +70,18 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     help="For answers under way when a signal comes.",
 )
 @click.option(
+    "--tls-cert", "--ssl-certfile", "tls_cert", metavar="FILE", help="Speak HTTPS, with this certificate (PEM, with its chain).",
+)
+@click.option("--tls-key", "--ssl-keyfile", "tls_key", metavar="FILE", help="Its key.  [default: in the same file]")
+@click.option("--tls-passphrase-file", metavar="FILE", help="What the keys are encrypted with is its first line.")
+@click.option("--tls-sni", metavar="HOST=CERT[,KEY]", multiple=True, help="Another certificate for a host. Repeatable.")
+@click.option(
+    "--tls-client-cert", type=click.Choice(["none", "optional", "required"]),
+    help="Whether clients show one.  [default: required with --tls-client-ca, else none]",
+)
+@click.option("--tls-client-ca", "--ssl-ca-certs", "tls_client_ca", metavar="FILE", help="Authorities that certify clients.")
+@click.option("--tls-ciphers", "--ssl-ciphers", "tls_ciphers", metavar="LIST", help="For TLS 1.2, as OpenSSL writes it.")
+@click.option(
     "--request-timeout", type=click.FloatRange(0), default=0, metavar="SECONDS",
     help="For a whole answer; past it 504, or the connection is cut. 0: no deadline.  [default: 0]",
 )
@@ -114,8 +126,10 @@ def _mount(text: str) -> Any:
 def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.asgi import AppLoadError, ServeConfig, StartupError, load_app
     from treadle.asgi import serve as serve_app
+    from treadle.cli.tls import tls_options
     from treadle.http import Timeouts
 
+    tls = tls_options(flags)
     with contextlib.ExitStack() as stack:
         try:
             app = load_app(target, app_dir=flags["app_dir"], factory=flags["factory"], interface=flags["interface"])
@@ -134,6 +148,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
                 routes=table_of(flags["request_timeout_of"], flags["cancel_on_disconnect_of"]),
                 timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"], response_s=flags["request_timeout"] or None),
                 edge=_edge(flags, stack),
+                tls=tls,
             )
             serve_app(app, config, name=target)
         except AppLoadError as error:

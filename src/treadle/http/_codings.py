@@ -1,6 +1,7 @@
 """Which content coding a client would rather have. Pure functions. Source: RFC 9110 sections 12.4.2, 12.4.3 and 12.5.3."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["CODINGS", "codings_accepted"]
@@ -10,6 +11,7 @@ __all__ = ["CODINGS", "codings_accepted"]
 CODINGS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 
 ELEMENTS_MAX: Final = 32  # of a field; a browser sends four or five. What stands behind is not looked at
+CACHED_MAX: Final = 256  # characters of a field that is remembered
 
 ELEMENT: Final = re.compile(
     r"[ \t]*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*;[ \t]*[qQ]=(?P<q>0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?[ \t]*", re.ASCII
@@ -24,6 +26,11 @@ def codings_accepted(text: str | None, offered: tuple[str, ...]) -> list[str]:
     """
     if not text or not offered:
         return []
+    return list((_ranked if len(text) <= CACHED_MAX else _ranked.__wrapped__)(text, offered))
+
+
+@lru_cache(maxsize=256)  # a browser has one such text
+def _ranked(text: str, offered: tuple[str, ...]) -> list[str]:
     weights: dict[str, int] = {}
     for element in text.lower().split(",", ELEMENTS_MAX)[:ELEMENTS_MAX]:
         found = ELEMENT.fullmatch(element)

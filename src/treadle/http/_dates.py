@@ -11,6 +11,7 @@ __all__ = ["format_date", "parse_date"]
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SECONDS_MAX: Final = 253_402_300_799  # the end of the year 9999: a year has four digits
+LENGTH_MAX: Final = len("Wednesday, 06-Nov-94 08:49:37 GMT")
 
 _DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH: Final = f"(?P<month>{'|'.join(MONTHS)})"
@@ -37,12 +38,16 @@ def format_date(seconds: int) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
 def parse_date(text: str, this_year: int) -> int | None:
     """Seconds since 1970 of any of the three forms, or None: it is no HTTP date, and a condition on it does not exist.
 
     this_year: of now, by which RFC 850's two digits are read: what would be more than 50 years ahead is of the last century.
     """
+    return _parsed(text, this_year) if len(text) <= LENGTH_MAX else None
+
+
+@lru_cache(maxsize=1024)  # of short texts: it must not be a place where clients can store things
+def _parsed(text: str, this_year: int) -> int | None:
     found = next(filter(None, (form.fullmatch(text) for form in FORMS)), None)
     if found is None:
         return None

@@ -37,17 +37,26 @@ def path_below(path: str, prefix: str, *, has_hidden: bool) -> StaticPath | None
         return StaticPath(b"", False)
     if not path.startswith(prefix) or not path.startswith("/", len(prefix)):
         return None
-    segments = path[len(prefix) + 1 :].encode("latin-1", "replace").split(b"/")
-    is_directory = not segments[-1]
+    below = path[len(prefix) + 1 :].encode("latin-1", "replace")
+    is_directory = not below or below.endswith(b"/")
     if is_directory:
-        segments.pop()
-    names = [ESCAPE.sub(_decoded, segment) for segment in segments]
-    for place, name in enumerate(names):
-        if name in (b"", b".", b"..") or b"/" in name or b"\0" in name or b"\\" in name:
+        below = below[:-1]
+    if b"%" in below:
+        slashes = below.count(b"/")
+        below = ESCAPE.sub(_decoded, below)
+        if below.count(b"/") != slashes:
             return None
-        if not has_hidden and name.startswith(b".") and (place > 0 or name != WELL_KNOWN):
-            return None
-    return StaticPath(b"/".join(names), is_directory)
+    if b"\0" in below or b"\\" in below or below.startswith(b"/") or b"//" in below or path.endswith("//"):
+        return None
+    if b"/." in b"/" + below and not _has_fair_dots(below.split(b"/"), has_hidden):
+        return None
+    return StaticPath(below, is_directory)
+
+
+def _has_fair_dots(names: list[bytes], has_hidden: bool) -> bool:
+    if has_hidden:
+        return b"." not in names and b".." not in names
+    return all(not name.startswith(b".") or (place == 0 and name == WELL_KNOWN) for place, name in enumerate(names))
 
 
 def _decoded(escape: re.Match[bytes]) -> bytes:

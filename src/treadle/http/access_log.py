@@ -23,8 +23,8 @@ logger = logging.getLogger("treadle.access")
 
 Format = Literal["common", "combined", "json"]
 
-BUFFER_BYTES: Final = 1024 * 1024  # some 10,000 lines: a second of a busy server, while a disk is slow
-GATHER_S: Final = 0.1  # from the first line that waits to the write: a write for many lines, and as late as nobody minds
+BUFFER_BYTES: Final = 4 * 1024 * 1024  # 12,000 lines and more: what a busy server says while a disk is slow for a moment
+GATHER_S: Final = 0.1  # from the first line that waits to the write, unless a quarter of the buffer is full sooner
 CLOSE_S: Final = 2.0  # for what waits at the end, where the file takes nothing
 STDOUT: Final = 1
 
@@ -60,7 +60,8 @@ class AccessLog:
         self._must_reopen = False
         self._lost = 0  # lines that the file did not take
         self._told = 0  # dropped and lost ones that were told of
-        self._lines = AccessLines(format, BUFFER_BYTES, self._changed.set)
+        self._hurried = threading.Event()  # it must not gather any longer
+        self._lines = AccessLines(format, BUFFER_BYTES, self._changed.set, self._hurried.set)
         self._thread = threading.Thread(target=self._run, name="treadle access log", daemon=True)
         self._thread.start()
 
@@ -87,6 +88,7 @@ class AccessLog:
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Write what waits, for timeout_s at most, and end the thread. A second call is no harm."""
         self._ending.set()
+        self._hurried.set()
         self._changed.set()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
@@ -104,7 +106,8 @@ class AccessLog:
                     self._must_reopen = False
                     self._write(self._lines.take())  # what came before belongs to the old file
                     self._reopen()
-                self._ending.wait(GATHER_S)
+                self._hurried.wait(GATHER_S)
+                self._hurried.clear()
                 self._write(self._lines.take())
                 self._tell_dropped()
             self._write(self._lines.take())

@@ -11,7 +11,7 @@ from typing import Final
 
 from treadle._base.errors import TreadleError
 from treadle._native import fs_jobs
-from treadle._native.http1_file_body import cut, give_back, move_file
+from treadle._native.http1_file_body import cut, move_file
 from treadle._native.http1_response import ResponseCore
 from treadle._native.open_files import Descriptor
 from treadle._native.pool import Pool, PoolSaturated
@@ -50,8 +50,7 @@ async def write_part(response: ResponseCore, descriptor: Descriptor, offset: int
         except asyncio.CancelledError:
             move.cancel()
             raise
-        if error is not None and error.errno in CANNOT and count == 0 and not response.is_lost:
-            give_back(response, size)
+        if getattr(error, "errno", None) in CANNOT and count == 0 and not response.is_lost:
             await _copy(response, pool, descriptor, offset, size)
         elif response.is_lost:
             raise TreadleError("ERR_HTTP_REQUEST_ABORTED")

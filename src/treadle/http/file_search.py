@@ -33,4 +33,6 @@ async def find(
         )
     except PoolSaturated:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), os.fsdecode(path)) from None
+    if loop.tracer is not None:
+        loop.tracer.scheduled(future.request, "find_file")
     return await future

@@ -31,6 +31,7 @@ class Policy(ServerCore):
     logger: logging.Logger
     _on_drained: Callable[[], None] | None
     _drain_waiter: asyncio.Future[None] | None = None  # of wait_drained()
+    _has_told_of_plain_text = False
 
     def adopt(
         self,
@@ -66,6 +67,17 @@ class Policy(ServerCore):
         """The whole answer to a message that is refused."""
         self.logger.debug("refused with %d: %s %s", REFUSALS[reason].status, REFUSALS[reason].text, detail or "")
         return refusal(reason, detail)
+
+    def handshake_failed(self, error: Exception, is_plain: bool, peer: Any) -> None:
+        """Hands were not shaken; the connection closes. Who speaks plain HTTP on this port is told of aloud, once."""
+        who = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a client"
+        if is_plain and not self._has_told_of_plain_text:
+            self._has_told_of_plain_text = True
+            self.logger.warning(
+                "%s speaks plain text on a port for TLS, as http:// in place of https:// does: closed (others: level debug)", who
+            )
+        else:
+            self.logger.debug("no TLS handshake with %s: %s", who, "it speaks plain text" if is_plain else error)
 
     def drained(self) -> None:
         """The last connection has closed, or the last handler has ended."""

@@ -11,6 +11,7 @@ import inspect
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,7 @@ from treadle.http.stopping import BUDGET_S, Budget, Stopping
 from treadle.loop.current import get_loop
 from treadle.loop.listening import BACKLOG, ListeningPlace
 from treadle.net._addresses import ends_of
+from treadle.tls import HTTP_PROTOCOLS, ServerOptions, server_context
 
 __all__ = ["BACKLOG", "Handler", "Server", "ServerStatistics", "create_server"]
 
@@ -55,6 +57,7 @@ def create_server(
     *,
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
+    tls: ServerOptions | ssl.SSLContext | None = None,
     cancel_on_disconnect: bool = False,
     routes: Mapping[str, Route] | None = None,
     origin: Origin | None = None,
@@ -67,15 +70,18 @@ def create_server(
     ``treadle.http``, and the server goes on. cancel_on_disconnect: the task of a handler is cancelled when its client has left,
     unless the answer is complete. routes: what is different below a prefix of the path, the longest that fits. origin: which
     proxies are believed. request_ids: "on": `req.id`; "echo": the answer tells it, too. access_log: of http.access_log(); close
-    it once the server is closed.
+    it once the server is closed. tls: it speaks HTTPS, with these certificates.
 
-    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE.
+    Call ``listen()`` on the result. Raises TreadleError: ERR_NO_LOOP outside a program, ERR_INVALID_ARG_VALUE,
+    ERR_INVALID_ARG_TYPE; and what ServerOptions.load() raises.
     """
     if handler is not None:
         require_callable(handler, "handler")
     edge = Edge(origin or Origin(), request_ids, access_log)
     server = Server(handler, limits or Limits(), timeouts or Timeouts(), cancel_on_disconnect, routes)
     edge.apply(server._core)
+    if tls is not None:
+        server.set_secure_context(tls)
     return server
 
 
@@ -131,6 +137,13 @@ class Server(EventEmitter):
         state = f"listening on {self.address()}" if self._place.is_open else "closed"
         now = self.statistics()
         return f"<{type(self).__name__} {state} connections={now.connections} requests={now.requests} handlers={now.handlers}>"
+
+    def set_secure_context(self, tls: ServerOptions | ssl.SSLContext) -> None:
+        """Speak HTTPS on connections to come, with these certificates; those that are open stay as they are. Reads files.
+
+        Raises what ServerOptions.load() raises, and changes nothing then; TreadleError: ERR_INVALID_ARG_TYPE."""
+        self._core.tls_context = server_context(tls, alpn_protocols=HTTP_PROTOCOLS)
+        self._core.scheme = "https"
 
     # ---- requests
 

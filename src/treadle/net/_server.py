@@ -163,8 +163,8 @@ class Server(EventEmitter):
             self.emit("drop", ends)
             return
         try:
-            socket = Socket(
-                handle=handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
+            socket = self._make_socket(
+                handle, allow_half_open=self.allow_half_open, pause_on_create=self.pause_on_connect, **self._options
             )
         except BaseException:
             handle.close(None)
@@ -172,9 +172,18 @@ class Server(EventEmitter):
         self._accepted += 1
         self._sockets.add(socket)
         socket._server = self
+        self._introduce(socket)
+
+    def _make_socket(self, handle: SocketStream, **options: Any) -> Socket:
+        return Socket(handle=handle, **options)
+
+    def _introduce(self, socket: Socket) -> None:
+        self._announce("connection", socket)
+
+    def _announce(self, event: str, socket: Socket) -> None:
         self._connecting = socket
         try:
-            self.emit("connection", socket)
+            self.emit(event, socket)
         finally:
             self._connecting = None
 
@@ -253,6 +262,11 @@ class Server(EventEmitter):
         self._place.close()
         self._close_if_drained()
         return self
+
+    def _adopt(self, socket: Socket) -> None:
+        # It has taken over the connection of another one.
+        self._sockets.add(socket)
+        socket._server = self
 
     def _forget(self, socket: Socket) -> None:
         self._sockets.discard(socket)

@@ -94,6 +94,7 @@ class Socket(Duplex):
     """
 
     _takes_objects = False
+    _open_event = "connect"  # what wait_connected() waits for
 
     def __init__(
         self,
@@ -233,7 +234,7 @@ class Socket(Duplex):
     async def wait_connected(self) -> Self:
         """Wait until it is connected. Raises what connecting failed with, or TreadleError:
         ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
-        if self.connecting or (self.errored is not None and not self._has_emitted_error()):
+        if self._is_opening() or (self.errored is not None and not self._has_emitted_error()):
             waiter = self._make_future()
 
             def settle(error: Any = None) -> None:
@@ -243,12 +244,12 @@ class Socket(Duplex):
                     else:
                         waiter.set_result(None)
 
-            for event in ("connect", "error", "close"):
+            for event in (self._open_event, "error", "close"):
                 self.on(event, settle)
             try:
                 await waiter
             finally:
-                for event in ("connect", "error", "close"):
+                for event in (self._open_event, "error", "close"):
                     self.off(event, settle)
         if self.errored is not None:
             self._note_raised(self.errored)
@@ -256,6 +257,9 @@ class Socket(Duplex):
         if self.pending:
             raise TreadleError("ERR_SOCKET_CLOSED_BEFORE_CONNECTION")
         return self
+
+    def _is_opening(self) -> bool:
+        return self.connecting
 
     async def __aenter__(self) -> Self:
         """Wait until it is connected. Where that fails, or is cancelled, the socket is closed: no block will."""
@@ -398,6 +402,7 @@ class Socket(Duplex):
             and self._supply() == "SUPPLYING"
             and self.readable_encoding is None
             and (self._handle is not None or self.connecting)
+            and (self._handle is None or self._handle.security is None)
             and not any(map(self.listener_count, ("data", "readable", "pause", "resume")))
             and not self.readable_statistics().pipes
         )
@@ -410,7 +415,7 @@ class Socket(Duplex):
             and not self.writable_corked
             and not self.listener_count("drain")
             and (self._handle is not None or self.connecting)
-            and (self._handle is None or "out" not in self._handle.moves())
+            and (self._handle is None or (self._handle.security is None and "out" not in self._handle.moves()))
         )
 
     @classmethod

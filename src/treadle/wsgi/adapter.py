@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Sized
 from typing import Any
 
-from treadle.wsgi.body import body_reader
+from treadle.wsgi.body import body_reader, small_body
 from treadle.wsgi.bridge import Bridge, GivenUpError, Message
 from treadle.wsgi.environ import EnvironMaker
 
@@ -55,7 +55,8 @@ class _Exchange:
         self._sent = 0
 
     async def run(self, maker: EnvironMaker, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        environ = maker.environ_of(scope, body_reader(self._bridge))
+        body = body_reader(self._bridge, await small_body(scope, receive))
+        environ = maker.environ_of(scope, body)
         job = self._loop.run_in_executor(None, contextvars.copy_context().run, self._serve, environ)
         try:
             await self._bridge.carry(job, receive, send)

@@ -24,8 +24,9 @@ class EnvironMaker:
     def environ_of(self, scope: dict[str, Any], body: io.BufferedReader) -> dict[str, Any]:
         """Of one request. body: its wsgi.input."""
         environ: dict[str, Any] = self._build({**scope, "headers": _fields(scope["headers"]), "query_string": b""}, body)
-        root = environ["SCRIPT_NAME"] = scope["root_path"].encode("utf-8").decode("latin-1")
-        path = unquote_to_bytes(scope["raw_path"]).decode("latin-1")  # scope["path"] has lost what is no UTF-8
+        root = environ["SCRIPT_NAME"] = scope.get("root_path", "").encode("utf-8").decode("latin-1")
+        raw_path = scope.get("raw_path")  # scope["path"] has lost what is no UTF-8, but not every server gives this one
+        path = (scope["path"].encode("utf-8") if raw_path is None else unquote_to_bytes(raw_path)).decode("latin-1")
         environ["PATH_INFO"] = path.removeprefix(root)
         environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
         environ.setdefault("REMOTE_ADDR", "")  # over a Unix socket; applications ask for it without a default

@@ -92,6 +92,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: test\r\n"
         (GOOD + b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", (GET,), End.REFUSED),
         (b"GET /good HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n" + GOOD, (GET,), End.CLOSED),
         (b"GET /good HTTP/1.0\r\n\r\n" + GOOD, (GET,), End.CLOSED),
+        (b"GET /good HTTP/1.0\r\n\r\n" + HEAD + b"Upgrade: x\r\nConnection: Upgrade\r\n\r\n", (GET,), End.CLOSED),
         (b"\xff" + GOOD, (), End.REFUSED),
         (b"", (), End.DONE),
     ],

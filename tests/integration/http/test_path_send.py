@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support import START_DEADLINE_S, Program, request
+from tests.integration.support import START_DEADLINE_S, Program, eventually, request
 
 pytestmark = pytest.mark.slow
 
-EXTENSIONS = ["http.response.early_hint", "http.response.pathsend", "http.response.trailers", "treadle.stopping"]
 CONTENT = {"large": bytes(index * 7 % 251 for index in range(300_000)), "small": b"0123456789", "empty": b""}
 
 
@@ -98,7 +97,9 @@ def test_it_is_the_whole_body(served: Program) -> None:
 
 def test_it_is_offered_and_nobody_sees_what_another_has_written_there(served: Program) -> None:
     for _ in range(2):
-        assert json.loads(served.get("/extensions/").body) == EXTENSIONS
+        offered = json.loads(served.get("/extensions/").body)
+        assert "http.response.pathsend" in offered
+        assert "mine" not in offered
 
 
 @pytest.mark.parametrize("name", CONTENT)
@@ -155,3 +156,23 @@ def test_flags_that_are_wrong(flag: str, said: str) -> None:
     with Program("serve", "path_send:app", "--static", flag) as program:
         assert program.wait(START_DEADLINE_S) == 2
         assert said in program.stderr.text
+
+
+@pytest.mark.parametrize("kind", ["/sized/huge", "/starlette/huge", "/assets/huge"])
+def test_a_client_that_leaves(served: Program, files: Path, kind: str) -> None:
+    """At once, or in the middle; by an end or a reset. The fixture counts descriptors."""
+    with open(files / "huge", "wb") as file:
+        file.truncate(200_000_000)  # a hole: far more than both kernels hold of it
+    said_before = served.stderr.text
+    for place in (0, 1, 500, 1_000_000):
+        for resets in (False, True):
+            with served.client(rcvbuf=16_384) as client:
+                client.send(request("GET", kind))
+                left = place
+                while left > 0:
+                    left -= len(client.socket.recv(min(left, 65_536)))
+                if resets:
+                    client.reset()
+    eventually(lambda: served.connection_count == 0, "no connection is left")
+    assert served.get("/sized/small").body == CONTENT["small"]
+    assert "Traceback" not in served.stderr.text.removeprefix(said_before)

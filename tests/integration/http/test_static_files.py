@@ -445,6 +445,14 @@ def test_what_the_kernel_cannot_move_is_read(program: Program) -> None:
     assert b"python" in answer.body or answer.body.startswith(b"</")
 
 
+def test_what_is_written_in_between_is_no_answer_of_its_own(program: Program) -> None:
+    with program.client() as client:
+        client.send(request("GET", "/intrude") + request("GET", "/small.txt"))
+        received = client.rest()
+    assert b"false" not in received
+    assert received.count(b"HTTP/1.1") <= 1
+
+
 def test_more_than_the_file_has_or_the_answer_has_said_is_cut(program: Program) -> None:
     assert program.get("/write/299990/20").truncated
     program.stdout.wait_line("^told ERR_HTTP_FILE_TRUNCATED$")

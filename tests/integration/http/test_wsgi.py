@@ -110,6 +110,24 @@ def test_a_body_waits_for_who_reads_it(served: Program) -> None:
         assert client.response().body == b"%d" % (64 * MIB)
 
 
+def test_a_small_body_that_is_slow_holds_no_thread(served: Program) -> None:
+    """More of them than there are threads."""
+    clients = [served.client() for _ in range(40)]
+    try:
+        for client in clients:
+            client.send(b"POST /read_all HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\na")
+        assert served.get("/").body == b"hello"
+        for client in clients:
+            client.send(b"bc")
+        for client in clients:
+            assert client.response().body == b"3 %d" % (sum(b"abc") % 251)
+        clients[0].send(b"POST /read_all HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\na")
+    finally:
+        for client in clients:
+            client.close()
+    assert "handler failed" not in served.stderr.text
+
+
 def test_both_ways_at_once(served: Program) -> None:
     body = bytes(range(256)) * 4096
     assert served.get("/echo", method="POST", body=body).body == body

@@ -9,15 +9,17 @@ import gc
 import logging
 import os
 import socket as sockets
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.tls import make_certificate
 from tests.unit.http.support import bounded, until
 from tests.unit.http.test_departures import connect, reset
-from treadle import TreadleError, http
+from treadle import TreadleError, http, tls
 from treadle.streams import pipeline
 from treadle.timers import promises
 
@@ -505,3 +507,37 @@ def test_settings_of_node() -> None:
 
     bounded(main)
     gc.collect()
+
+
+@pytest.mark.parametrize("event", ["upgrade", "connect"])
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_what_encrypts_goes_with_the_socket(tmp_path: Path, event: str, version: str) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    offer = UPGRADE if event == "upgrade" else CONNECT
+    received: list[bytes] = []
+
+    async def main() -> None:
+        server = http.create_server(tls=tls.ServerOptions(cert=certificate))
+        server.on(event, echo)
+        server.listen(0)
+
+        def client() -> None:
+            with sockets.create_connection(("127.0.0.1", server.address()[1]), 20) as plain:
+                with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                    secured.sendall(offer + b"behind it")
+                    while sum(map(len, received)) < len(SWITCHING) + 9:
+                        received.append(secured.recv(65_536))
+                    for start in range(0, len(DATA), 10_000):
+                        secured.sendall(DATA[start : start + 10_000])
+                    while sum(map(len, received)) < len(SWITCHING) + 9 + len(DATA):
+                        received.append(secured.recv(65_536))
+                    secured.unwrap()  # a goodbye each way
+
+        await asyncio.to_thread(client)
+        server.close()
+        await server.wait_closed()
+
+    bounded(main)
+    assert b"".join(received) == SWITCHING + b"behind it" + DATA

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from random import Random
+
 import pytest
 
 from treadle.http._static_path import path_below, split_target
@@ -65,6 +68,27 @@ def test_what_lies_beside_the_prefix_names_none(path: str) -> None:
 
 def test_the_prefix_itself_is_a_directory_without_its_slash() -> None:
     assert path_below("/x", "/x", has_hidden=True) == (b"", False)
+
+
+PIECES = [
+    "/", "//", ".", "..", "%2e", "%2E", "%2f", "%2F", "\\", "%5c", "%00", "\0", "%25", "%", "a", "secret", "~", "%c0%ae", "%ff",
+    "?", "#", ";", ":", "C:", "%09", "%0a", "*", " ", "%20", ".git", "...", "é",
+]  # fmt: skip
+
+
+def test_whatever_is_made_of_hostile_pieces_stays_below() -> None:
+    random = Random(6)
+    named = 0
+    for _ in range(50_000):
+        path = "/" + "".join(random.choices(PIECES, k=random.randint(1, 8)))
+        found = path_below(split_target(path)[0], "", has_hidden=True)
+        if found is not None:
+            named += 1
+            names = found.path.split(b"/") if found.path else []
+            assert not {b"", b".", b".."} & set(names), path
+            assert not any(byte in found.path for byte in (b"\0", b"\\")), path
+            assert os.path.normpath(b"/root/" + found.path).startswith(b"/root"), path
+    assert named > 1_000
 
 
 TARGETS = {

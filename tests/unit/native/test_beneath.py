@@ -309,6 +309,40 @@ def test_a_small_file_that_is_rewritten_in_place_is_read_as_it_was_once(room: Ro
         writer.join()
 
 
+@pytest.mark.parametrize("has_openat2", [True, False], ids=["openat2", "without"])
+def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(room: Room, root: Path, has_openat2: bool) -> None:
+    """Between looking and opening there is no moment for somebody who swaps them all the time."""
+    inside, outside, swapped = root / "real", root.parent / "outside", root / "swapped"
+    for directory, said in ((inside, INSIDE), (outside, OUTSIDE)):
+        directory.mkdir()
+        (directory / "file").write_bytes(said)
+    (root / "to-outside").symlink_to(outside)
+    (root / "relative").symlink_to("../outside")
+    is_over = threading.Event()
+
+    def swap() -> None:
+        for link in itertools.cycle(("to-outside", "relative")):
+            if is_over.is_set():
+                break
+            inside.rename(swapped)
+            swapped.rename(inside)
+            (root / link).rename(swapped)
+            swapped.rename(root / link)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        outcomes = [
+            (find if count % 2 else now)(room, root, "swapped/file", **({"has_openat2": has_openat2} if count % 2 else {}))
+            for count in range(2_000)
+        ]
+    finally:
+        is_over.set()
+        swapper.join()
+    contents = {outcome.content for outcome in outcomes if isinstance(outcome, FoundFile)}
+    assert contents <= {INSIDE}
+
+
 # ---- at once
 
 

@@ -84,6 +84,8 @@ async def show_scope(scope, receive, send):
     state = scope.get("state")
     seen = tagged({key: value for key, value in scope.items() if key not in ("state", "extensions")})
     seen["state"] = dict(state) if state is not None else None
+    if "tls" in scope["extensions"]:
+        seen["tls"] = tagged(scope["extensions"]["tls"])
     await answer_json(send, seen)
 
 

@@ -49,7 +49,7 @@ origin = http.Origin(
 )
 server = http.create_server(
     handler,
-    timeouts=http.Timeouts(headers_s=float(os.environ.get("HEADERS_S", "20"))),
+    timeouts=http.Timeouts(headers_s=float(os.environ.get("HEADERS_S", "20")), response_s=float(os.environ.get("RESPONSE_S", "60"))),
     origin=origin,
     request_ids=os.environ.get("REQUEST_IDS", "off"),
     access_log=log,

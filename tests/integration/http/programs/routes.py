@@ -1,7 +1,8 @@
 """A node-style program with one route for each behaviour of the server that a test looks at.
 
-Environment: `LISTEN_PATH` for a Unix socket, `TIMEOUTS` for a JSON object of `Timeouts` fields. `GET /facts` tells what
-handlers noted in `facts`; it is answered at once and from memory, whatever the others do.
+Environment: `LISTEN_PATH` for a Unix socket, `TIMEOUTS` for a JSON object of `Timeouts` fields, `TLS` for one of
+`tls.ServerOptions`. `GET /facts` tells what handlers noted in `facts`; it is answered at once and from memory, whatever the
+others do.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import hashlib
 import json
 import os
 
-from treadle import http
+from treadle import http, tls
 
 MIB = 1024 * 1024
 BLOCK = bytes(range(256)) * 256  # 64 KiB
@@ -495,6 +496,8 @@ def handler(req, res):
 options = {}
 if "TIMEOUTS" in os.environ:
     options["timeouts"] = http.Timeouts(**json.loads(os.environ["TIMEOUTS"]))
+if "TLS" in os.environ:
+    options["tls"] = tls.ServerOptions(**json.loads(os.environ["TLS"]))
 server = http.create_server(handler, **options)
 if "LISTEN_PATH" in os.environ:
     server.listen(path=os.environ["LISTEN_PATH"])

@@ -55,6 +55,14 @@ async def handler(req, res):
             res.write(b"")
         await res.write_file(shared, offset, size)
         res.end(b">")
+    elif kind == "intrude":  # somebody writes while the file is on its way, more than the answer has said
+        async with fs.open(large) as file:
+            res.set_header("Content-Length", 300_000)
+            task = asyncio.create_task(res.write_file(file, 0, 300_000))
+            await asyncio.sleep(0)
+            res.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse")
+            await task
+            res.end()
     elif kind == "short":  # the answer has said less
         await write_part(res, large, 0, 1_000_000, 10)
     elif kind == "chunks":
