@@ -362,7 +362,9 @@ cdef class Connection(Wire):
                 self.server.intake.head_complete(self)
             if self.has_body():                 # RFC 9110 section 9.3.6: it has none
                 return self.refuse("FRAMING")
-            if b":" not in request.target or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
+            # RFC 9112 section 3.2.3: a host and a port
+            if not request.target.rpartition(b":")[2].isdigit() \
+                    or not is_host(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target)):
                 return self.refuse("TARGET")
             return self.switch()
         if not is_target(PyBytes_AS_STRING(request.target), PyBytes_GET_SIZE(request.target), request.method is OPTIONS_METHOD):

@@ -67,10 +67,20 @@ class ServeConfig:
     tls: ServerOptions | None = None  # HTTPS
 
 
+class StoppingExtension(dict[str, Any]):
+    """What the scope says of a stop. Itself empty: applications write their scope down, as JSON for one."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: asyncio.Event) -> None:
+        super().__init__()
+        self.event = event  # set once the server stops
+
+
 class Serving:
     """One application, served once: start(), then stop(). On one loop of treadle's, and to be called there.
 
-    An application learns of a stop by ``scope["extensions"]["treadle.stopping"]["event"]``, an asyncio.Event.
+    An application learns of a stop by ``scope["extensions"]["treadle.stopping"].event``, an asyncio.Event.
     """
 
     def __init__(self, app: Application, config: ServeConfig | None = None) -> None:
@@ -108,7 +118,7 @@ class Serving:
                 root_path=config.root_path,
                 limits=config.limits,
                 timeouts=config.timeouts,
-                extensions={"treadle.stopping": {"event": self._event}},
+                extensions={"treadle.stopping": StoppingExtension(self._event)},
                 tls_context=context,
                 cancel_on_disconnect=config.cancel_on_disconnect,
                 routes=config.routes,

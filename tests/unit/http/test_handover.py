@@ -293,6 +293,7 @@ def test_should_upgrade_that_fails_is_no_upgrade(caplog: pytest.LogCaptureFixtur
     "sent",
     [
         CONNECT.replace(b"b:1 ", b"/ "), CONNECT.replace(b"b:1 ", b"b "), CONNECT.replace(b"b:1 ", b"http://b:1/ "),
+        CONNECT.replace(b"b:1 ", b"b: "), CONNECT.replace(b"b:1 ", b"[::1] "),
         CONNECT.replace(b"b:1 ", b"b:1,c:1 "), CONNECT[:-2] + b"Content-Length: 1\r\n\r\na",
         CONNECT[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],

@@ -53,7 +53,7 @@ async def told(scope, receive, send):
     """Endless, until the server says that it stops."""
     await begin(send, b"text/event-stream")
     await piece(send, b"data: begun\n\n")
-    await scope["extensions"]["treadle.stopping"]["event"].wait()
+    await scope["extensions"]["treadle.stopping"].event.wait()
     await piece(send, b"data: bye\n\n", False)
 
 
