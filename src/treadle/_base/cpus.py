@@ -14,10 +14,9 @@ __all__ = ["available_cpus", "cpu_quota"]
 
 
 def available_cpus() -> int:
-    """At least 1. Reads some files of the kernel, which takes 0.2 ms."""
+    """At least 1. The affinity is that of now, the quota that of when this module was imported: it is read from files."""
     cpus = len(os.sched_getaffinity(0))
-    quota = cpu_quota()
-    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+    return cpus if _QUOTA is None else max(1, min(cpus, math.ceil(_QUOTA)))
 
 
 def cpu_quota(proc: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")) -> float | None:
@@ -68,3 +67,6 @@ def _ratio(words: list[str]) -> float | None:
     except ValueError:
         return None
     return quota / period if quota > 0 and period > 0 else None
+
+
+_QUOTA = cpu_quota()

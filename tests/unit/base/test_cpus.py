@@ -78,6 +78,6 @@ def test_a_system_without_groups(tmp_path: Path) -> None:
     ("affinity", "quota", "expected"), [(4, None, 4), (4, 2.0, 2), (4, 2.1, 3), (4, 64.0, 4), (4, 0.3, 1), (1, None, 1)]
 )
 def test_what_is_less_counts(monkeypatch: pytest.MonkeyPatch, affinity: int, quota: float | None, expected: int) -> None:
-    monkeypatch.setattr(cpus, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(cpus, "_QUOTA", quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)))
     assert available_cpus() == expected
