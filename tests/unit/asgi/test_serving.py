@@ -150,7 +150,8 @@ def test_an_address_that_is_taken_starts_nothing() -> None:
 
 
 def test_an_address_that_is_taken_during_the_start_up_ends_the_lifespan(monkeypatch: pytest.MonkeyPatch) -> None:
-    def taken(*_: object) -> None:
+    def taken(place: ListeningPlace, *_: object) -> None:
+        place.close()  # as listen() does where it fails
         raise OSError(98, "Address already in use")
 
     async def main() -> None:
