@@ -173,7 +173,7 @@ cdef class AccessLines(ExchangeLog):
         cdef const char *text
         cdef const char *end
         cdef Py_ssize_t size
-        if request.method is not None and request.http_version is not None:
+        if request.method is not None and request.target is not None and request.http_version is not None:
             text = PyUnicode_AsUTF8AndSize(request.method, &size)
             self.line.add(text, size)
             self.line.add(b" ", 1)

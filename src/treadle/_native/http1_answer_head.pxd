@@ -13,7 +13,8 @@ cdef class AnswerHead(WritableCore):
     cdef dict fields                # lower-case name -> (name, value as str or list of str)
     cdef readonly bint headers_sent
     cdef public bint send_date
-    cdef bint is_head_only          # answer to HEAD, or a status without a body
+    cdef bint is_for_head           # the request is HEAD
+    cdef bint is_head_only          # likewise, or the head that was begun last has a status without a body
     cdef bint is_1_0
     cdef bint is_chunked
     cdef bint keeps_alive

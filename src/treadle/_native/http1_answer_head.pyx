@@ -130,8 +130,7 @@ cdef class AnswerHead(WritableCore):
         writer = self.server.take_writer()
         writer.start(status, self.message)
         self.has_length = self.has_date = self.has_close = self.is_chunked = self.is_event_stream = self.announces_trailers = False
-        if status == 204 or status == 205 or status == 304:
-            self.is_head_only = True
+        self.is_head_only = self.is_for_head or status == 204 or status == 205 or status == 304
         if self.fields is not None:
             for name, value in self.fields.values():
                 self.write_field(writer, name, value)
@@ -190,7 +189,7 @@ cdef class AnswerHead(WritableCore):
                 self.keeps_alive = False
             if is_same(value, value_size, b"close", 5) or is_same(value, value_size, b"keep-alive", 10):
                 return 0
-            self.has_close = self.has_close or not self.keeps_alive
+            self.has_close = self.has_close or has_token(value, value_size, b"close", 5)
         elif field == DATE:
             self.has_date = True
         elif name_size == 12 and value_size >= 17 and value[5] == c'e' and is_same(name, 12, b"content-type", 12):

@@ -336,7 +336,7 @@ cdef class Connection(Wire):
         request.method = method_of(head, line_end - head)
         is_1_0 = memcmp(line_end - 8, b"HTTP/1.0", 8) == 0
         if not is_1_0 and memcmp(line_end - 8, b"HTTP/1.1", 8) != 0:
-            self.response.is_head_only = request.method is HEAD_METHOD
+            self.response.is_for_head = request.method is HEAD_METHOD
             return self.refuse("VERSION")
         self.shim.is_head_complete = True
         return self.begin_exchange(is_1_0)
@@ -346,7 +346,7 @@ cdef class Connection(Wire):
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
         cdef str fault
-        response.is_head_only = request.method is HEAD_METHOD
+        response.is_for_head = response.is_head_only = request.method is HEAD_METHOD
         request.http_version = "1.0" if is_1_0 else "1.1"
         fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
@@ -636,7 +636,7 @@ cdef class Connection(Wire):
             answer = self.server.refusal(reason, detail)
             if response.id_line is not None:
                 answer = answer.replace(b"\r\n\r\n", b"\r\n" + response.id_line + b"\r\n", 1)
-            if response.is_head_only or (head is not None and head.startswith(b"HEAD ")):
+            if response.is_for_head or (head is not None and head.startswith(b"HEAD ")):
                 answer = answer[:answer.find(b"\r\n\r\n") + 4]
             if self.began_ns:
                 self.note(int(answer[9:12]), len(answer) - answer.find(b"\r\n\r\n") - 4, True)

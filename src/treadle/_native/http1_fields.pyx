@@ -59,7 +59,7 @@ cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said
         elif field == UPGRADE:
             said.is_upgrade_offered = said.is_parser_spent = True   # it takes what follows for the new protocol
         elif field == EXPECT:
-            said.expects_else = value.lower() != b"100-continue"
+            said.expects_else = said.expects_else or value.lower() != b"100-continue"
             said.expects_continue = not is_1_0 and not said.expects_else
     if fault is None and (hosts > 1 or (hosts == 0 and not is_1_0)):
         fault = "HOST"

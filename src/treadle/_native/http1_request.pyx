@@ -192,7 +192,7 @@ cdef class RequestCore(ReadableCore):
         if is_cut:
             self.aborted = True
             self.wake_readers()
-        if is_cut or is_unanswered:
+        if is_unanswered:
             self.depart("ERR_HTTP_REQUEST_ABORTED")
             self.cancel_soon()
         if (is_cut or is_unanswered) and self.is_heard():
@@ -231,6 +231,7 @@ cdef class RequestCore(ReadableCore):
         self.connection = None
         self.addresses = self.origin = None
         self.id = None
+        self.method = self.http_version = None
         self.target = None
         self.raw_headers = self.trailers = None
         self._headers = self._trailers = None
@@ -239,7 +240,7 @@ cdef class RequestCore(ReadableCore):
         self.readers = None
         self.body_bytes = self.body_next = 0
         self.complete = self.aborted = self.expects_continue = self.is_dropped = self.is_read = self.is_handler_over = False
-        self.cancel_on_disconnect = False
+        self.cancel_on_disconnect = self.keeps_alive = False
         return True
 
     # ---- as a stream

@@ -137,6 +137,7 @@ cdef class ResponseCore(AnswerHead):
         """Send a whole answer instead, which ends the connection. Only while is_unsent."""
         cdef Wire connection = self.connection
         if connection is not None and self.is_unsent:
+            self.is_head_only = self.is_for_head        # whatever was begun
             self.headers_sent = self.writable_ended = True
             self.writer = None
             self.keeps_alive = False
@@ -414,7 +415,8 @@ cdef class ResponseCore(AnswerHead):
         self.writer = None
         self.waiters = None
         self.length = self.sent = 0
-        self.headers_sent = self.writable_ended = self.finished = self.is_head_only = self.is_1_0 = self.is_chunked = False
+        self.headers_sent = self.writable_ended = self.finished = self.is_for_head = self.is_head_only = self.is_1_0 = False
+        self.is_chunked = False
         self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = self.announces_trailers = False
         self.trailers = None
         return True

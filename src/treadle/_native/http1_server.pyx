@@ -144,9 +144,12 @@ cdef class ServerCore(Site):
             connection.end_now(None)
 
     def cancel_tasks(self):
-        """Cancel the handlers that are suspended."""
-        for task in list(self.tasks):
-            task.cancel()
+        """Cancel the handlers that are suspended, each once: a second time would hit its cleaning up."""
+        cdef HandlerEnd end
+        for task, end in list(self.tasks.items()):
+            if end.task is not None:
+                end.task = None
+                task.cancel()
 
     def abort_message(self, ResponseCore response):
         """Cut the answer: the peer sees that it is incomplete."""

@@ -203,13 +203,15 @@ cdef class TLSCipher(Cipher):
 
     cdef int resumed(self, PollHandle handle) except -1:
         cdef Stream stream = <Stream>handle
+        if self.has_peer_said_goodbye and self.held is None:
+            self.is_input_over = True       # as recv() == 0, it is told to each who asks: the socket may have another owner since
         return self.come_back(stream) if self.held is not None or self.is_input_over else 0
 
     cdef int come_back(self, Stream stream) except -1:
         # To on_pending().
         if self.resuming is None:
-            self.resuming = stream
             stream.loop.defer(self)
+        self.resuming = stream      # whoever has the socket now
         return 0
 
     cdef int on_pending(self) except -1:
@@ -398,11 +400,14 @@ cdef class TLSCipher(Cipher):
         return stream.finish() if stream.closing else 0
 
     cdef int say_goodbye(self, Stream stream) except -1:
+        cdef bytes kept = self.incoming.read()
         self.is_goodbye_said = True
         try:
-            self.tls.unwrap()       # it writes close_notify, and looks for the peer's
+            self.tls.unwrap()       # it writes close_notify, looks for the peer's, and would take data for a fault: so there is none
         except (SSLError, OSError):
             pass
+        if kept:
+            self.feed(kept)
         return self.send_own(stream)
 
     cdef bint is_busy(self) except -1:

@@ -54,7 +54,9 @@ class _Signals:
         log = self._config.edge.access_log
         if log is not None:
             loop.add_signal_handler(signal.SIGUSR1, log.reopen)
-        await self._serving.start()
+        if not await self._has_started():
+            logger.info("ended")
+            return
         if self._config.tls is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
@@ -65,6 +67,23 @@ class _Signals:
             raise
         await self._serving.stop()
         logger.info("ended")
+
+    async def _has_started(self) -> bool:
+        """False: a signal came before. Raises what start() does."""
+        starting = asyncio.ensure_future(self._serving.start())
+        told = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                return True
+            logger.info("stopping: the application has not started yet, and is cancelled")
+            starting.cancel()
+            await asyncio.wait({starting}, timeout=self._config.graceful_s)
+            return False
+        finally:
+            starting.cancel()
+            told.cancel()
 
     def _reload(self) -> None:
         assert self._loop is not None

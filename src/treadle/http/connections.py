@@ -22,6 +22,7 @@ from treadle.events import EventEmitter
 from treadle.http.message import IncomingMessage
 from treadle.http.policy import Policy
 from treadle.http.refusals import REFUSALS
+from treadle.loop.current import get_loop
 from treadle.net import Socket
 from treadle.tls import socket_of
 
@@ -83,7 +84,9 @@ class Sockets:
     def give_faulty(self, reason: str, detail: str | None, handle: SocketStream, observer: Callable[[], object] | None) -> None:
         """Call those of 'client_error' with (error, socket): it may be answered. What still comes is thrown away."""
         socket = self._take(handle, observer)
-        socket.set_timeout(self._linger_ms, socket.destroy)  # whoever forgets it holds no descriptor for a hostile client
+        # Whoever forgets it holds no descriptor for a hostile client, whatever that sends.
+        timer = get_loop().set_timeout(socket.destroy, self._linger_ms).unref()
+        socket.once("close", lambda *_: timer.close())
         socket.resume()
         status, text = REFUSALS[reason]
         error = TreadleError("ERR_HTTP_CLIENT_ERROR", text=text, reason=reason, status=status, detail=detail)

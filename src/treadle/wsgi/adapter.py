@@ -74,6 +74,13 @@ class _Exchange:
         await job
 
     def _serve(self, environ: dict[str, Any]) -> None:
+        try:
+            self._answer(environ)
+        # No future takes the first, and nobody's request ends the server.
+        except (StopIteration, SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the application raised {type(error).__name__}") from error
+
+    def _answer(self, environ: dict[str, Any]) -> None:
         pieces = self._app(environ, self._start_response)
         try:
             is_one = isinstance(pieces, Sized) and len(pieces) == 1  # PEP 3333: then its length is that of the answer
