@@ -137,7 +137,8 @@ def test_a_second_signal_ends_a_program_whose_loop_is_blocked(fifo: Path) -> Non
         program.signal(signal.SIGTERM)
         program.signal(signal.SIGINT)
         assert program.wait() in (130, 143)
-        assert f'stopping_app.py", line {line_of("block", "with open")}, in block' in program.stderr.text
+        # the signals may find it on its way into the open, so any line of the function that blocks will do
+        assert re.search(r'stopping_app\.py", line \d+, in block(\n|\Z)', program.stderr.text)
 
 
 def test_requests_that_have_reached_the_kernel_when_it_stops_are_answered(fifo: Path) -> None:
