@@ -83,6 +83,7 @@ UNITS = {
     "http1_framing": MAIN_ONLY,
     "http1_grammar": MAIN_ONLY,
     "http1_fields": MAIN_ONLY,
+    "http1_names": MAIN_ONLY,
     "http1_plain": MAIN_ONLY,
     "http1_phases": MAIN_ONLY,
     "http1_head": MAIN_ONLY,

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """User CPU per request by stage, on the server in Node's manner or of an ASGI application: instructions counted by callgrind.
 
+With --exchange it is a request of exchanges/ on the raw ASGI application there, or the handler in Node's manner.
+
 Each instruction is charged to the innermost stage among its callers: what a helper does for the parser is parsing,
 what the handler calls to build its answer is serialising. Kernel time is not in it: callgrind sees no further than
 the system call. The build is the release build except that functions stay apart (see harness/environment.py).
 
-    python3 bench/stages.py [--server treadle-asgi] [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
+    python3 bench/stages.py [--server treadle-asgi] [--exchange json] [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
 
 Exit status: 0 every stage was found; 1 a stage of the table below matches no function any more.
 """
@@ -23,6 +25,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
+from exchanges import command as exchanges
 from harness import environment, paths, peers
 from harness.callgrind import CALLERS, Cost, count_requests
 from harness.environment import STAGES_FLAGS, say
@@ -147,10 +150,10 @@ def print_paths(found: Breakdown, requests: int, stage: str) -> None:
         print(f"{number(spent / requests):>8}  {path}")
 
 
-def exchange(sockets: Sequence[socket.socket], port: int) -> None:
+def exchange(sockets: Sequence[socket.socket], sent: bytes) -> None:
     """A request on each connection, then every answer."""
     for one in sockets:
-        one.sendall(request(port))
+        one.sendall(sent)
     for one in sockets:
         read_answer(one)
 
@@ -161,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--user-us", type=float, help="user time per request from http_hello.py, to show us by stage")
     parser.add_argument("--server", choices=SERVERS, default=SERVERS[0])
+    parser.add_argument("--exchange", choices=tuple(exchanges.EXCHANGES), help="this request, of exchanges/")
     parser.add_argument("--paths", choices=(*STAGES, REST), help="show the dearest paths of calls within this stage")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the breakdown there")
@@ -175,10 +179,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not env.has(tool):
             raise SystemExit(f"stages cannot run without {tool}: {env.missing[tool]}")
 
-    peer = next(p for p in peers.HTTP if p.name == args.server)
     port = free_port()
+    if args.exchange:
+        application = {"treadle-node": "node", "treadle-asgi": "raw", "treadle-fastapi": "fastapi"}[args.server]
+        command = exchanges.argv_of(env, application, "treadle", port)
+        sent = exchanges.EXCHANGES[args.exchange].request(port)
+    else:
+        command = next(p for p in peers.HTTP if p.name == args.server).argv(env, port)
+        sent = request(port)
     costs = count_requests(
-        [str(env.venv / "bin" / "python"), *peer.argv(env, port)],  # callgrind follows a program, not a script
+        [str(env.venv / "bin" / "python"), *command],  # callgrind follows a program, not a script
         valgrind=env.tools["valgrind"],
         port=port,
         cpu=args.cpu,
@@ -187,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warm=WARM,
         connections=CONNECTIONS,
         connect=lambda: socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S),
-        exchange=lambda sockets: exchange(sockets, port),
+        exchange=lambda sockets: exchange(sockets, sent),
     )
     found = break_down(costs, args.requests)
     print_report(found, args.requests, args.user_us)

@@ -12,8 +12,9 @@ from libc.string cimport memchr
 
 from treadle._native.http1_connection cimport Connection
 from treadle._native.http1_exchange cimport Ready, Wire, ready_with
-from treadle._native.http1_grammar cimport authority_of, field_of
+from treadle._native.http1_grammar cimport authority_of
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.http1_names cimport FieldNames
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore, exception_of
@@ -21,6 +22,7 @@ from treadle._native.tls_cipher cimport TLSCipher
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
+cdef str USUAL_METHOD = "GET"
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
@@ -30,13 +32,13 @@ cdef class ASGICore(ServerCore):
     def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
-        self.lowers_names = True
+        self.names = FieldNames(lowers=True)
         self.root_path = root_path
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
             "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
-            "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
+            "method": USUAL_METHOD, "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
             "extensions": {**EXTENSIONS, **(extensions or {})},
         }
 
@@ -125,8 +127,9 @@ cdef class ASGICore(ServerCore):
         scope["extensions"] = (<dict>scope["extensions"]).copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
-        scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
-        scope["method"] = request.method
+        scope["headers"] = request.raw_headers[:]       # as is this, and names are in lower case already
+        if request.method is not USUAL_METHOD:          # compared by identity, see usual_method()
+            scope["method"] = request.method
         if request.origin is None:
             addresses = request.connection.address_pair()
             scope["server"] = socket_name(addresses[0])
@@ -204,18 +207,23 @@ cdef class ASGIRequest(RequestCore):
         return True
 
 
+cdef inline object item_of(message, str name, absent):
+    # PERF: bench/stages.py --server treadle-asgi. Of whatever mapping an application makes its events of: nearly always a dict.
+    return (<dict>message).get(name, absent) if type(message) is dict else message.get(name, absent)
+
+
 cdef class ASGIResponse(ResponseCore):
     """An answer; calling it sends an event."""
 
     def __call__(self, message):
         cdef str kind = message["type"]
         cdef bytes body
-        if self.is_lost:
+        if self.has_lost_peer():
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
-        if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over:
-            chunk = message.get("body", b"")
+        if self.is_started and not self.writable_ended and not self.is_body_over and kind == "http.response.body":
+            chunk = item_of(message, "body", b"")
             body = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
-            if message.get("more_body", False):
+            if item_of(message, "more_body", False):
                 self.send_body(body, False)
                 if self.connection is not None and self.connection.is_over_mark:
                     return self.ready()
@@ -225,11 +233,11 @@ cdef class ASGIResponse(ResponseCore):
             else:
                 self.send_body(body, True)
             return DONE
-        if kind == "http.response.start" and not self.is_started:
+        if not self.is_started and kind == "http.response.start":
             self.status_code = message["status"]
-            self.raw_fields = list(message.get("headers", ()))
+            self.raw_fields = list(item_of(message, "headers", ()))
             self.is_started = True
-            self.expects_trailers = "trailers" in message and message["trailers"]
+            self.expects_trailers = item_of(message, "trailers", False)
             return DONE
         if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended:
             self.trailer_fields = (self.trailer_fields or []) + list(message.get("headers", ()))
@@ -256,8 +264,7 @@ cdef class ASGIResponse(ResponseCore):
             return writer
         for name, value in self.raw_fields:
             self.write_text_field(
-                writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),
-                PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+                writer, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         return writer
 
     cdef bint renew(self) except -1:

@@ -1,6 +1,5 @@
 """Declarations of http1_answer_head.pyx: what other native units may touch."""
 from treadle._native.http1_exchange cimport Site, Wire
-from treadle._native.http1_grammar cimport Field
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.writable cimport WritableCore
 
@@ -33,8 +32,8 @@ cdef class AnswerHead(WritableCore):
     cdef bytes latin_1(self, name, value)
     cdef HeadWriter begin_head(self)
     cdef int write_field(self, HeadWriter writer, name, value) except -1
-    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
-                              const char *value, Py_ssize_t value_size) except -1
+    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size, const char *value,
+                              Py_ssize_t value_size) except -1
     cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1
     cdef int set_length(self, long long length) except -1
     cdef int finish_head(self, HeadWriter writer, Py_ssize_t size, bint is_last) except -1

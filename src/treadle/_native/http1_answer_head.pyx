@@ -13,7 +13,8 @@ from treadle._native.http1_grammar cimport (
     CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, Field, field_of, has_token, is_same, is_token, is_value,
     parse_length,
 )
-from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, FieldFault, HeadWriter
+from treadle._native.http1_head cimport BAD_NAME, FIELD_FINE, HeadWriter
+from treadle._native.http1_names cimport FieldNames, KnownName
 from treadle._native.writable cimport WritableCore
 
 cdef extern from "Python.h":
@@ -142,7 +143,6 @@ cdef class AnswerHead(WritableCore):
         cdef const char *value_text
         cdef Py_ssize_t name_size, value_size
         cdef bytes name_bytes, value_bytes
-        cdef Field field
         cdef long long length
         cdef int overflow
         if isinstance(value, (list, tuple)):
@@ -155,9 +155,8 @@ cdef class AnswerHead(WritableCore):
             name_bytes = name if type(name) is bytes else name.encode("latin-1", "replace")
             name_text = PyBytes_AS_STRING(name_bytes)
             name_size = PyBytes_GET_SIZE(name_bytes)
-        field = field_of(name_text, name_size)
         if type(value) is int:
-            if field == CONTENT_LENGTH:
+            if field_of(name_text, name_size) == CONTENT_LENGTH:
                 length = PyLong_AsLongLongAndOverflow(value, &overflow)
                 if not overflow and 0 <= length <= LENGTH_MAX:
                     return self.set_length(length)
@@ -168,11 +167,14 @@ cdef class AnswerHead(WritableCore):
             value_bytes = value if type(value) is bytes else self.latin_1(name, value)
             value_text = PyBytes_AS_STRING(value_bytes)
             value_size = PyBytes_GET_SIZE(value_bytes)
-        return self.write_text_field(writer, field, name_text, name_size, value_text, value_size)
+        return self.write_text_field(writer, name_text, name_size, value_text, value_size)
 
-    cdef int write_text_field(self, HeadWriter writer, Field field, const char *name, Py_ssize_t name_size,
-                              const char *value, Py_ssize_t value_size) except -1:
-        cdef FieldFault fault
+    cdef int write_text_field(self, HeadWriter writer, const char *name, Py_ssize_t name_size, const char *value,
+                              Py_ssize_t value_size) except -1:
+        cdef FieldNames names = self.server.answer_names
+        cdef KnownName *known = names.find(name, name_size)
+        cdef Field field = known.field if known is not NULL else field_of(name, name_size)
+        cdef int fault
         cdef long long length
         if field == CONTENT_LENGTH:
             length = parse_length(value, value_size)
@@ -196,12 +198,14 @@ cdef class AnswerHead(WritableCore):
             self.is_event_stream = is_same(value, 17, b"text/event-stream", 17)
         elif name_size == 7 and is_same(name, 7, b"trailer", 7):
             self.announces_trailers = True
-        fault = writer.add_field(name, name_size, value, value_size)
+        fault = writer.add_field(name, name_size, value, value_size, known is not NULL)
         if fault == BAD_NAME:
             self.server.fault(
                 "ERR_INVALID_HTTP_TOKEN", {"name": "header name", "received": name[:name_size].decode("latin-1")})
         elif fault != FIELD_FINE:
             self.server.fault("ERR_INVALID_CHAR", {"name": "value of header", "field": name[:name_size].decode("latin-1")})
+        elif known is NULL:
+            names.learn(name, name_size)
         return 0
 
     cdef int refuse_value(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except -1:

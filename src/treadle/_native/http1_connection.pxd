@@ -49,6 +49,7 @@ cdef class Connection(Wire):
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
+    cdef bint is_body_timed         # what is missing of the body has its deadline
     cdef bint is_near_told          # between two messages: some of a record has come, and the rest was waited for
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
@@ -65,9 +66,9 @@ cdef class Connection(Wire):
     cdef Py_ssize_t consume_body(self, const char *data, Py_ssize_t size) except -1
     cdef int take_body(self, bytes chunk) except -1
     cdef bint feed(self, bytes data) except -1
-    cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1
+    cdef Py_ssize_t read_plain(self, const char *data, Py_ssize_t size) except -1
     cdef int check_head(self) except -1
-    cdef int begin_exchange(self, bint is_1_0) except -1
+    cdef int begin_exchange(self, bint is_1_0, const unsigned char *kinds) except -1
     cdef int message_complete(self) except -1
     cdef int next_message(self) except -1
     cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
@@ -82,7 +83,7 @@ cdef class Connection(Wire):
     cdef bint has_body(self) noexcept
     cdef int switch(self) except -1
     cdef int hand_over(self) except -1
-    cdef int begin_body(self) except -1
+    cdef int time_body(self) except -1
     cdef int body_overdue(self) except -1
     cdef int plan_answer(self) except -1
     cdef int answer_overdue(self) except -1

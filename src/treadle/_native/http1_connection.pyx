@@ -28,7 +28,7 @@ from treadle._native.http1_phases cimport (
     next_phase,
 )
 from treadle._native.http1_phases import PHASES as _PHASES
-from treadle._native.http1_plain cimport plain_head, usual_method
+from treadle._native.http1_plain cimport PLAIN_FIELDS_MAX, plain_head, usual_method
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore, ResponseWritable
 from treadle._native.poll_epoll cimport GONE, HALF_CLOSED
@@ -71,7 +71,7 @@ cdef class ParserShim:
                 request.trailers = []
             request.trailers.append((name, value))
         else:
-            request.raw_headers.append((name.lower() if self.connection.server.lowers_names else name, value))
+            request.raw_headers.append((name.lower() if self.connection.server.names.lowers else name, value))
 
     def on_body(self, bytes chunk):
         self.connection.take_body(chunk)
@@ -208,6 +208,8 @@ cdef class Connection(Wire):
                     self.close_after_flush()
                     raise
                 self.loop.drain_if_any()    # ORDER: microtasks between two handlers, as between any two callbacks
+        if (self.phase == BODY or self.phase == DRAINING) and not self.is_body_timed and not self.closing:
+            self.time_body()                # what has come of the body is not the whole
         return 0
 
     cdef int dispatch_named(self) except -1:
@@ -279,9 +281,13 @@ cdef class Connection(Wire):
 
     cdef Py_ssize_t consume_head(self, const char *data, Py_ssize_t size) except -1:
         cdef Site server = self.server
-        cdef Py_ssize_t head_size = find_head_end(data, size, &self.head_tail)
+        cdef Py_ssize_t head_size = self.read_plain(data, size) if self.head_bytes == 0 else 0
+        cdef Py_ssize_t so_far
         cdef bytes piece
-        cdef Py_ssize_t so_far = self.head_bytes + head_size
+        if head_size:
+            return head_size
+        head_size = find_head_end(data, size, &self.head_tail)
+        so_far = self.head_bytes + head_size
         if so_far > server.line_bytes_max:
             piece = data[:head_size] if self.head is None else self.head + data[:head_size]
             if memchr(PyBytes_AS_STRING(piece), c'\n', min(PyBytes_GET_SIZE(piece), server.line_bytes_max + 2)) is NULL:
@@ -295,8 +301,6 @@ cdef class Connection(Wire):
                 self.refuse("HEAD_TOO_LARGE")
                 return size
         self.head_bytes = so_far
-        if self.head_tail == 4 and self.head is None and self.read_plain(data, head_size):
-            return head_size
         piece = data[:head_size]
         self.head = piece if self.head is None else self.head + piece
         if self.head_tail != 4 and not self.is_head_timed:      # a head in pieces: from here on the clock runs
@@ -311,17 +315,21 @@ cdef class Connection(Wire):
             return size
         return head_size
 
-    cdef bint read_plain(self, const char *head, Py_ssize_t size) except -1:
-        # PERF: bench/heads.py. False: it is not plain, nothing has happened.
+    cdef Py_ssize_t read_plain(self, const char *data, Py_ssize_t size) except -1:
+        # PERF: bench/heads.py. How long the head is that data begins with; 0: it is not plain, nothing has happened.
         cdef RequestCore request = self.request
-        cdef tuple found = plain_head(head, size, self.server.fields_max, self.server.lowers_names)
+        cdef unsigned char kinds[PLAIN_FIELDS_MAX]
+        cdef tuple found
+        size = min(size, self.server.line_bytes_max)
+        found = plain_head(data, &size, self.server.fields_max, self.server.names, kinds)
         if found is None:
-            return False
+            return 0
+        self.head_bytes = size
         request.method = <str>found[0]
         request.target = <bytes>found[1]
         request.raw_headers = <list>found[2]
-        self.begin_exchange(False)
-        return True
+        self.begin_exchange(False, kinds)
+        return size
 
     cdef int check_head(self) except -1:
         # The parser has accepted the head; what it lets pass in the request line is ours to see.
@@ -339,16 +347,16 @@ cdef class Connection(Wire):
             self.response.is_for_head = request.method is HEAD_METHOD
             return self.refuse("VERSION")
         self.shim.is_head_complete = True
-        return self.begin_exchange(is_1_0)
+        return self.begin_exchange(is_1_0, NULL)
 
-    cdef int begin_exchange(self, bint is_1_0) except -1:
-        # The head is well-formed: what does it say? Goes on to BODY or ANSWERING.
+    cdef int begin_exchange(self, bint is_1_0, const unsigned char *kinds) except -1:
+        # The head is well-formed: what does it say? Goes on to BODY or ANSWERING. kinds: as read_fields() has it.
         cdef RequestCore request = self.request
         cdef ResponseCore response = self.response
         cdef str fault
         response.is_for_head = response.is_head_only = request.method is HEAD_METHOD
         request.http_version = "1.0" if is_1_0 else "1.1"
-        fault = read_fields(request.raw_headers, is_1_0, self.server.fields_max, &self.said)
+        fault = read_fields(request.raw_headers, kinds, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
             return self.refuse(fault)
         if self.said.expects_else and not self.server.takes_expectations:
@@ -395,16 +403,18 @@ cdef class Connection(Wire):
             return self.refuse("FRAMING")         # the parser waits for a body that no header announces
         if self.said.body_kind == CHUNKED:
             start_chunks(&self.chunks, self.server.head_bytes_max - self.head_bytes)
-        self.advance(BODY_FOLLOWS)
-        return self.begin_body()
+        self.rate_bytes = 0
+        self.is_body_timed = False
+        return self.advance(BODY_FOLLOWS)
 
-    cdef int begin_body(self) except -1:
-        # PERF: one clock for both deadlines, and none for a chunk: it runs again when the next byte can first be missed.
+    cdef int time_body(self) except -1:
+        # PERF: one clock for both deadlines, none for a body that came with its head, and none for a chunk: it runs again when the
+        # next byte can first be missed.
         cdef Site server = self.server
+        self.is_body_timed = True
         self.set_deadline(min(server.request_ms, server.body_grace_ms) if server.body_rate else server.request_ms)
         self.body_end_ms = self.deadline.start_ms + server.request_ms
         self.rate_from_ms = self.deadline.start_ms
-        self.rate_bytes = 0
         self.is_rate_void = False
         return 0
 

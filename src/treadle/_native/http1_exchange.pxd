@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t
 
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.http1_names cimport FieldNames
 from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
 
@@ -22,7 +23,8 @@ cdef class Site:
     cdef object local_name          # of the connection that was asked for it last: mostly that of all
     cdef object spare_request       # one that nobody has any more, as new; None: none
     cdef object spare_response      # likewise
-    cdef bint lowers_names          # of the fields of requests
+    cdef FieldNames names           # of the fields of requests
+    cdef FieldNames answer_names    # ... of answers
     cdef public Py_ssize_t head_bytes_max
     cdef public Py_ssize_t line_bytes_max
     cdef public Py_ssize_t fields_max

@@ -6,6 +6,7 @@ they do is in http1_server.pyx and http1_connection.pyx. Invariant: nothing here
 from libc.stdint cimport int64_t
 
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.http1_names cimport FieldNames
 from treadle._native.loop cimport LoopCore
 from treadle._native.tcp cimport Stream
 
@@ -23,6 +24,8 @@ cdef class Site:
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []
+        self.names = FieldNames()
+        self.answer_names = FieldNames()
         self.connections_max = -1
 
     # ---- what the subclass says

@@ -17,6 +17,6 @@ cdef struct Said:
     bint is_parser_spent            # llhttp may think that the connection ends behind the message: not used again
 
 
-cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said)
+cdef str read_fields(list fields, const unsigned char *kinds, bint is_1_0, Py_ssize_t fields_max, Said *said)
 cdef bint put_authority(list fields, bytes text) except -1
 cdef bint has_forbidden_trailer(list trailers) except -1

@@ -13,10 +13,11 @@ from treadle._native.http1_grammar cimport (
 )
 
 
-cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said):
-    # The fields that frame and route the message, into `said`. The fault, or None.
+cdef str read_fields(list fields, const unsigned char *kinds, bint is_1_0, Py_ssize_t fields_max, Said *said):
+    # The fields that frame and route the message, into `said`. kinds: which of those each is; NULL: not known. The fault, or None.
     cdef bytes name, value
     cdef Field field
+    cdef Py_ssize_t i
     cdef int hosts = 0
     cdef bint has_length = False
     cdef bint wants_close = False
@@ -25,10 +26,13 @@ cdef str read_fields(list fields, bint is_1_0, Py_ssize_t fields_max, Said *said
     said.body_kind = NO_BODY
     said.expects_continue = said.expects_else = said.is_upgrade_offered = said.wants_upgrade = False
     said.is_parser_spent = is_1_0
-    for name, value in fields:
+    for i in range(len(fields)):
         if fault is not None:
             break
-        field = field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        if kinds is not NULL and (kinds[i] == OTHER_FIELD or kinds[i] == DATE):
+            continue
+        name, value = <tuple>fields[i]
+        field = <Field>kinds[i] if kinds is not NULL else field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
         if field == OTHER_FIELD or field == DATE:
             continue
         if field == HOST:

@@ -18,7 +18,8 @@ cdef class HeadWriter:
     cdef int reserve(self, Py_ssize_t more) except -1
     cdef int add(self, const char *data, Py_ssize_t size) except -1
     cdef int start(self, int status, message) except -1
-    cdef FieldFault add_field(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except *
+    cdef int add_field(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size,
+                       bint is_known) except -1
     cdef int add_date(self) except -1
     cdef int add_length(self, unsigned long long length) except -1
     cdef int add_chunk_size(self, Py_ssize_t size) except -1

@@ -93,9 +93,11 @@ cdef class HeadWriter:
         self.add(b"HTTP/1.1", 8)    # a 1.0 client gets it too: RFC 9110 section 2.5
         return self.add(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
 
-    cdef FieldFault add_field(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size) except *:
+    cdef int add_field(self, const char *name, Py_ssize_t name_size, const char *value, Py_ssize_t value_size,
+                       bint is_known) except -1:
+        # A FieldFault. is_known: the name is known to be a token.
         cdef char *out
-        if not is_token(name, name_size):
+        if not is_known and not is_token(name, name_size):
             return BAD_NAME
         if not is_value(value, value_size):
             return BAD_VALUE

@@ -1,3 +1,5 @@
+from treadle._native.http1_names import FieldNames
+
 def read_plain_head(
-    head: bytes, fields_max: int = 100, *, lowers_names: bool = False
+    head: bytes, fields_max: int = 100, names: FieldNames = ...
 ) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None: ...

@@ -6,11 +6,12 @@ Invariant: what is found plain, the parser accepts, and reads in the same way (t
 Not here: what a head means (http1_connection.pyx).
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
 
 from treadle._native.http1_grammar cimport (
     CONTENT_LENGTH, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, Field, field_of, parse_length, token_size, value_size,
 )
+from treadle._native.http1_names cimport FieldNames, KnownName
 
 cdef enum:
     VERSION_BYTES = 11      # of " HTTP/1.1" and its line end
@@ -46,71 +47,91 @@ cdef Py_ssize_t plain_target(const char *text, Py_ssize_t size) noexcept nogil:
     return i
 
 
-cdef bytes lower_case(const char *name, Py_ssize_t size):
-    # A new object, of a token that is not empty.
-    cdef bytes lowered = PyBytes_FromStringAndSize(NULL, size)
-    cdef char *to = PyBytes_AS_STRING(lowered)
-    cdef Py_ssize_t i
-    for i in range(size):
-        to[i] = name[i] | 0x20 if c'A' <= name[i] <= c'Z' else name[i]
-    return lowered
-
-
-cdef list plain_fields(const char *text, Py_ssize_t size, Py_ssize_t fields_max, bint lowers_names):
-    # The fields that text consists of, (name, value) each, down to its blank line; None: not plain. Too many are not, so that
-    # a long head is not read twice for one bad line at its end.
+cdef list plain_fields(const char *text, Py_ssize_t *size, Py_ssize_t fields_max, FieldNames names, unsigned char *kinds):
+    # The fields that text begins with, (name, value) each, as far as their blank line, behind which size points then; and which
+    # of those they are that mean something to a connection, in kinds, which has room for fields_max of them. None: not plain. Too
+    # many are not, so that a long head is not read twice for one bad line at its end.
     cdef list fields = []
-    cdef Py_ssize_t i = 0
-    cdef Py_ssize_t name, name_size, value, end
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t left = size[0]
+    cdef const char *at = text
+    cdef const char *colon
+    cdef const char *value
+    cdef const char *end
+    cdef KnownName *known
     cdef Field field
+    cdef bytes name
     cdef bint has_length = False
-    while size - i > 2:
-        name = i
-        name_size = token_size(text + i, size - i)
-        i += name_size
-        if name_size == 0 or i == size or text[i] != c':' or len(fields) == fields_max:
+    while left > 2 and at[0] != c'\r':
+        colon = <const char *>memchr(at, c':', left)
+        if colon is NULL or colon == at or count == fields_max:
             return None
-        field = field_of(text + name, name_size)
+        known = names.find(at, colon - at)
+        if known is not NULL:
+            name = <bytes>known.name
+            field = known.field
+        elif token_size(at, colon - at) == colon - at:
+            field = field_of(at, colon - at)
+            name = names.learn(at, colon - at)
+        else:
+            return None
         if field == TRANSFER_ENCODING or field == UPGRADE or field == PROXY_CONNECTION:
             return None
-        i += 1
-        while i < size and (text[i] == c' ' or text[i] == c'\t'):
-            i += 1
-        value = i
-        i += value_size(text + i, size - i)
-        if size - i < 2 or text[i] != c'\r' or text[i + 1] != c'\n':
+        kinds[count] = field
+        count += 1
+        left -= colon + 1 - at
+        at = colon + 1
+        while left and (at[0] == c' ' or at[0] == c'\t'):
+            at += 1
+            left -= 1
+        value = at
+        at += value_size(at, left)
+        left -= at - value
+        if left < 2 or at[0] != c'\r' or at[1] != c'\n':
             return None
-        end = i
-        while end > value and (text[end - 1] == c' ' or text[end - 1] == c'\t'):
+        end = at
+        while end > value and (end[-1] == c' ' or end[-1] == c'\t'):
             end -= 1
         if field == CONTENT_LENGTH:
-            if has_length or parse_length(text + value, end - value) < 0:
+            if has_length or parse_length(value, end - value) < 0:
                 return None
             has_length = True
-        fields.append((lower_case(text + name, name_size) if lowers_names else text[name:name + name_size], text[value:end]))
-        i += 2
-    return fields if size - i == 2 and text[i] == c'\r' and text[i + 1] == c'\n' else None
+        fields.append((name, PyBytes_FromStringAndSize(value, end - value)))
+        at += 2
+        left -= 2
+    if left < 2 or at[0] != c'\r' or at[1] != c'\n':
+        return None
+    size[0] = at + 2 - text
+    return fields
 
 
-cdef tuple plain_head(const char *text, Py_ssize_t size, Py_ssize_t fields_max, bint lowers_names):
-    # (method, target, fields) of a whole head, its blank line included; None: not plain.
-    cdef str method = usual_method(text, size)
-    cdef Py_ssize_t start, end
+cdef tuple plain_head(const char *text, Py_ssize_t *size, Py_ssize_t fields_max, FieldNames names, unsigned char *kinds):
+    # (method, target, fields) of the whole head that text begins with, behind which size points then; and kinds, as plain_fields()
+    # has it, of room for PLAIN_FIELDS_MAX. None: it is not plain, or not whole.
+    cdef str method = usual_method(text, size[0])
+    cdef Py_ssize_t start, end, fields_size
     cdef list fields
     if method is None:
         return None
     start = len(method) + 1
-    end = plain_target(text + start, size - start)
+    end = plain_target(text + start, size[0] - start)
     if end == 0:
         return None
     end += start
-    fields = plain_fields(text + end + VERSION_BYTES, size - end - VERSION_BYTES, fields_max, lowers_names)
-    return None if fields is None else (method, text[start:end], fields)
+    fields_size = size[0] - end - VERSION_BYTES
+    fields = plain_fields(text + end + VERSION_BYTES, &fields_size, min(fields_max, PLAIN_FIELDS_MAX), names, kinds)
+    if fields is None:
+        return None
+    size[0] = end + VERSION_BYTES + fields_size
+    return method, text[start:end], fields
 
 
-def read_plain_head(bytes head, Py_ssize_t fields_max=100, *, bint lowers_names=False):
+def read_plain_head(bytes head, Py_ssize_t fields_max=100, FieldNames names=FieldNames()):
     """(method, target, fields) of a plain head, its blank line included, as str, bytes and a list of pairs of bytes; else None.
 
     For tests and the bench.
     """
-    return plain_head(PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head), fields_max, lowers_names)
+    cdef unsigned char kinds[PLAIN_FIELDS_MAX]
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(head)
+    found = plain_head(PyBytes_AS_STRING(head), &size, fields_max, names, kinds)
+    return found if size == PyBytes_GET_SIZE(head) else None

@@ -44,6 +44,9 @@ cdef class ResponseCore(AnswerHead):
     cdef int tell_finished(self) except -1
     cdef int tell_failure(self, error) except -1
 
+    cdef inline bint has_lost_peer(self) noexcept:
+        return not self.finished and (self.connection is None or self.connection.closing)
+
     cdef inline bint is_plain(self) noexcept:
         # Nobody uses it as a stream, and nobody listens: there is nobody to tell.
         return self.writable_half is None and self._events is None

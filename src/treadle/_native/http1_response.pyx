@@ -126,7 +126,7 @@ cdef class ResponseCore(AnswerHead):
     @property
     def is_lost(self):
         """The connection has gone or is going, or has refused its message, before the answer was complete."""
-        return not self.finished and (self.connection is None or self.connection.closing)
+        return self.has_lost_peer()
 
     @property
     def is_unsent(self):
@@ -219,7 +219,7 @@ cdef class ResponseCore(AnswerHead):
     def ready(self):
         """An awaitable: done when no more than the low-water mark waits to be sent. Raises ERR_HTTP_REQUEST_ABORTED (a
         ConnectionError) when the peer has left."""
-        if self.is_lost:
+        if self.has_lost_peer():
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
         if self.connection is None or not self.connection.is_over_mark:
             return Ready.__new__(Ready)

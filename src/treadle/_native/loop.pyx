@@ -89,6 +89,10 @@ cdef class LoopCore(Tasks):
             self.counters.phase = OUTSIDE
             self.poller.drop_events()
 
+    def is_running(self):
+        """True while somebody runs it. COMPAT(asyncio): as there, of which this is the quick half: each task that is made asks."""
+        return self.run_thread != 0
+
     def stop(self):
         """End the run after what is queued now. Before a run: that run makes one turn."""
         if not self.is_stopping:

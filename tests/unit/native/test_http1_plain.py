@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from treadle._native.http1_names import FieldNames
 from treadle._native.http1_plain import read_plain_head
 
 Head = tuple[str, bytes, list[tuple[bytes, bytes]]]
@@ -95,7 +96,7 @@ def test_a_plain_head_is_read_as_the_parser_reads_it(head: bytes) -> None:
     assert read_plain_head(head) == parsed(head)
     method, target, fields = parsed(head)
     lowered = [(name.lower(), value) for name, value in fields]
-    assert read_plain_head(head, lowers_names=True) == (method, target, lowered)
+    assert read_plain_head(head, names=FieldNames(lowers=True)) == (method, target, lowered)
 
 
 @pytest.mark.parametrize("head", NOT_PLAIN.values(), ids=NOT_PLAIN)

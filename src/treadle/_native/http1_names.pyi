@@ -1,0 +1,6 @@
+"""What Python sees of http1_names.pyx."""
+
+class FieldNames:
+    def __init__(self, *, lowers: bool = False) -> None: ...
+    @property
+    def lowers(self) -> bool: ...
