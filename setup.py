@@ -39,6 +39,7 @@ UNITS = {
     "writable": OWN_GIL,
     "transform": OWN_GIL,
     "stream_pipe": OWN_GIL,
+    "ready": OWN_GIL,
     "stream_iterator": OWN_GIL,
     "timers": OWN_GIL,
     "poll_epoll": OWN_GIL,

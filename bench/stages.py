@@ -7,7 +7,8 @@ Each instruction is charged to the innermost stage among its callers: what a hel
 what the handler calls to build its answer is serialising. Kernel time is not in it: callgrind sees no further than
 the system call. The build is the release build except that functions stay apart (see harness/environment.py).
 
-    python3 bench/stages.py [--server treadle-asgi] [--exchange json] [--requests 4096] [--paths parse] [--user-us 2.4] [--json FILE]
+    python3 bench/stages.py [--server treadle-asgi] [--exchange json] [--requests 4096] [--paths parse] [--user-us 2.4]
+        [--json FILE]
 
 Exit status: 0 every stage was found; 1 a stage of the table below matches no function any more.
 """

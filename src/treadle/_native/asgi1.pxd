@@ -8,7 +8,9 @@ cdef class ASGICore(ServerCore):
     cdef readonly object app
     cdef readonly str root_path
     cdef dict template              # what all scopes have in common
-    cdef public object state        # dict; each scope gets a shallow copy. None: no lifespan state
+    cdef dict extensions            # of which each scope gets a shallow copy
+    cdef object local_name_told     # our side of the connection whose name the template has
+    cdef public dict state          # each scope gets a shallow copy. None: no lifespan state
 
     cdef dict scope_of(self, ASGIRequest request)
 

@@ -5,24 +5,27 @@ queue. Invariant: one http.request message at least, then http.disconnect for ev
 Source: https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP spec_version 2.4 (send raises OSError once the peer has left).
 Not here: lifespan, logging, how applications are found (treadle.asgi).
 """
+from sys import intern
 from urllib.parse import unquote
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memchr
 
 from treadle._native.http1_connection cimport Connection
-from treadle._native.http1_exchange cimport Ready, Wire, ready_with
+from treadle._native.http1_exchange cimport Wire
 from treadle._native.http1_grammar cimport authority_of
 from treadle._native.http1_head cimport HeadWriter
 from treadle._native.http1_names cimport FieldNames
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
-from treadle._native.http1_server cimport ServerCore, exception_of
+from treadle._native.http1_server cimport ServerCore
+from treadle._native.ready cimport Ready, ready_with
 from treadle._native.tls_cipher cimport TLSCipher
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
-cdef str USUAL_METHOD = "GET"
+cdef str USUAL_METHOD = "GET"         # both compared by identity, as usual_method() and begin_exchange() allow
+cdef str USUAL_VERSION = intern("1.1")
 cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 
 
@@ -37,10 +40,11 @@ cdef class ASGICore(ServerCore):
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
-            "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
+            "type": "http", "asgi": None, "http_version": USUAL_VERSION, "server": None, "client": None, "scheme": scheme,
             "method": USUAL_METHOD, "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
-            "extensions": {**EXTENSIONS, **(extensions or {})},
+            "extensions": None,
         }
+        self.extensions = {**EXTENSIONS, **(extensions or {})}
 
     def asgi_fault(self, exception, request, response):
         """The application raised, or (None) returned without a complete answer."""
@@ -83,7 +87,7 @@ cdef class ASGICore(ServerCore):
 
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The application has returned.
-        exception = exception_of(task)
+        exception = self.failure_of(task)
         self.let_go(request)
         if isinstance(exception, (SystemExit, KeyboardInterrupt)):
             return 0        # the task's step has raised it already, and so ended the program
@@ -92,7 +96,7 @@ cdef class ASGICore(ServerCore):
         return 0
 
     cdef dict scope_of(self, ASGIRequest request):
-        cdef dict scope = self.template.copy()
+        cdef dict scope
         cdef bytes target = request.target
         cdef const char *text = PyBytes_AS_STRING(target)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(target)
@@ -102,6 +106,12 @@ cdef class ASGICore(ServerCore):
         cdef tuple addresses
         cdef const char *authority = authority_of(text, size, &path_size)
         cdef TLSCipher cipher
+        if request.origin is None:
+            addresses = request.connection.address_pair()
+            if addresses[0] is not self.local_name_told:    # mostly that of all connections
+                self.local_name_told = addresses[0]
+                self.template["server"] = socket_name(addresses[0])
+        scope = self.template.copy()
         if authority is not NULL:                       # absolute-form, RFC 9112 section 3.2.2
             target = target[authority + path_size - text:]
             if not target.startswith(b"/"):
@@ -124,21 +134,19 @@ cdef class ASGICore(ServerCore):
             path = self.root_path + path
             raw_path = self.root_path.encode("utf-8") + raw_path
         scope["asgi"] = VERSIONS.copy()     # the application may write into its scope
-        scope["extensions"] = (<dict>scope["extensions"]).copy()
+        scope["extensions"] = self.extensions.copy()
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["headers"] = request.raw_headers[:]       # as is this, and names are in lower case already
-        if request.method is not USUAL_METHOD:          # compared by identity, see usual_method()
+        if request.method is not USUAL_METHOD:
             scope["method"] = request.method
         if request.origin is None:
-            addresses = request.connection.address_pair()
-            scope["server"] = socket_name(addresses[0])
             scope["client"] = socket_name(addresses[1])
         else:
             scope["scheme"] = request.origin[0]
             scope["client"] = socket_name(request.origin[1])
             scope["server"] = socket_name(request.origin[2])
-        if request.http_version != "1.1":
+        if request.http_version is not USUAL_VERSION:
             scope["http_version"] = request.http_version
         if request.connection.cipher is not None:
             cipher = <TLSCipher>request.connection.cipher
@@ -216,8 +224,10 @@ cdef class ASGIResponse(ResponseCore):
     """An answer; calling it sends an event."""
 
     def __call__(self, message):
-        cdef str kind = message["type"]
+        cdef str kind = item_of(message, "type", None)
         cdef bytes body
+        if kind is None:
+            raise KeyError("type")
         if self.has_lost_peer():
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
         if self.is_started and not self.writable_ended and not self.is_body_over and kind == "http.response.body":
@@ -235,7 +245,8 @@ cdef class ASGIResponse(ResponseCore):
             return DONE
         if not self.is_started and kind == "http.response.start":
             self.status_code = message["status"]
-            self.raw_fields = list(item_of(message, "headers", ()))
+            fields = item_of(message, "headers", ())
+            self.raw_fields = (<list>fields)[:] if type(fields) is list else list(fields)
             self.is_started = True
             self.expects_trailers = item_of(message, "trailers", False)
             return DONE

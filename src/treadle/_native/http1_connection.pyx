@@ -8,6 +8,8 @@ Invariants: replies leave in the order of their requests; a refused message gets
 behind it; a connection owns a parser only while one reads its message. Not here: what the fields say (http1_fields.pyx), clocks
 (http1_deadlines.pyx), error pages, logs and other text (treadle.http), handlers (http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
 """
+from sys import intern
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp
@@ -355,7 +357,7 @@ cdef class Connection(Wire):
         cdef ResponseCore response = self.response
         cdef str fault
         response.is_for_head = response.is_head_only = request.method is HEAD_METHOD
-        request.http_version = "1.0" if is_1_0 else "1.1"
+        request.http_version = "1.0" if is_1_0 else VERSION_1_1
         fault = read_fields(request.raw_headers, kinds, is_1_0, self.server.fields_max, &self.said)
         if fault is not None:
             return self.refuse(fault)
@@ -956,6 +958,7 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
 
 cdef frozenset OUR_FAULTS = frozenset(("ANSWER_TIMEOUT", "STOPPING"))      # refusals that no client is to blame for
 
+cdef str VERSION_1_1 = intern("1.1")        # ASGI's scope compares it by identity
 cdef str CONNECT_METHOD = "CONNECT"
 cdef str HEAD_METHOD = "HEAD"
 cdef str OPTIONS_METHOD = "OPTIONS"

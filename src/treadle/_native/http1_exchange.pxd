@@ -93,13 +93,6 @@ cdef class ExchangeLog:
     cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1
 
 
-cdef class Ready:
-    # An awaitable that is done: `await` on it does not suspend.
-    cdef object value
-
-
-cdef Ready ready_with(object value)
-
 cdef extern from *:
     """
     /* Nobody refers to it weakly, nor has given it an attribute. */

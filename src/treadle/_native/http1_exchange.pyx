@@ -187,38 +187,3 @@ cdef class ExchangeLog:
     cdef int note(self, Wire connection, int status, long long size, bint is_whole) except -1:
         # status and size: of the answer and its body, as far as they were sent.
         raise NotImplementedError
-
-
-cdef class Ready:
-    """An awaitable that is done: awaiting it does not suspend. It counts as a coroutine where one is asked for."""
-
-    def __init__(self, value=None):
-        self.value = value
-
-    def __await__(self):
-        return self
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.value is not None:
-            raise StopIteration(self.value)
-        raise StopIteration
-
-    def send(self, value):
-        """Coroutine protocol: it is over."""
-        raise StopIteration(self.value)
-
-    def throw(self, kind, value=None, traceback=None):
-        """Coroutine protocol: raises what was thrown."""
-        raise kind if value is None else value
-
-    def close(self):
-        """Coroutine protocol: nothing to close."""
-
-
-cdef Ready ready_with(object value):
-    cdef Ready ready = Ready.__new__(Ready)
-    ready.value = value
-    return ready

@@ -14,8 +14,9 @@ Source: RFC 9110 section 6.4, RFC 9112 section 7; Node, http.ServerResponse, for
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from treadle._native.http1_answer_head cimport AnswerHead
-from treadle._native.http1_exchange cimport Ready, Wire, is_bare
+from treadle._native.http1_exchange cimport Wire, is_bare
 from treadle._native.http1_head cimport HeadWriter
+from treadle._native.ready cimport Ready
 from treadle._native.stream_core cimport StreamCore
 from treadle._native.stream_pipe cimport Pipe
 from treadle._native.stream_states cimport FINISH, FINISHED, OPEN, next_intake

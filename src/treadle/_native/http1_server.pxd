@@ -8,6 +8,8 @@ from treadle._native.tcp cimport Listener, sockaddr_in6
 cdef class ServerCore(Site):
     cdef public object handler          # (request, response) -> None or a coroutine
     cdef object task_type
+    cdef object done_of                 # of that, unbound
+    cdef object exception_of            # likewise
     cdef dict task_options              # what each of its tasks is made with
     cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
@@ -15,10 +17,8 @@ cdef class ServerCore(Site):
     cdef int let_go(self, RequestCore request) except -1
     cdef int keep_spares(self, RequestCore request, ResponseCore response) except -1
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1
+    cdef object failure_of(self, task)
     cdef int start_task(self, RequestCore request, ResponseCore response, coroutine, context) except -1
-
-
-cdef object exception_of(task)
 
 
 cdef class HandlerEnd:

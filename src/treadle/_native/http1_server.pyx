@@ -48,6 +48,8 @@ cdef class ServerCore(Site):
     def __init__(self, LoopCore loop, task_type):
         Site.__init__(self, loop)
         self.task_type = task_type
+        self.done_of = task_type.done                   # PERF: looked up once
+        self.exception_of = task_type.exception
         self.task_options = {"loop": loop, "eager_start": True} if has_eager_tasks() else {"loop": loop}
         self.tasks = {}
 
@@ -194,7 +196,7 @@ cdef class ServerCore(Site):
         if context is not None:
             options = {**options, "context": context}
         task = PyObject_Call(self.task_type, (coroutine,), options)     # PERF: a call with names would make a dict of them each time
-        if has_eager_tasks() and task.done():
+        if has_eager_tasks() and self.done_of(task):
             self.task_ended(task, request, response)
             return 0
         end = HandlerEnd(self, request, response, task)
@@ -221,9 +223,16 @@ cdef class ServerCore(Site):
             request.connection.handler_over(request)
         return 0
 
+    cdef object failure_of(self, task):
+        # Of one that is done; None also where it was cancelled.
+        try:
+            return self.exception_of(task)
+        except CancelledError:
+            return None
+
     cdef int task_ended(self, task, RequestCore request, ResponseCore response) except -1:
         # The Task of an async handler is done.
-        exception = exception_of(task)
+        exception = self.failure_of(task)
         if exception is None and not task.cancelled():
             return self.handler_over(request, response, task.result())
         self.let_go(request)
@@ -231,14 +240,6 @@ cdef class ServerCore(Site):
             return 0        # the task's step has raised it already, and so ended the program
         self.handler_failed(exception, request, response)
         return 0
-
-
-cdef object exception_of(task):
-    # Of one that is done; None also where it was cancelled.
-    try:
-        return task.exception()
-    except CancelledError:
-        return None
 
 
 cdef class HandlerEnd:

@@ -1,10 +1,6 @@
 """Declarations of stream_iterator.pyx: what other native units may touch."""
+from treadle._native.ready cimport Ready
 from treadle._native.stream_core cimport StreamCore
-
-
-cdef class Ready:
-    cdef object value
-    cdef object stop                # the StopIteration that has carried it, or the value before; None before the first
 
 
 cdef class IteratorCore:

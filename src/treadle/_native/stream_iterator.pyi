@@ -1,15 +1,9 @@
 from collections.abc import Awaitable
-from typing import Any, Self, final
+from typing import Any, Self
 
 from typing_extensions import disjoint_base
 
 from treadle._native.stream_core import StreamCore
-
-@final
-class Ready:
-    def __await__(self) -> Self: ...
-    def __iter__(self) -> Self: ...
-    def __next__(self) -> Any: ...
 
 @disjoint_base
 class IteratorCore:

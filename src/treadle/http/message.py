@@ -12,9 +12,9 @@ from typing import Any, Final, Self
 
 from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
-from treadle._native.http1_exchange import Ready
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
+from treadle._native.ready import Ready
 from treadle.events import AbortController, AbortSignal, Listener
 from treadle.fs import FileHandle
 from treadle.http.extra_fields import CONTINUE, PROCESSING, early_hints, informational, trailers
