@@ -18,7 +18,7 @@ from treadle._native.histogram cimport Histogram
 from treadle._native.pool_threads cimport (
     ANY, HELD_IN_PARENT, KINDS_MAX, NAMES, QUEUE_FULL, WAITS, Job, Jobs, Kind as KindFigures, Saturation, ThreadFigures,
     add_kind, close_shared, discard_all, enqueue, forsake, has_unnoticed, leave_shared, look, look_at_kind,
-    look_at_saturation, look_for_saturation, new_shared, put_finished, take_finished, take_first, take_queued,
+    look_at_saturation, look_for_saturation, new_shared, next_untold, put_finished, take_finished, take_first, take_queued,
 )
 from treadle._native.queues cimport COMPLETION, Handle, Kind, show_by, visitproc
 
@@ -191,9 +191,9 @@ cdef class Pool(PollHandle):
         return result
 
     def saturation(self):
-        """The last one, as it stood when it was noticed: (kind of the job that had waited, for how many ns, jobs that held it up, jobs
-        that waited, who held it up), jobs by kind. Who: jobs that have as many threads as they may, "names", "computing", or "",
-        the whole pool. Without a meaning where there was none."""
+        """The last one, or in saturation_hook the one that it is called for, as it stood when it was noticed: (kind of the job that
+        had waited, for how many ns, jobs that held it up, jobs that waited, who held it up), jobs by kind. Who: jobs that have as
+        many threads as they may, "names", "computing", or "", the whole pool. Without a meaning where there was none."""
         cdef Saturation saturation
         self.renew_if_forked()
         memset(&saturation, 0, sizeof(saturation))
@@ -345,9 +345,11 @@ cdef class Pool(PollHandle):
         return 0
 
     cdef int tell_saturation(self) except -1:
+        # Each group's, of which there may be several by now. ORDER: the hook is the user's log, and may close the pool.
         self.saturations_told = look_for_saturation(self.shared)
-        if self.saturation_hook is not None:
-            self.saturation_hook()
+        while self.shared is not NULL and next_untold(self.shared):
+            if self.saturation_hook is not None:
+                self.saturation_hook()
         return 0
 
     cdef int finish(self, Job *job) except -1:

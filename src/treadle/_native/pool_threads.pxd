@@ -89,7 +89,7 @@ cdef struct ThreadCounters:
     uint64_t saturations    # times that a job of a group had waited for SATURATED_NS, until none of it waited once
 
 cdef struct Saturation:
-    # Of the last one, when it was noticed: whoever tells of it may come when the queue is empty again.
+    # Of the last one of a group, when it was noticed: whoever tells of it may come when the queue is empty again.
     int kind                # of the job that had waited, and for how long
     int64_t waited_ns
     int group               # that had as many threads as it may; ANY: the whole pool had none left
@@ -108,7 +108,9 @@ cdef struct Shared:
     Kind *kinds[KINDS_MAX]  # OWNER: it. NULL from kinds_size on
     int kinds_size
     ThreadCounters counters
-    Saturation saturation
+    Saturation saturations[GROUPS_OF_POOL]
+    bint untold[GROUPS_OF_POOL]     # set by who notices it, cleared by next_untold()
+    int told                # the group of the last one that was noticed, or handed out by next_untold()
     int undoing             # once closed: jobs that threads have, and that undo
     int owners
     int threads             # of its own
@@ -142,6 +144,7 @@ cdef void take_finished(Shared *shared, Jobs *to) noexcept nogil
 cdef void look(Shared *shared, ThreadFigures *figures) noexcept nogil
 cdef void look_at_kind(Shared *shared, int kind, Kind *figures) noexcept nogil
 cdef uint64_t look_for_saturation(Shared *shared) noexcept nogil        # counters.saturations, of now
+cdef bint next_untold(Shared *shared) noexcept nogil            # look_at_saturation() shows it next; False: all were told
 cdef void look_at_saturation(Shared *shared, Saturation *saturation) noexcept nogil
 
 cdef Job *take_first(Jobs *jobs) noexcept nogil         # NULL: there is none

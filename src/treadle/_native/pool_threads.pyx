@@ -286,10 +286,12 @@ cdef void note_saturation(Shared *shared, int64_t now_ns) noexcept nogil:
 
 
 cdef void remember(Shared *shared, Job *oldest, int64_t now_ns, int group) noexcept nogil:
-    cdef Saturation *saturation = &shared.saturation
+    cdef Saturation *saturation = &shared.saturations[oldest.group]
     cdef Job *job = shared.running.first
     cdef int kind
     shared.counters.saturations += 1
+    shared.untold[oldest.group] = True
+    shared.told = oldest.group
     saturation.kind = oldest.kind
     saturation.group = group
     saturation.waited_ns = now_ns - oldest.since_ns
@@ -678,7 +680,21 @@ cdef uint64_t look_for_saturation(Shared *shared) noexcept nogil:
     return saturations
 
 
+cdef bint next_untold(Shared *shared) noexcept nogil:
+    cdef bint is_there = False
+    cdef int group
+    pthread_mutex_lock(&shared.lock)
+    for group in range(GROUPS_OF_POOL):
+        if shared.untold[group]:
+            shared.untold[group] = False
+            shared.told = group
+            is_there = True
+            break
+    pthread_mutex_unlock(&shared.lock)
+    return is_there
+
+
 cdef void look_at_saturation(Shared *shared, Saturation *saturation) noexcept nogil:
     pthread_mutex_lock(&shared.lock)
-    memcpy(saturation, &shared.saturation, sizeof(Saturation))
+    memcpy(saturation, &shared.saturations[shared.told], sizeof(Saturation))
     pthread_mutex_unlock(&shared.lock)

@@ -13,7 +13,7 @@ class Limits:
 
     request_line_bytes: int = 8 * KIB  # past it 414; nginx 8 KiB, RFC 9112 asks for at least 8,000
     headers_bytes: int = 32 * KIB  # request line, all fields, and trailers together; past it 431; nginx 4 x 8 KiB, Node 16 KiB
-    headers_count: int = 100  # past it 431; nginx and gunicorn 100
+    headers_count: int = 100  # past it 431; gunicorn and granian 100, Node 24 1,000
     body_bytes_per_s: int | None = 240  # of a body that is read, past body_grace_s; below it 408; Kestrel 240 B/s; None: no limit
     body_high_water_mark: int = 64 * KIB  # bytes that wait for the handler before the socket is paused; Node's streams
 

@@ -8,6 +8,7 @@ answer for. Not here: how thread and loop speak (bridge.py). Source: PEP 3333.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Sized
 from typing import Any
@@ -76,8 +77,8 @@ class _Exchange:
     def _serve(self, environ: dict[str, Any]) -> None:
         try:
             self._answer(environ)
-        # No future takes the first, and nobody's request ends the server.
-        except (StopIteration, SystemExit, KeyboardInterrupt) as error:
+        # No future takes the first, nobody's request ends the server, and a job that was cancelled is ours to have cancelled.
+        except (StopIteration, SystemExit, KeyboardInterrupt, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             raise RuntimeError(f"the application raised {type(error).__name__}") from error
 
     def _answer(self, environ: dict[str, Any]) -> None:

@@ -205,6 +205,18 @@ def test_an_application_that_fails_before_its_answer(
 
 
 @pytest.mark.parametrize(
+    "kind",
+    ["StopIteration", "StopAsyncIteration", "SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError",
+     "_base.CancelledError", "BaseException"],
+)  # fmt: skip
+def test_whatever_an_application_raises_is_its_own_failure(served: Program, kind: str) -> None:
+    """It ends neither the server nor the task, and is told with its traceback."""
+    assert served.get(f"/raises_one/{kind}").status == 500
+    served.stderr.wait_line(rf"^\S*{kind}: marker-wsgi-one")
+    assert served.get("/").body == b"hello"
+
+
+@pytest.mark.parametrize(
     ("target", "marker", "name"),
     [("/raises_in_the_middle", "marker-wsgi-middle", "middle"), ("/replaces_too_late", "marker-too-late", "too late")],
 )

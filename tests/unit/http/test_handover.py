@@ -360,6 +360,20 @@ def test_a_listener_that_forgets_the_socket_holds_it_no_longer_than_the_linger()
     bounded(main)
 
 
+def test_a_refused_client_that_goes_on_sending_is_held_no_longer_either() -> None:
+    async def main() -> None:
+        async with listening(timeouts=http.Timeouts(linger_s=0.05), client_error=lambda error, socket: None) as server:
+            client = connect(server)
+            client.sendall(b"bad\r\n\r\n")
+            while server.connections:  # each byte comes sooner than the linger
+                with contextlib.suppress(ConnectionError):
+                    client.send(b"x")
+                await promises.sleep(5)
+            client.close()
+
+    bounded(main)
+
+
 def test_an_answer_that_has_begun_is_still_cut() -> None:
     async def main() -> None:
         errors: list[object] = []

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -134,6 +135,32 @@ def test_one_group_does_not_hide_another(
     told = [record.getMessage() for record in caplog.records]
     assert "Of jobs such as this one 1 run at once" in told[0]
     assert "3 of its 3 threads are busy: fs.read_file 2, crypto.hold 1" in told[1]
+
+
+def test_groups_that_are_noticed_in_one_look_are_each_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the loop itself was held up meanwhile."""
+    has_threads(monkeypatch, 4, cpus=1)
+    gate = threading.Event()
+
+    async def main() -> None:
+        held = [pool.run(f"hold.{'long' if is_long else 'short'}", gate.wait, DEADLINE_S, is_long=is_long)
+                for is_long in (False, True) for _ in range(2)]  # fmt: skip
+        while pool.statistics().active < 2:
+            time.sleep(0.001)
+        while pool.statistics().oldest_queued_ns < 200_000_000:  # ORDER: the loop does not run, and so looks once
+            time.sleep(0.01)
+        while pool.statistics().saturations < 2:
+            await asyncio.sleep(0.001)
+        gate.set()
+        await asyncio.gather(*held)
+
+    with caplog.at_level(logging.WARNING, "treadle.pool"):
+        treadle.run(main)
+    told = sorted(record.getMessage().partition("): ")[0] for record in caplog.records)
+    waiting = [re.search(r"a job \(([^)]*)\)", text) for text in told]
+    assert [match[1] for match in waiting if match] == ["hold.long", "hold.short"]
 
 
 def test_the_next_episode_counts_though_nobody_has_idled(

@@ -1,5 +1,7 @@
 """A raw WSGI application with one path for each thing that a test wants to know. What happens to it is printed."""
 
+import asyncio
+import concurrent.futures
 import json
 import sys
 import threading
@@ -147,6 +149,16 @@ def starts_twice(environ, start):
 
 def raises(environ, start):
     raise RuntimeError("marker-wsgi-before")
+
+
+def raises_one(environ, start):
+    """What no future takes, ends a program, or means another thing to a task."""
+    kind = environ["PATH_INFO"].rpartition("/")[2]
+    raise {
+        "StopIteration": StopIteration, "StopAsyncIteration": StopAsyncIteration, "SystemExit": SystemExit,
+        "KeyboardInterrupt": KeyboardInterrupt, "GeneratorExit": GeneratorExit, "CancelledError": asyncio.CancelledError,
+        "_base.CancelledError": concurrent.futures.CancelledError, "BaseException": BaseException,
+    }[kind]("marker-wsgi-one")  # fmt: skip
 
 
 def raises_in_the_middle(environ, start):
