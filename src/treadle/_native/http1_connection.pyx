@@ -527,6 +527,8 @@ cdef class Connection(Wire):
             for response in self.flushing:
                 response.tick(response._flushed, ())
             self.flushing = None
+        if self.taken_bytes >= 0:
+            lift_limit(self.fd)
         handle = take_socket(self)
         try:
             if self.fault is None:
