@@ -138,7 +138,7 @@ def report(found: Sequence[Run], deadlines: dict[str, float]) -> None:
     columns = ("server", "p50 before", "p99 before", "p99 connecting", "p50 during", "p99 during", "longest", "p99 after", "errors")
     print(table(columns, [latency_row(one) for one in found]))
     print("\nMemory in MiB: of the server, and of the kernel for TCP, both ends; CPU in %\n")
-    columns = ("server", "before", "all there", "peak", "gone", "kernel before", "kernel peak", "kernel gone", "server busy", "clients busy")
+    columns = ("server", "before", "all there", "peak", "gone", "as many again", "kernel before", "kernel peak", "kernel gone", "server busy", "clients busy")
     print(table(columns, [memory_row(one) for one in found]))
     print()
     for one in found:
@@ -189,7 +189,7 @@ def latency_row(one: Run) -> tuple[str, ...]:
 
 def memory_row(one: Run) -> tuple[str, ...]:
     """What it held."""
-    rss = (one.rss[name] / MIB for name in ("before", "connected", "peak", "after"))
+    rss = (one.rss[name] / MIB for name in ("before", "connected", "peak", "after", "again"))
     kernel = (one.kernel[name] / MIB for name in ("before", "peak", "after"))
     return (one.peer, *map(number, rss), *map(number, kernel), f"{one.busy_pct['during']:.1f}", f"{one.clients_busy_pct:.1f}")
 
@@ -206,6 +206,9 @@ def missed(one: Run, deadlines: dict[str, float]) -> list[str]:
     grown = (one.rss["peak"] - one.rss["connected"]) / MIB
     if grown > GROWN_MIB:
         found.append(f"memory: {grown:.1f} MiB more while they were there")
+    again = (one.rss["again"] - one.rss["peak"]) / MIB
+    if again > GROWN_MIB:
+        found.append(f"memory: {again:.1f} MiB more when as many come again")
     before, during = one.sections["before"]["p99_ms"], one.sections["during"]["p99_ms"]
     if during > max(P99_TIMES * before, P99_MS):
         found.append(f"p99 of others: {during:.2f} ms beside them, {before:.2f} ms without them")

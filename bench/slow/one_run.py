@@ -45,7 +45,7 @@ class Run:
     foreign_pct: dict[str, float] = field(default_factory=dict)  # of the server's CPU, taken by others, by section
     kinds: dict[str, Report] = field(default_factory=dict)
     left: dict[str, tuple[int, int]] = field(default_factory=dict)  # by kind: sockets the server still has; those the kernel has
-    rss: dict[str, int] = field(default_factory=dict)  # before, connected, peak, after
+    rss: dict[str, int] = field(default_factory=dict)  # before, connected, peak, after; again: beside as many who come once more
     kernel: dict[str, int] = field(default_factory=dict)  # before, peak, after: TCP's memory of the whole machine
     clients_busy_pct: float = 0.0
     refused: int = 0
@@ -93,6 +93,10 @@ def measure(
         watch.wait(CALM_S)
         watch.note("after")
         found.rss["after"], found.kernel["after"] = watch.rss, watch.kernel
+        again = stack.enter_context(_Talking([env.tools["slow_clients"], str(port), *map(str, shape)], cpus[1]))
+        watch.wait_for(again, "connected", PROGRAM_DEADLINE_S)
+        watch.wait(1.0)
+        found.rss["again"] = watch.rss
         server.check_alive()
     return found
 

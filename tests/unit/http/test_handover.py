@@ -188,9 +188,17 @@ def test_no_deadline_of_http_is_left() -> None:
 def unsent_limit_of_peer(client: sockets.socket) -> int:
     """What the kernel takes beyond what is on its way, of the other end, which is in this process, too."""
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError), sockets.socket(fileno=os.dup(int(name))) as other:
+        try:
+            other = sockets.socket(fileno=int(name))
+        except OSError:
+            continue  # something else, or closed by now: the listing itself had one
+        try:
             if other.getpeername() == client.getsockname():
                 return other.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT)
+        except OSError:
+            pass  # it listens
+        finally:
+            other.detach()
     raise AssertionError("it has no peer here")
 
 
