@@ -6,9 +6,10 @@ idle     a connection that had its answer
 
     python3 bench/run.py slow [--peers treadle,nginx] [--deadlines short|default] [--each 1000] [--rate 500] [--check]
 
-Beside them a load at a fixed rate, whose p99 is taken before they come, while they come, while they are there and end, and when
-they are gone. treadle has shortened deadlines unless told otherwise, others have their own. The server runs on one CPU, everything
-else on another. How to read it: bench/README.md. Exit status: 0 measured; 1 treadle is missing; 2 (with --check) a goal is missed.
+Beside them a load at a fixed rate, whose p99 is taken before they come, while they come, while they are there and end, and
+when they are gone. treadle has shortened deadlines unless told otherwise, others have their own. The server runs on one CPU,
+everything else on another. How to read it: bench/README.md.
+Exit status: 0 measured; 1 treadle is missing; 2 (with --check) a goal is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.rounds import chosen_of, two_cpus
 from harness.server import ServerError
 from harness.table import number, table
 
-from .one_run import KINDS, Run, measure
+from .one_run import KINDS, PRIORITY, Run, measure
 
 EACH, QUICK_EACH = 1_000, 100
 RATE = 500.0
@@ -67,8 +68,9 @@ PEERS = {
         Peer(
             "granian",
             "slow",
-            "{granian} --host 127.0.0.1 --port {port} --working-dir {slow} --workers 1 --runtime-threads 1 --loop uvloop --http 1 "
-            "--no-ws --no-access-log --log-level error --backlog 4096 --backpressure 20000 --interface asginl raw_asgi:app",
+            "{granian} --host 127.0.0.1 --port {port} --working-dir {slow} --workers 1 --runtime-threads 1 --loop uvloop "
+            "--http 1 --no-ws --no-access-log --log-level error --backlog 4096 --backpressure 20000 --interface asginl "
+            "raw_asgi:app",
             ("granian",),
         ),
         Peer("node24", "slow", "{node24} {slow}/node.js", ("node24",)),
@@ -76,7 +78,14 @@ PEERS = {
     )
 }
 
-COLUMNS = ("server", "kind", "there", "ended", "by", "due s", "first s", "median s", "last s", "still the server's", "still the kernel's")
+KIND_COLUMNS = ("server", "kind", "there", "ended", "by", "due s", "first s", "median s", "last s", "held", "kernel's")
+LATENCY_COLUMNS = (
+    "server", "p50 before", "p99 before", "p99 connecting", "p50 during", "p99 during", "longest", "p99 after", "errors",
+)  # fmt: skip
+MEMORY_COLUMNS = (
+    "server", "before", "all there", "peak", "gone", "as many again", "kernel before", "kernel peak", "kernel gone",
+    "server busy", "clients busy",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,14 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     deadlines, cpus = DEADLINES[args.deadlines], two_cpus()
     settings = {"DEADLINES": json.dumps(deadlines if args.deadlines == "short" else {})}
     os.sched_setaffinity(0, {cpus[1]})
+    if args.fifo:  # everything that is started inherits this, too
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
     found: list[Run] = []
     for peer in peers:
         seconds = args.seconds or SECONDS[args.deadlines if peer == "treadle" else "default"]
         say(f"{peer}: {each:,} of each; {seconds:.0f} s at most")
         try:
-            one = measure(
-                PEERS[peer], env, cpus, each=each, gap_ms=GAP_MS, rate=args.rate, seconds=seconds, settings=settings
-            )
+            one = measure(PEERS[peer], env, cpus, each=each, gap_ms=GAP_MS, rate=args.rate, seconds=seconds, settings=settings)
         except (ServerError, OSError) as error:
             say(f"  {peer}: INVALID: {error}")
             continue
@@ -117,13 +126,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="run.py slow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = argparse.ArgumentParser(prog="run.py slow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--deadlines", choices=tuple(DEADLINES), default="short", help="of treadle")
     made.add_argument("--each", type=int, help=f"clients of each kind, default {EACH}")
     made.add_argument("--quick", action="store_true", help=f"{QUICK_EACH} of each: whether it works, not a figure to quote")
     made.add_argument("--rate", type=float, default=RATE, help="requests a second of the others, default %(default)s")
+    made.add_argument(
+        "--fifo", action="store_true", help="in the real-time class, as root: what else runs disturbs caches, and no more"
+    )
     made.add_argument("--seconds", type=float, help="that slow clients are given")
     made.add_argument("--peers", help=f"by commas, of {', '.join(PEERS)}")
     made.add_argument("--check", action="store_true", help="exit status 2 when a goal is missed")
@@ -133,13 +143,11 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
 def report(found: Sequence[Run], deadlines: dict[str, float]) -> None:
     """The three tables, the doubts, the goals."""
     print("\nThe slow ones\n")
-    print(table(COLUMNS, [row for one in found for row in rows_of(one, deadlines)], texts=2))
+    print(table(KIND_COLUMNS, [row for one in found for row in rows_of(one, deadlines)], texts=2))
     print("\nThe others: requests at a fixed rate, ms from when each was due to its answer\n")
-    columns = ("server", "p50 before", "p99 before", "p99 connecting", "p50 during", "p99 during", "longest", "p99 after", "errors")
-    print(table(columns, [latency_row(one) for one in found]))
+    print(table(LATENCY_COLUMNS, [latency_row(one) for one in found]))
     print("\nMemory in MiB: of the server, and of the kernel for TCP, both ends; CPU in %\n")
-    columns = ("server", "before", "all there", "peak", "gone", "as many again", "kernel before", "kernel peak", "kernel gone", "server busy", "clients busy")
-    print(table(columns, [memory_row(one) for one in found]))
+    print(table(MEMORY_COLUMNS, [memory_row(one) for one in found]))
     print()
     for one in found:
         if one.refused:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "peers"))
-import nginx_return  # noqa: E402
+import nginx_return
 
 PLACE = "location = / {{ return 200 'Hello, World!'; }}"
 OWN = "keepalive_requests 1000000000; keepalive_timeout 300;"

@@ -1,4 +1,4 @@
-"""Raw ASGI for clients that are slow: `/` says hello, `/upload` reads the body, `/download` sends 64 MiB, as fast as it is taken."""
+"""Raw ASGI for clients that are slow: `/` says hello, `/upload` reads the body, `/download` sends 64 MiB as it is taken."""
 
 from __future__ import annotations
 

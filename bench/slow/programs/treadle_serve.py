@@ -11,7 +11,7 @@ from treadle.asgi import ServeConfig, serve
 from treadle.http import Timeouts
 
 sys.path.insert(0, str(Path(__file__).parent))
-from raw_asgi import app  # noqa: E402
+from raw_asgi import app
 
 if __name__ == "__main__":
     timeouts = Timeouts(**json.loads(os.environ.get("DEADLINES", "{}")))
