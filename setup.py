@@ -90,6 +90,7 @@ UNITS = {
     "http1_head": MAIN_ONLY,
     "http1_exchange": MAIN_ONLY,
     "http1_deadlines": MAIN_ONLY,
+    "unread": MAIN_ONLY,
     "http1_request": MAIN_ONLY,
     "http1_answer_head": MAIN_ONLY,
     "http1_response": MAIN_ONLY,

@@ -12,6 +12,7 @@
     python3 bench/run.py http-files [options of http_files.py]
     python3 bench/run.py starvation [options of starvation.py]
     python3 bench/run.py idle [options of idle.py]
+    python3 bench/run.py slow [options of slow/command.py]
 
 Exit status: 0 when the cases end with 0; a missed goal (--check) does not keep the stages from being shown.
 """
@@ -32,6 +33,7 @@ from exchanges import command as exchanges
 from files import command as files
 from loop import command as loop
 from pool import command as pool
+from slow import command as slow
 from streams import command as streams
 from streams import memory
 
@@ -46,6 +48,7 @@ CASES: dict[str, Callable[[list[str]], int]] = {
     "http-files": http_files.main,
     "starvation": starvation.main,
     "idle": idle.main,
+    "slow": slow.main,
 }
 
 

@@ -120,6 +120,20 @@ require_system() {
     fail "missing: ${all#, }. Install: apt-get install ${packages[*]}"
 }
 
+# For tests/integration/http/test_browser.py, which is skipped without it: so it is asked for by CI alone, and its lack is no
+# failure.
+offer_browser() {
+    local name
+    if [ "${CI:-}" != true ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return; fi
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if command -v $name >/dev/null; then return; fi
+    done
+    say "installing chromium …"
+    apt_install chromium || { apt-get update -qq >&2 && apt_install chromium; } || say "no chromium: what needs a browser is skipped"
+}
+
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2; }
+
 # ---- the environment, the dependencies, the core: each with its stamp
 
 digest() { sha256sum | cut -d ' ' -f 1; }
@@ -186,6 +200,7 @@ mkdir -p build
 exec 9>build/.setup-lock
 flock 9 # two at once would compile over each other
 [ -e "$VENV/.installed-$EXTRAS" ] || require_system
+offer_browser
 make_environment
 install_dependencies
 compile_core

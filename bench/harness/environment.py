@@ -35,6 +35,7 @@ C_PROGRAMS = (
     paths.HARNESS / "hidden_steal.c",
     *(paths.LOOP_PROGRAMS / name for name in ("turn_floor.c", "echo_floor.c", "echo_load.c")),
     *(paths.STREAM_PROGRAMS / name for name in ("bulk_floor.c", "bulk_load.c")),
+    *(paths.SLOW_PROGRAMS / name for name in ("slow_clients.c", "paced_load.c")),
 )
 
 

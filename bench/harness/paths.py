@@ -11,4 +11,5 @@ PEERS = BENCH / "peers"
 HARNESS = BENCH / "harness"
 LOOP_PROGRAMS = BENCH / "loop" / "programs"
 STREAM_PROGRAMS = BENCH / "streams" / "programs"
+SLOW_PROGRAMS = BENCH / "slow" / "programs"
 WORK = REPOSITORY / ".bench"  # venvs, compiled programs, run-time files; safe to delete at any time

@@ -50,6 +50,7 @@ class Peer:
             "peers": str(paths.PEERS),
             "loop": str(paths.LOOP_PROGRAMS),
             "streams": str(paths.STREAM_PROGRAMS),
+            "slow": str(paths.SLOW_PROGRAMS),
             "run": str(paths.WORK / "run" / self.name),
         }
         return [word.format_map(words) for word in self.command.split()]

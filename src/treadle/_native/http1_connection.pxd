@@ -23,6 +23,7 @@ cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
     cdef Deadline send_deadline     # None until the kernel did not take everything
+    cdef int64_t taken_bytes        # by the peer while more waited for it; -1: enough, it reads
     cdef Deadline answer_deadline   # None until an answer had one
     cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two

@@ -39,6 +39,7 @@ from treadle._native.socket_stream cimport SocketStream
 from treadle._native.tcp cimport sockaddr_in6
 from treadle._native.tls_cipher cimport TLSCipher
 from treadle._native.timers cimport NS_PER_MS, clock_ns
+from treadle._native.unread cimport drop_on_close, lift_limit
 
 cdef extern from *:
     """
@@ -53,6 +54,7 @@ cdef enum:
     BLANK_BYTES_MAX = 64            # line ends before a request line; robust clients send one pair, RFC 9112 section 2.2
     RATE_STEPS = 5                  # a body's rate is looked at so often in its grace, at most
     GONE_STATUS = 499               # in the access log: the peer left before the answer; nginx's
+    READS_BYTES = 1024 * 1024       # taken by a peer that was waited for: it is one that reads, and is sent to without a limit
     TURN_MESSAGES = 64              # messages of one connection in one turn; the rest waits, so that no peer starves another
 
 
@@ -537,6 +539,8 @@ cdef class Connection(Wire):
             for response in self.flushing:
                 response.tick(response._flushed, ())
             self.flushing = None
+        if self.taken_bytes >= 0:
+            lift_limit(self.fd)
         handle = take_socket(self)
         try:
             if self.fault is None:
@@ -736,7 +740,8 @@ cdef class Connection(Wire):
         return self.refuse("ANSWER_TIMEOUT")
 
     cdef int expired(self, DeadlineKind kind) except -1:
-        if kind == SENDING:             # the peer takes nothing
+        if kind == SENDING:             # the peer takes nothing, and would not take an end either
+            drop_on_close(self.fd)
             return self.end_now(None)
         if kind == ANSWERING_IN_TIME:
             return self.answer_overdue()
@@ -862,6 +867,11 @@ cdef class Connection(Wire):
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         if self.send_deadline is None:
             self.send_deadline = new_deadline(self, SENDING)
+        if self.taken_bytes >= 0:
+            self.taken_bytes += sent
+            if self.taken_bytes >= READS_BYTES:
+                self.taken_bytes = -1
+                lift_limit(self.fd)
         if sent or self.send_deadline.list is None:
             self.send_deadline.run(self.server.send_ms)
         return 0

@@ -17,6 +17,7 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.loop cimport LoopCore
 from treadle._native.tasks cimport has_eager_tasks
 from treadle._native.tcp cimport Listener, Stream, address_name, sockaddr, sockaddr_in6
+from treadle._native.unread cimport limit_unsent
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
@@ -280,6 +281,7 @@ cdef class HTTPListener(Listener):
         self.server = server
         self.sock = sock
         self.fd = sock.fileno()
+        limit_unsent(self.fd)
         self.exhausted = on_exhausted
         self.prefaces = set()
 

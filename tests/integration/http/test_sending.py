@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import select
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.integration.support import Program, RawClient, eventually, request
+from tests.integration.support import DEADLINE_S, Program, RawClient, eventually, request
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,29 @@ def read_steadily(client: RawClient, piece: int, pause_s: float) -> bytes:
         received += data
         select.select([], [], [], pause_s)
     return bytes(received)
+
+
+def states_of_peer(program: Program, client: RawClient) -> list[tuple[str, int]]:
+    """State and bytes to be sent of the server's side of it, as the kernel has it; empty where that is gone."""
+    mine, theirs = client.socket.getsockname()[1], program.address[1]
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ports = f":{theirs:04X}", f":{mine:04X}"
+    return [(f[3], int(f[4][:8], 16)) for f in lines if (f[1][-5:], f[2][-5:]) == ports]
+
+
+def queued_at_peer(program: Program, client: RawClient) -> int:
+    return sum(queued for _, queued in states_of_peer(program, client))
+
+
+def wait_until_blocked(program: Program, client: RawClient) -> None:
+    """Until the kernel takes no more for it: the same figure for a while."""
+    seen: list[int] = []
+
+    def is_steady() -> bool:
+        seen.append(queued_at_peer(program, client))
+        return seen[-1] > 0 and len(seen) > 30 and len(set(seen[-30:])) == 1
+
+    eventually(is_steady, "what waits for it waits")
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +198,34 @@ def test_a_peer_that_reads_a_little_again_and_again_is_not_cut(target: str, clos
             client.expect_end()
         else:
             assert client.request("GET", "/kib/1").status == 200
+
+
+def test_a_peer_that_is_cut_is_reset_and_leaves_nothing_with_the_kernel() -> None:
+    """An end would stand behind bytes that it does not read, and the kernel would keep both for minutes."""
+    with sending(send_progress_s=PROGRESS_S) as program, program.client(rcvbuf=16 * KIB) as client:
+        client.send(request("GET", f"/stream/{SIZE_KIB}"))
+        poller = select.poll()
+        poller.register(client.socket, 0)  # errors and hang-ups alone: nothing is read
+        assert poller.poll(DEADLINE_S * 1000), "it is told, although it reads nothing"
+        assert not states_of_peer(program, client), "the other side of it is gone"
+
+
+# what the kernel holds
+
+
+def test_a_peer_that_reads_nothing_is_given_little(fast: Program) -> None:
+    """Of what may be megabytes for each, and is the container's memory."""
+    with fast.client(rcvbuf=4 * KIB) as client:
+        client.send(request("GET", f"/kib/{SIZE_KIB}"))
+        wait_until_blocked(fast, client)
+        assert queued_at_peer(fast, client) <= 256 * KIB
+
+
+def test_a_peer_that_reads_is_given_what_the_kernel_thinks_fit(fast: Program) -> None:
+    with fast.client() as client:
+        client.send(request("GET", f"/kib/{16 * SIZE_KIB}"))
+        read = 0
+        while read < 4 * MIB:
+            read += len(client.socket.recv(64 * KIB))
+        wait_until_blocked(fast, client)
+        assert queued_at_peer(fast, client) > 512 * KIB

@@ -185,6 +185,42 @@ def test_no_deadline_of_http_is_left() -> None:
     bounded(main)
 
 
+def unsent_limit_of_peer(client: sockets.socket) -> int:
+    """What the kernel takes beyond what is on its way, of the other end, which is in this process, too."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            other = sockets.socket(fileno=int(name))
+        except OSError:
+            continue  # something else, or closed by now: the listing itself had one
+        try:
+            if other.getpeername() == client.getsockname():
+                return other.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT)
+        except OSError:
+            pass  # it listens
+        finally:
+            other.detach()
+    raise AssertionError("it has no peer here")
+
+
+def test_the_kernel_takes_as_much_as_it_likes_of_what_is_no_http() -> None:
+    async def main() -> None:
+        async with listening(lambda req, res: res.end("plain"), upgrade=echo) as server:
+            client = connect(server)
+            client.sendall(GET)
+            await read(client, 1)
+            assert unsent_limit_of_peer(client) == 128 * 1024
+            client.sendall(UPGRADE)
+            data = b""
+            while SWITCHING not in data:
+                data += await read(client, 1)
+            assert unsent_limit_of_peer(client) > 1 << 30
+            client.shutdown(sockets.SHUT_WR)
+            assert await read(client) == b""
+            client.close()
+
+    bounded(main)
+
+
 def test_a_server_that_closes_waits_for_them() -> None:
     async def main() -> None:
         told: list[str] = []

@@ -1,0 +1,1 @@
+"""Nothing of unread.pyx is seen from Python."""

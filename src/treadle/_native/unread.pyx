@@ -1,0 +1,47 @@
+"""What the kernel holds of answers that nobody reads: little until a peer is seen to read, and nothing once its connection is cut.
+
+Left alone, the kernel takes up to 4 MiB (tcp_wmem) for a peer that reads nothing: no byte of it is in the process, and yet it is
+the container's memory (cgroup v2 counts it), as it is what makes TCP short of memory for everybody (tcp_mem). And a socket that
+is closed with bytes unsent stays with the kernel until its peer takes them, or minutes have passed. Invariant: what a peer is sent
+does not depend on either. Not here: when (http1_connection.pyx). Source: tcp(7), TCP_NOTSENT_LOWAT; socket(7), SO_LINGER.
+"""
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        SOL_SOCKET, SO_LINGER
+    struct linger:
+        int l_onoff
+        int l_linger
+    int setsockopt(int fd, int level, int name, const void *value, unsigned int size)
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum:
+        IPPROTO_TCP
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    enum:
+        TCP_NOTSENT_LOWAT
+
+cdef enum:
+    UNSENT_MAX = 128 * 1024         # bytes that the kernel takes beyond what is on its way; h2o has 128 KiB, Apple advises 16
+    UNLIMITED = 0x7fffffff          # what the kernel itself starts from, but for its sign
+
+
+cdef void limit_unsent(int fd) noexcept:
+    # Of a listening socket: those that it accepts inherit it. Fails where it makes no sense (Unix sockets), which is no matter.
+    cdef int most = UNSENT_MAX
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most))
+
+
+cdef void lift_limit(int fd) noexcept:
+    # PERF: bench/run.py slow. With the limit a fast download takes half as much again of the server's CPU: it is woken more often.
+    cdef int most = UNLIMITED
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most))
+
+
+cdef void drop_on_close(int fd) noexcept:
+    # Its close will reset the connection, and so drop what was not taken.
+    cdef linger at_once
+    at_once.l_onoff = 1
+    at_once.l_linger = 0
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))
