@@ -31,6 +31,10 @@ def record(kind: int, value: bytes) -> bytes:
 
 V4 = ("192.0.2.1", 4711), ("198.51.100.2", 443)
 V6 = ("2001:db8::1", 4711), ("2001:db8::2", 443)
+MAPPED_V4 = (
+    socket.inet_pton(socket.AF_INET6, "::ffff:192.0.2.1") + socket.inet_pton(socket.AF_INET6, "2001:db8::2")
+    + struct.pack("!HH", 4711, 443)
+)  # fmt: skip
 TLS = record(0x20, b"\x01\0\0\0\0" + record(0x21, b"TLSv1.3"))
 
 GOOD = [
@@ -38,6 +42,9 @@ GOOD = [
     (b"PROXY TCP6 2001:db8::1 2001:db8::2 4711 443\r\n", *V6, False),
     (b"PROXY TCP6 2001:0db8:0:0::0001 2001:db8::2 4711 443\r\n", *V6, False),
     (b"PROXY TCP4 192.0.2.1 198.51.100.2 0 65535\r\n", ("192.0.2.1", 0), ("198.51.100.2", 65535), False),
+    (b"PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 4711 443\r\n", V4[0], V6[1], False),
+    (b"PROXY TCP6 ::192.0.2.1 2001:db8::2 4711 443\r\n", ("::192.0.2.1", 4711), V6[1], False),
+    (binary(0x21, 0x21, MAPPED_V4), V4[0], V6[1], False),
     (b"PROXY UNKNOWN\r\n", None, None, False),
     (b"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n", None, None, False),
     (ipv4(), *V4, False),
@@ -86,6 +93,9 @@ def test_a_header_is_read_whole_and_nothing_behind_it(
         b"PROXY TCP4 192.0.2.1 198.51.100.2 -1 443\r\n",
         b"PROXY TCP4 192.0.2.1 198.51.100.2 0080 443\r\n",
         "PROXY TCP4 192.0.2.1 198.51.100.2 ٤ 443\r\n".encode(),
+        b"PROXY TCP6 fe80::1%eth0 2001:db8::2 4711 443\r\n",
+        b"PROXY TCP6 [2001:db8::1] 2001:db8::2 4711 443\r\n",
+        b"PROXY TCP4 192.0.2.01 198.51.100.2 4711 443\r\n",
         b"PROXY TCP4 192.0.2.1\x00 198.51.100.2 4711 443\r\n",
         b"PROXY UDP4 192.0.2.1 198.51.100.2 4711 443\r\n",
         b"PROXY " + b"x" * 101,
