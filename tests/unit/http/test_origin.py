@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from treadle import TreadleError
 from treadle.http.edge import Edge
-from treadle.http.origin import Origin, OriginPolicy, TrustedPeers
+from treadle.http.origin import Origin, OriginPolicy, TrustedPeers, _forwarded_hops
 
 LOCAL = ("127.0.0.1", 8000)
 PROXY = ("10.0.0.1", 5000)
@@ -219,6 +222,33 @@ def test_the_server(fields: dict[str, str], server: Any) -> None:
 def test_forwarded(value: str, scheme: str, client: str) -> None:
     said = seen({"forwarded": value, "for": "192.0.2.99", "proto": "https"}, kind="forwarded")
     assert (said[0], said[1][0]) == (scheme, client)
+
+
+TOKEN = st.text("ab1.-_~!#$%&'*+^`|", min_size=1, max_size=5)
+QUOTED = st.text('ab"\\\\ ,;=\t\xe9', max_size=8)
+ELEMENT = st.lists(st.tuples(TOKEN, st.one_of(TOKEN, QUOTED)), min_size=1, max_size=4, unique_by=lambda pair: pair[0].lower())
+
+
+def written(element: list[tuple[str, str]]) -> str:
+    quoted = [value.replace("\\", "\\\\").replace('"', '\\"') for _, value in element]
+    return ";".join(f'{name}="{value}"' for (name, _), value in zip(element, quoted, strict=True))
+
+
+@settings(deadline=None)
+@given(st.lists(ELEMENT, max_size=5), st.text('ab"\\ ,;=\n', max_size=30), st.sampled_from([", ", ",", "\n"]))
+def test_what_is_well_formed_is_read_whatever_stands_left_of_it(
+    chain: list[list[tuple[str, str]]], theirs: str, between: str
+) -> None:
+    ours = between.join(written(element) for element in chain)
+    hops = _forwarded_hops((theirs + between + ours if ours else theirs).encode("latin-1"))
+    read = list(islice(hops, len(chain)))
+    assert read == [{name.lower(): value for name, value in element} for element in reversed(chain)]
+
+
+@settings(deadline=None)
+@given(st.text('ab"\\ ,;=\n', max_size=60))
+def test_whatever_it_says_it_is_read_to_an_end(text: str) -> None:
+    assert all(all(name for name in hop) for hop in _forwarded_hops(text.encode()))
 
 
 def test_fields_of_the_other_kind_are_not_looked_at() -> None:

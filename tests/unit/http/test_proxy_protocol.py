@@ -6,6 +6,8 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from treadle.http.proxy_protocol import FIXED_BYTES, REST_MAX, SIGNATURE, Preface, read_preface
 
@@ -116,6 +118,27 @@ def test_a_header_is_read_whole_and_nothing_behind_it(
 def test_what_is_none_is_refused_as_soon_as_it_shows(data: bytes) -> None:
     with pytest.raises(ValueError, match="PROXY header"):
         read_preface(data)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([header for header, *_ in GOOD]),
+    st.binary(max_size=3),
+    st.integers(0, 40),
+    st.integers(0, 3),
+    st.binary(max_size=9),
+)
+def test_a_mutated_one_is_whole_at_one_size_or_at_none(header: bytes, put: bytes, at: int, over: int, behind: bytes) -> None:
+    data = header[:at] + put + header[at + over :] + behind
+    try:
+        found = read_preface(data)
+    except ValueError:
+        return
+    if found is not None:
+        assert 0 < found.size <= len(data)
+        assert (found.client is None) == (found.server is None)
+        assert read_preface(data[: found.size]) == found
+        assert all(read_preface(data[:size]) is None for size in range(1, found.size))
 
 
 def test_a_header_of_version_2_may_be_as_long_as_the_bound() -> None:
