@@ -51,8 +51,9 @@ cdef class Connection(Wire):
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
     cdef bint is_body_timed         # what is missing of the body has its deadline
-    cdef bint is_near_told          # between two messages: some of a record has come, and the rest was waited for
+    cdef bint is_near_told          # between two messages: what may be near, or the rest of a record, was waited for
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
+    cdef bint is_unnamed            # its PROXY header names nobody: whatever fields say of a client is nobody's word
 
     cdef int advance(self, Event event) except -1
     cdef int dispatch_observed(self) except -1
@@ -77,6 +78,7 @@ cdef class Connection(Wire):
     cdef bint close_idle(self) except -1
     cdef bint is_request_near(self, bint may_shake) except -1
     cdef bint is_record_near(self, bint may_shake, bint is_there) except -1
+    cdef bint is_young(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1

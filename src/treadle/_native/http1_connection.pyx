@@ -813,6 +813,18 @@ cdef class Connection(Wire):
         self.resume()
         return True
 
+    cdef bint is_young(self) except -1:
+        # Nothing was heard of it yet, and it is here but for a moment: its first request may be on the wire. Waited for once.
+        cdef int64_t left_ms
+        if self.head_bytes or self.is_near_told:
+            return False
+        left_ms = self.deadline.start_ms + self.server.linger_ms - clock_ns() // NS_PER_MS
+        if left_ms <= 0:
+            return False
+        self.is_near_told = True
+        self.set_deadline(left_ms)
+        return True
+
     cdef int on_end(self) except -1:
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
         self.has_peer_ended = True
@@ -828,7 +840,7 @@ cdef class Connection(Wire):
         return self.on_end()            # what is cut is seen by its framing: RFC 9112 section 9.8
 
     cdef int on_insecure(self, error, bint is_plain) except -1:
-        self.server.handshake_failed(error, is_plain, self.peer_name())
+        self.server.handshake_failed(error, is_plain, self.address_pair()[1])
         return 0
 
     cdef int peer_ended(self) except -1:
@@ -914,6 +926,8 @@ cdef class Connection(Wire):
         # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
         # ends already, or there is a message after all, which is still answered.
         if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near(True):
+            return False
+        if self.server.is_closing and self.is_young():
             return False
         if self.unsent_bytes:
             self.linger()

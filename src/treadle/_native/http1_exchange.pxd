@@ -18,6 +18,7 @@ cdef class Site:
     cdef public object request_type     # a subclass of RequestCore
     cdef public object response_type    # a subclass of ResponseCore
     cdef set connections                # OWNER: every open connection
+    cdef set prefaces                   # OWNER: every connection whose PROXY header is still to come
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
     cdef object local_name          # of the connection that was asked for it last: mostly that of all
@@ -55,6 +56,7 @@ cdef class Site:
     cdef public Intake intake           # None: requests reach their handlers as they came
     cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's
 
+    cdef Py_ssize_t held(self) noexcept
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
     cdef HeadWriter take_writer(self)

@@ -22,6 +22,7 @@ cdef class Site:
         self.loop = loop
         self.scheme = "http"
         self.connections = set()
+        self.prefaces = set()
         self.free_parsers = []
         self.free_writers = []
         self.names = FieldNames()
@@ -77,6 +78,10 @@ cdef class Site:
         for connection in self.connections:
             connection.abandon()
         self.connections.clear()
+
+    cdef Py_ssize_t held(self) noexcept:
+        # Descriptors of clients: what connections_max counts, whoever has accepted them.
+        return len(self.connections) + len(self.prefaces) + self.socket_count
 
     cdef int add_connection(self, Wire connection) except -1:
         self.connections.add(connection)

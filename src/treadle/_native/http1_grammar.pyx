@@ -3,7 +3,12 @@
 No state, no Python objects. Source: RFC 9110 sections 5.5, 5.6 and 8.6; RFC 9112 sections 3.2 and 6.3; RFC 3986 section 3.2.2.
 Not here: what a violation leads to (http1_connection.pyx, http1_response.pyx).
 """
-from libc.string cimport memchr
+from libc.string cimport memchr, memcpy
+
+cdef extern from "<arpa/inet.h>" nogil:
+    enum:
+        AF_INET6, INET6_ADDRSTRLEN
+    int inet_pton(int family, const char *text, void *address)
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char *a, const char *b, size_t size)
@@ -159,11 +164,10 @@ cdef const char *authority_of(const char *target, Py_ssize_t size, Py_ssize_t *a
 cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:
     # RFC 9112 section 3.2: uri-host with an optional port, or nothing. No comma: that is how two of them are joined.
     cdef Py_ssize_t i = 0
-    if size and value[0] == c'[':                       # IP-literal
-        i = 1
-        while i < size and (c'0' <= value[i] <= c':' or c'a' <= (value[i] | 32) <= c'z' or value[i] == c'.' or value[i] == c'%'):
+    if size and value[0] == c'[':
+        while i < size and value[i] != c']':
             i += 1
-        if i == 1 or i >= size or value[i] != c']':
+        if i == size or not is_ip_literal(value + 1, i - 1):
             return False
         i += 1
     else:
@@ -177,5 +181,34 @@ cdef bint is_host(const char *value, Py_ssize_t size) noexcept nogil:
         return False
     for i in range(i + 1, size):                        # port
         if not c'0' <= value[i] <= c'9':
+            return False
+    return True
+
+
+cdef bint is_ip_literal(const char *text, Py_ssize_t size) noexcept nogil:
+    # What stands in brackets: IPv6address or IPvFuture, RFC 3986 section 3.2.2. No zone: it means nothing to another host, so
+    # no client sends one (RFC 6874 section 4).
+    cdef char copy[INET6_ADDRSTRLEN]
+    cdef unsigned char address[16]
+    if size and (text[0] | 32) == c'v':
+        return is_future_address(text, size)
+    if size >= <Py_ssize_t>sizeof(copy) or memchr(text, 0, size) is not NULL:
+        return False
+    memcpy(copy, text, size)
+    copy[size] = 0
+    return inet_pton(AF_INET6, copy, address) == 1
+
+
+cdef bint is_future_address(const char *text, Py_ssize_t size) noexcept nogil:
+    # "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ), without the comma
+    cdef Py_ssize_t i = 1
+    cdef Py_ssize_t dot
+    while i < size and (c'0' <= text[i] <= c'9' or c'a' <= (text[i] | 32) <= c'f'):
+        i += 1
+    dot = i
+    if dot == 1 or dot + 1 >= size or text[dot] != c'.':
+        return False
+    for i in range(dot + 1, size):
+        if text[i] == c'%' or not (text[i] == c':' or treadle_hchar[<unsigned char>text[i]]):
             return False
     return True

@@ -10,7 +10,7 @@ from libc.stdint cimport uint64_t
 
 from treadle._native.http1_connection cimport Connection
 from treadle._native.http1_exchange cimport Intake, Wire
-from treadle._native.http1_grammar cimport is_same
+from treadle._native.http1_grammar cimport is_host, is_same
 from treadle._native.http1_request cimport RequestCore
 
 cdef extern from "Python.h":
@@ -22,6 +22,7 @@ ID_SIZE_MAX = 128
 
 cdef enum:
     FORWARDED_COUNT = 5
+    FORWARDED = 4                   # where RFC 7239's is among them
     ID_SIZE = 32                    # 128 bits in hexadecimal
     ID_MAX = 128                    # of one that comes with the request
 
@@ -44,7 +45,8 @@ cdef class RequestIntake(Intake):
         return 0
 
     cdef int find_origin(self, Connection connection) except -1:
-        # What a field says more than once is joined by commas, in order: RFC 9110 section 5.3.
+        # What a field says more than once is joined in order, by commas (RFC 9110 section 5.3); of Forwarded the lines stay apart,
+        # since a quote that one of them leaves open must not reach into the next.
         cdef list values = None
         cdef bytes name, value
         cdef int i
@@ -53,8 +55,8 @@ cdef class RequestIntake(Intake):
             if i >= 0:
                 if values is None:
                     values = [None] * FORWARDED_COUNT
-                values[i] = value if values[i] is None else <bytes>values[i] + b"," + value
-        if values is None:
+                values[i] = value if values[i] is None else <bytes>values[i] + (b"\n" if i == FORWARDED else b",") + value
+        if values is None or connection.is_unnamed:
             connection.request.origin = <tuple?>connection.origin if connection.origin is not None else None
         else:
             connection.request.origin = <tuple>self.origin_of(
@@ -100,6 +102,11 @@ cdef class RequestIntake(Intake):
 
     cdef int leave(self, object token) except -1:
         return 0 if token is None else PyContextVar_Reset(self.variable, token)
+
+
+def is_authority(bytes text):
+    """Whether it may stand in Host: a name or an address, with a port or without."""
+    return is_host(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
 
 
 cdef uint64_t mixed(uint64_t z) noexcept nogil:

@@ -3,11 +3,12 @@
     accepted ──► Preface: takes the header, byte for byte, and nothing behind it ──► Connection, with the addresses that it names
 
 Invariants: what follows the header stays in the kernel, for TLS or HTTP to read; the descriptor has one owner at each moment; the
-header is whole within the time that a head may take. Not here: what a header says (treadle.http.proxy_protocol), who is trusted
-(treadle.http.origin).
+header is whole within the time that a head may take; a connection whose header names nobody is marked so. Not here: what a header
+says (treadle.http.proxy_protocol), who is trusted (treadle.http.origin).
 """
 from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int64_t
 from posix.unistd cimport close
 
 from treadle._native.http1_connection cimport Connection, new_connection
@@ -30,7 +31,7 @@ cdef class Preface(PollHandle):
         return f"<Preface fd={self.fd} begun={0 if self.begun is None else len(self.begun)}>"
 
     cdef int on_ready(self, int ready) except -1:
-        while self.fd >= 0 and self.read_on():
+        while self.fd >= 0 and not self.is_ended and self.read_on():
             pass
         return 0
 
@@ -45,7 +46,7 @@ cdef class Preface(PollHandle):
         if size < 0 and (errno == EAGAIN or errno == EINTR):
             return 0
         if size <= 0:
-            self.fail("it ended before its PROXY header did") if size == 0 else self.let_go()
+            self.fail("it ended before its PROXY header did") if size == 0 else self.end_now()
             return 0
         so_far = self.begun + seen[:size]
         try:
@@ -63,51 +64,95 @@ cdef class Preface(PollHandle):
         # said: (size of the header, origin or None); an origin is (scheme or None, client, server).
         cdef Site server = self.server
         cdef int fd = self.fd
+        cdef bint was_watched = self.interest != 0
         cdef Connection connection
-        server.loop.poller.unwatch(self)
+        self.part()
         self.fd = -1                        # OWNER: the connection from here on
-        self.end()
         connection = new_connection(server, fd, &self.peer)
-        if said[1] is not None:
+        if said[1] is None:
+            connection.is_unnamed = True
+        else:
             scheme, client, local = said[1]
             connection.origin = (scheme or server.scheme, client, local)
             connection.addresses = (local, client)
         if server.tells_connections:
             server.connected(connection)
+        if server.is_closing and was_watched:       # else it was accepted just now, and the server sees to it
+            connection.close_idle()
         return 0
 
-    cdef int let_go(self) except -1:
-        if self.fd >= 0:
+    cdef bint close_idle(self) except -1:
+        # The server closes. False: some of the header has come, or may be on the wire; then it holds the program, as any connection.
+        cdef char byte_there
+        cdef Py_ssize_t size
+        cdef int64_t now_ms = clock_ns() // NS_PER_MS
+        cdef int64_t left_ms = self.deadline.start_ms + self.server.linger_ms - now_ms
+        if self.is_ended:
+            return False
+        size = recv(self.fd, &byte_there, 1, MSG_PEEK | MSG_DONTWAIT)
+        if size <= 0 and not self.begun:
+            if size == 0 or left_ms <= 0:
+                self.end_now()
+                return True
+            self.deadline.start(left_ms, now_ms)
+        self.is_refed = True
+        self.server.loop.poller.count(self)
+        return False
+
+    cdef int end_now(self) except -1:
+        if self.fd >= 0 and not self.is_ended:
+            self.is_ended = True
             self.server.loop.poller.unwatch(self)
-            close(self.fd)
-            self.fd = -1
-            self.end()
+            self.deadline.stop()
+            self.server.loop.end(self)
         return 0
 
-    cdef int end(self) except -1:
-        self.siblings.discard(self)
+    cdef int on_close(self) except -1:
+        self.abandon()
+        if not self.server.held():
+            self.server.drained()
+        return 0
+
+    cdef int part(self) except -1:
+        # It is none any more.
+        self.server.loop.poller.unwatch(self)
+        self.server.prefaces.discard(self)
         self.deadline.stop()
         self.deadline.preface = None
         return 0
 
     cdef int fail(self, str why) except -1:
-        self.let_go()
-        self.server.preface.failed(address_name(<sockaddr *>&self.peer), why)
+        if self.fd >= 0 and not self.is_ended:
+            self.end_now()
+            self.server.preface.failed(address_name(<sockaddr *>&self.peer), why)
         return 0
 
     cpdef int abandon(self) except -1:
-        return self.let_go()
+        self.part()
+        if self.fd >= 0:
+            close(self.fd)
+            self.fd = -1
+        return 0
+
+    def __dealloc__(self):
+        if self.fd >= 0:                    # only where the loop was dropped unclosed
+            close(self.fd)
 
 
 cdef class PrefaceDeadline(Timer):
     cdef object fire(self):
         cdef Preface preface = self.preface         # OWNER: nobody else may have it while it ends
-        if preface is not None:
-            preface.fail("it did not come in time")
+        if preface is None:
+            return None
+        preface.on_ready(READABLE)                  # ORDER: timers come before the poll, and we may be late ourselves
+        if preface.server.is_closing and not preface.begun:
+            preface.end_now()                       # a stop has cut its time, and nobody is to blame
+        else:
+            preface.fail("it did not come in time")     # no effect where it has just been handed over
         return None
 
 
-cdef int new_preface(Site server, int fd, sockaddr_in6 *peer, set siblings) except -1:
+cdef int new_preface(Site server, int fd, sockaddr_in6 *peer) except -1:
     # OWNER: the fd is its own, until it is a connection's: at once, where the header is there already.
     cdef Preface preface = Preface.__new__(Preface)
     cdef PrefaceDeadline deadline = PrefaceDeadline.__new__(PrefaceDeadline)
@@ -115,8 +160,7 @@ cdef int new_preface(Site server, int fd, sockaddr_in6 *peer, set siblings) exce
     preface.server = server
     preface.peer = peer[0]
     preface.begun = b""
-    preface.siblings = siblings
-    siblings.add(preface)
+    server.prefaces.add(preface)
     preface.is_refed = False            # nothing was asked yet that the program would have to stay for
     preface.deadline = deadline
     deadline.timers = server.loop.timers
@@ -124,9 +168,9 @@ cdef int new_preface(Site server, int fd, sockaddr_in6 *peer, set siblings) exce
     deadline.preface = preface
     deadline.start(server.headers_ms, clock_ns() // NS_PER_MS)
     preface.on_ready(READABLE)
-    if preface.fd >= 0:
+    if preface.fd >= 0 and not preface.is_ended:
         try:
             server.loop.poller.watch(preface, READABLE)
         except OSError:                 # the kernel has no room for one more watch
-            preface.let_go()
+            preface.end_now()
     return 0

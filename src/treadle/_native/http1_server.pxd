@@ -13,6 +13,7 @@ cdef class ServerCore(Site):
     cdef dict task_options              # what each of its tasks is made with
     cdef dict tasks                     # OWNER: of every async handler that is suspended -> its HandlerEnd
 
+    cdef int end_prefaces(self) except -1
     cdef int handler_over(self, RequestCore request, ResponseCore response, result) except -1
     cdef int let_go(self, RequestCore request) except -1
     cdef int keep_spares(self, RequestCore request, ResponseCore response) except -1
@@ -31,6 +32,5 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
-    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come
 
     cdef int drop(self, int fd, sockaddr_in6 *peer) except -1

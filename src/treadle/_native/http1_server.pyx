@@ -72,8 +72,8 @@ cdef class ServerCore(Site):
 
     @property
     def connection_count(self):
-        """Open connections, those that others have taken over among them."""
-        return len(self.connections) + self.socket_count
+        """Open connections, those that others have taken over, and those whose PROXY header is still to come, among them."""
+        return self.held()
 
     @property
     def request_count(self):
@@ -100,9 +100,14 @@ cdef class ServerCore(Site):
         return found
 
     def close_idle_connections(self):
-        """End the connections that no message is under way on, and has not arrived at the kernel either. How many."""
+        """End the connections that no message is under way on, and has not arrived at the kernel either. How many. Where the server
+        closes, those that are here but for a moment, and of which nothing was heard, have one left."""
         cdef Connection connection
+        cdef Preface preface
         cdef Py_ssize_t count = 0
+        if self.is_closing:
+            for preface in list(self.prefaces):
+                count += preface.close_idle()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 count += connection.close_idle()
@@ -114,6 +119,7 @@ cdef class ServerCore(Site):
         cdef Connection connection
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
         self.abort_signals()
+        self.end_prefaces()
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 connection.close_idle()
@@ -143,6 +149,7 @@ cdef class ServerCore(Site):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
         self.abort_signals()
+        self.end_prefaces()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -160,6 +167,12 @@ cdef class ServerCore(Site):
             response.connection.end_now(None)
 
     # ---- inside
+
+    cdef int end_prefaces(self) except -1:
+        cdef Preface preface
+        for preface in list(self.prefaces):
+            preface.end_now()
+        return 0
 
     cdef int dispatch(self, Wire wire) except -1:
         cdef Connection connection = <Connection>wire
@@ -283,14 +296,6 @@ cdef class HTTPListener(Listener):
         self.fd = sock.fileno()
         limit_unsent(self.fd)
         self.exhausted = on_exhausted
-        self.prefaces = set()
-
-    def close(self):
-        """Stop accepting and close the socket, and what has not come as far as HTTP."""
-        cdef Preface preface
-        Listener.close(self)
-        for preface in list(self.prefaces):
-            preface.let_go()
 
     def retire(self):
         """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
@@ -301,11 +306,10 @@ cdef class HTTPListener(Listener):
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
         cdef Site server = self.server
         cdef Connection connection
-        cdef Py_ssize_t held = len(server.connections) + server.socket_count + len(self.prefaces)
-        if server.connections_max >= 0 and held >= server.connections_max:
+        if server.connections_max >= 0 and server.held() >= server.connections_max:
             return self.drop(fd, peer)
         if server.preface is not None and server.preface.is_due(address_name(<sockaddr *>peer)):
-            return new_preface(server, fd, peer, self.prefaces)
+            return new_preface(server, fd, peer)
         connection = new_connection(server, fd, peer)
         if server.tells_connections:
             server.connected(connection)

@@ -48,6 +48,7 @@ class ASGIServer(Policy, ASGICore):
         self.scheme = scheme
         self.tls_context = tls_context
         self._has_told_of_upgrades = False
+        self._has_told_of_drops = False
         self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
 
     def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
@@ -61,6 +62,14 @@ class ASGIServer(Policy, ASGICore):
     def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]:
         """The extension "tls" of a scope."""
         return tls_extension(tls)
+
+    def dropped(self, local: Any, remote: Any) -> None:
+        """One connection too many was closed: told aloud once, since a limit that is reached again and again floods a log."""
+        level = logging.DEBUG if self._has_told_of_drops else logging.WARNING
+        self._has_told_of_drops = True
+        who = f"{remote[0]}:{remote[1]}" if isinstance(remote, tuple) else "a client"
+        text = "%d connections are open, which is the limit: that of %s was closed (others: level debug)"
+        self.logger.log(level, text, self.connections_max, who)
 
     def upgrade_ignored(self, request: RequestCore) -> None:
         """Say once that what follows is no WebSocket."""

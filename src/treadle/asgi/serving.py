@@ -61,10 +61,19 @@ class ServeConfig:
     graceful_s: float = BUDGET_S  # for all of a stop
     cancel_on_disconnect: bool = False  # an application whose client has left, once it could receive http.disconnect
     routes: Mapping[str, Route] = field(default_factory=dict)  # prefix of the path -> what is different below it
+    max_connections: int | None = None  # open at a time; more are closed at once; None: no limit
+    max_requests_per_socket: int = 0  # the answer to the last of them closes its connection; 0: no limit
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     edge: Edge = field(default_factory=Edge)
     tls: ServerOptions | None = None  # HTTPS
+
+    def __post_init__(self) -> None:
+        """Raises TreadleError (ERR_OUT_OF_RANGE)."""
+        for name, least in (("max_connections", 1), ("max_requests_per_socket", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise TreadleError("ERR_OUT_OF_RANGE", name=name, expected=f"at least {least}", received=value)
 
 
 class StoppingExtension(dict[str, Any]):
@@ -124,6 +133,8 @@ class Serving:
                 routes=config.routes,
             )
             server.state = self._lifespan.state
+            server.connections_max = -1 if config.max_connections is None else config.max_connections
+            server.requests_max = config.max_requests_per_socket
             config.edge.apply(server)
         except LifespanError as error:
             raise StartupError(str(error)) from error.__cause__

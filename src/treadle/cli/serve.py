@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+MIN_BODY_RATE = 240  # bytes a second, as http.Limits has it, which is not imported for a --help
+
 
 def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     if value is None:
@@ -60,6 +62,18 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @click.option(
     "--request-id", type=click.Choice(["off", "on", "echo"]), default="off", show_default=True,
     help="X-Request-Id for each request; echo: answers tell it, too.",
+)
+@click.option(
+    "--max-connections", type=click.IntRange(1), metavar="N",
+    help="Open at a time; more are closed at once.  [default: no limit]",
+)
+@click.option(
+    "--max-requests-per-socket", type=click.IntRange(0), default=0, metavar="N",
+    help="Of one connection; the answer to the last one closes it. 0: no limit.  [default: 0]",
+)
+@click.option(
+    "--min-body-rate", type=click.IntRange(0), default=MIN_BODY_RATE, show_default=True, metavar="BYTES",
+    help="A second, of a body that is read, on the whole, from 5 s on; below it 408. 0: no limit.",
 )
 @click.option(
     "--timeout-keep-alive", type=click.FloatRange(0, min_open=True), default=75, show_default=True, metavar="SECONDS",
@@ -127,7 +141,7 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
     from treadle.asgi import AppLoadError, ServeConfig, StartupError, load_app
     from treadle.asgi import serve as serve_app
     from treadle.cli.tls import tls_options
-    from treadle.http import Timeouts
+    from treadle.http import Limits, Timeouts
 
     tls = tls_options(flags)
     with contextlib.ExitStack() as stack:
@@ -146,6 +160,9 @@ def _serve(target: str, flags: dict[str, Any]) -> int:
                 graceful_s=flags["timeout_graceful_shutdown"],
                 cancel_on_disconnect=flags["cancel_on_disconnect"],
                 routes=table_of(flags["request_timeout_of"], flags["cancel_on_disconnect_of"]),
+                max_connections=flags["max_connections"],
+                max_requests_per_socket=flags["max_requests_per_socket"],
+                limits=Limits(body_bytes_per_s=flags["min_body_rate"] or None),
                 timeouts=Timeouts(keep_alive_s=flags["timeout_keep_alive"], response_s=flags["request_timeout"] or None),
                 edge=_edge(flags, stack),
                 tls=tls,

@@ -29,7 +29,9 @@ class Timeouts:
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
     body_grace_s: float = 5.0  # until a body has to come at Limits.body_bytes_per_s; Kestrel 5 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
-    linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
+    #: For the peer to end its side once it was sent the last answer, nginx lingering_timeout 5 s; at a stop, for a new connection
+    #: to say its first word.
+    linger_s: float = 5.0
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
     send_progress_s: float = 60.0  # while an answer waits for the peer to read on; past it the connection is cut; nginx 60 s
 

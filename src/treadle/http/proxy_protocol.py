@@ -18,13 +18,18 @@ TEXT_MAX: Final = 107  # bytes of a version 1 line, its end included: section 2.
 FIXED_BYTES: Final = 16  # of version 2: signature, version and command, family, length
 REST_MAX: Final = 4096  # behind those; addresses take 216 at most, the rest is TLVs, of which only one is looked at
 TLV_SSL: Final = 0x20
+MAPPED: Final = bytes(10) + b"\xff\xff"  # in front of an IPv4 address: RFC 4291 section 2.5.5.2
 CLIENT_SSL: Final = 0x01  # the client came by TLS
 
 Address = tuple[str, int]
 
 
 class Preface(NamedTuple):
-    """size: of the header. client, server: None where it names none, as a proxy's own health checks do."""
+    """size: of the header. client, server: None where it names none, for whatever reason.
+
+    No reason is told, since none can be relied on. LOCAL is meant for a proxy's own checks, but HAProxy writes it for a client of
+    a Unix socket as well, and UNKNOWN stands for both everywhere: so nobody knows whose such a connection is.
+    """
 
     size: int
     client: Address | None
@@ -63,9 +68,16 @@ def _read_text(data: bytes) -> Preface | None:
 
 def _address(family: int, text: str) -> str:
     try:
-        return socket.inet_ntop(family, socket.inet_pton(family, text))
+        return _named(family, socket.inet_pton(family, text))
     except (OSError, ValueError):
         raise ValueError("its PROXY header has an address that is none") from None
+
+
+def _named(family: int, packed: bytes) -> str:
+    """IPv4 in IPv6's clothes, which a proxy puts on where one side has IPv6 and the other has not, as what it is."""
+    if family == socket.AF_INET6 and packed.startswith(MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(MAPPED) :])
+    return socket.inet_ntop(family, packed)
 
 
 def _port(text: str) -> int:
@@ -90,7 +102,7 @@ def _read_binary(data: bytes) -> Preface | None:
         return Preface(size, *_addresses(rest, socket.AF_INET, 4), _came_by_tls(rest[12:]))
     if family == 0x21:
         return Preface(size, *_addresses(rest, socket.AF_INET6, 16), _came_by_tls(rest[36:]))
-    if family in (0x00, 0x31):  # unspecified, or a Unix socket: there are no addresses to be had
+    if family in (0x00, 0x31):  # unspecified, or a Unix socket: there is no address to be had
         return Preface(size, None, None)
     raise ValueError("its PROXY header is of a protocol that carries no HTTP")
 
@@ -99,7 +111,7 @@ def _addresses(rest: bytes, family: int, width: int) -> tuple[Address, Address]:
     if len(rest) < 2 * width + 4:
         raise ValueError("its PROXY header is too short for its addresses")
     ports = struct.unpack_from("!HH", rest, 2 * width)
-    client, server = (socket.inet_ntop(family, rest[start : start + width]) for start in (0, width))
+    client, server = (_named(family, rest[start : start + width]) for start in (0, width))
     return (client, ports[0]), (server, ports[1])
 
 

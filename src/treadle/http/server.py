@@ -281,8 +281,9 @@ class Server(EventEmitter):
     # ---- ending
 
     def close(self, callback: Callable[[], object] | None = None) -> Server:
-        """Stop accepting and end idle connections; answers under way are completed. 'close' follows when the last connection
-        has closed. A second call is no harm; its callback is called all the same."""
+        """Stop accepting and end idle connections, those of which nothing has come yet once they are Timeouts.linger_s old;
+        answers under way are completed. 'close' follows when the last connection has closed. A second call is no harm; its
+        callback is called all the same."""
         if not self._place.is_open and not self._core.is_closing:
             if callback is not None:
                 self._loop.next_tick(callback)

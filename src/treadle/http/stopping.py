@@ -1,7 +1,8 @@
 """How a server stops: phases in their order, one budget for all of them, a line in the log for each.
 
     accept    no new connections; those that the kernel holds are taken, since closing would reset them
-    idle      connections without a request end; one whose request has reached the kernel is answered, with Connection: close
+    idle      connections without a request end; one whose request has reached the kernel is answered, with Connection: close; one
+              that is new, and has said nothing, has until it is linger_s old
     tell      whoever streams or waits for long is told
     drain     requests under way, and what their handlers still do, have until the deadline
     cut       503 where nothing was answered, an event stream ends, any other answer breaks off by FIN; handlers hear of it as of
@@ -110,7 +111,9 @@ class Stopping:
     async def _drain(self) -> None:
         if not self._is_done():
             left_s = self._budget.left_s("drain")
-            self._logger.info("stopping: waiting up to %.1f s for %s under way", left_s, counted(self._busy, "request"))
+            requests, connections = counted(self._busy, "request"), counted(self._core.connection_count, "connection")
+            what = f"{requests} under way" if self._busy else f"{connections} to end"
+            self._logger.info("stopping: waiting up to %.1f s for %s", left_s, what)
             await self._core.wait_drained(left_s)
 
     async def _cut(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import ssl
 import struct
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,14 @@ V2 = (
     b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, 12) + bytes([192, 0, 2, 1, 198, 51, 100, 2])
     + struct.pack("!HH", 4711, 443)
 )  # fmt: skip
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+UNNAMED = {
+    "v1": b"PROXY UNKNOWN\r\n",
+    "v1-said-more": b"PROXY UNKNOWN 192.0.2.1 198.51.100.2 4711 443\r\n",
+    "v2-local": SIGNATURE + b"\x20\0\0\0",
+    "v2-unspecified": SIGNATURE + b"\x21\0\0\0",
+    "v2-unix": SIGNATURE + b"\x21\x31\0\xd8" + bytes(216),
+}  # as balancers write it for their own checks, and for clients of whom they know no address
 FIELDS = ("X-Forwarded-For: 192.0.2.66, 192.0.2.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: example.com")
 
 
@@ -60,6 +70,22 @@ def test_forwarded_of_rfc_7239() -> None:
         assert scope["scheme"] == "https"
         assert scope["client"] == ["tuple", "2001:db8::1", 4711]
         assert scope["server"] == ["tuple", "example.com", 443]
+
+
+def test_a_quote_that_a_client_leaves_open_has_no_hold_on_what_the_proxy_adds() -> None:
+    flags = ("--forwarded-allow-ips", "127.0.0.1", "--forwarded-fields", "forwarded")
+    with Program.serve("asgi_app:app", *flags) as program:
+        theirs = 'Forwarded: for=192.0.2.66;proto=https;x="'
+        for ours in ("for=192.0.2.1", 'for="192.0.2.1";proto="http"', 'for=192.0.2.1, for="127.0.0.1"'):
+            scope = scope_of(program, theirs, f"Forwarded: {ours}")
+            assert (scope["client"], scope["scheme"]) == (["tuple", "192.0.2.1", 0], "http")
+            scope = scope_of(program, f"{theirs}, {ours}")
+            assert (scope["client"], scope["scheme"]) == (["tuple", "192.0.2.1", 0], "http")
+
+
+def test_where_every_peer_is_trusted_a_chain_says_its_last_element() -> None:
+    with Program.serve("asgi_app:app", "--forwarded-allow-ips", "*") as program:
+        assert scope_of(program, *FIELDS)["client"] == ["tuple", "192.0.2.1", 0]
 
 
 def test_wsgi_applications_see_it(tmp_path: Path) -> None:
@@ -136,11 +162,29 @@ def test_a_header_byte_by_byte(behind: Program) -> None:
         assert json.loads(client.response().body)["address"] == ["192.0.2.1", 4711]
 
 
-def test_a_header_that_names_nobody_leaves_the_peer(behind: Program) -> None:
-    for header in (b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
-        with behind.client() as client:
-            client.send(header + request("GET", "/"))
-            assert json.loads(client.response().body)["address"] == list(client.socket.getsockname())
+@pytest.mark.parametrize("header", UNNAMED.values(), ids=UNNAMED)
+def test_a_header_that_names_nobody_leaves_the_peer_and_no_field_is_believed(behind: Program, header: bytes) -> None:
+    with behind.client() as client, behind.client() as other:
+        client.send(header)
+        for fields in ((), FIELDS, FIELDS):
+            seen = json.loads(client.request("GET", "/", *fields).body)
+            assert (seen["address"], seen["scheme"]) == (list(client.socket.getsockname()), "http")
+        other.send(V1 + request("GET", "/"))
+        assert json.loads(other.response().body)["address"] == ["192.0.2.1", 4711]
+
+
+def test_fields_are_believed_of_a_proxy_that_the_header_names(behind: Program) -> None:
+    with behind.client() as client:
+        client.send(b"PROXY TCP4 127.0.0.1 198.51.100.2 4711 443\r\n" + request("GET", "/", *FIELDS))
+        seen = json.loads(client.response().body)
+        assert (seen["address"], seen["scheme"]) == (["192.0.2.1", 0], "https")
+
+
+def test_a_star_trusts_no_client_that_the_header_names() -> None:
+    with edge(TRUSTED="*", PROXY_PROTOCOL="1") as program, program.client() as client:
+        client.send(V1 + request("GET", "/", *FIELDS))
+        seen = json.loads(client.response().body)
+        assert (seen["address"], seen["scheme"]) == (["192.0.2.1", 4711], "http")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +232,89 @@ def test_a_server_that_closes_does_not_wait_for_a_header() -> None:
         program.signal(15)
         assert program.wait() == 0
         assert client.rest() == b""
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("header", [b"", V1, V2], ids=["plain", "v1", "v2"])
+def test_what_has_reached_the_kernel_when_it_stops_and_says_so_in_time_is_answered(header: bytes, fifo: Path) -> None:
+    """Whether it was accepted or not, and however much of its header has come."""
+    settings = {"TRUSTED": "127.0.0.1", "PROXY_PROTOCOL": "1"} if header else {}
+    with edge(FIFO=str(fifo), BUDGET_S="30", LINGER_S="30", **settings) as program:
+        with program.client() as silent, program.client() as begun, program.client() as blocking:
+            begun.send((header + request("GET", "/"))[:9])
+            blocking.send(header + request("GET", "/block"))
+            program.stdout.wait_line("blocked")
+            with program.client() as waiting, program.client() as begun_waiting, program.client() as whole:
+                begun_waiting.send((header + request("GET", "/"))[:9])
+                whole.send(header + request("GET", "/"))
+                program.signal(signal.SIGTERM)
+                with open(fifo, "wb"):
+                    pass
+                program.stdout.wait_line("closing")
+                for client in (silent, waiting):
+                    client.send(header + request("GET", "/"))
+                for client in (begun, begun_waiting):
+                    client.send((header + request("GET", "/"))[9:])
+                assert blocking.response().status == 200
+                for client in (silent, begun, waiting, begun_waiting, whole):
+                    response = client.response()
+                    assert (response.status, response.announces_close()) == (200, True)
+                    assert not header or json.loads(response.body)["address"] == ["192.0.2.1", 4711]
+                    client.expect_end()
+        assert program.wait() == 0
+        assert program.stdout.lines[-1] == "close"
+
+
+@pytest.mark.parametrize("settings", [{}, {"TRUSTED": "127.0.0.1", "PROXY_PROTOCOL": "1"}], ids=["plain", "proxy"])
+def test_who_says_nothing_holds_a_stop_no_longer_than_a_moment(settings: dict[str, str]) -> None:
+    with edge(BUDGET_S="60", LINGER_S="0.2", **settings) as program, program.client() as silent:
+        eventually(lambda: program.connection_count == 1, "it is accepted")
+        program.signal(signal.SIGTERM)
+        silent.expect_end()
+        assert program.wait() == 0
+        assert "was closed" not in program.stderr.text
+
+
+def test_a_header_that_is_never_whole_holds_a_stop_until_its_deadline() -> None:
+    with edge(TRUSTED="127.0.0.1", PROXY_PROTOCOL="1", BUDGET_S="1", LINGER_S="0.1") as program, program.client() as client:
+        client.send(V1[:10])
+        eventually(lambda: program.connection_count == 1, "it is accepted")
+        program.signal(signal.SIGTERM)
+        assert client.rest() == b""
+        assert program.wait() == 0
+        assert program.stdout.lines[-1] == "close"
+
+
+def test_tls_behind_a_proxy_header(certificate: Path) -> None:
+    flags = ("--forwarded-allow-ips", "127.0.0.1", "--proxy-protocol", "--tls-cert", str(certificate))
+    context = ssl.create_default_context(cafile=str(certificate))
+    with Program.serve("asgi_app:app", *flags) as program:
+        with program.client() as client:
+            client.send(V2)
+            client.secure(context)
+            for _ in range(2):
+                scope = json.loads(client.request("GET", "/scope", *FIELDS).body)
+                assert (scope["scheme"], scope["client"]) == ("https", ["tuple", "192.0.2.1", 4711])
+                assert scope["server"] == ["tuple", "198.51.100.2", 443]
+        for header in (UNNAMED["v2-local"], b""):
+            with program.client() as client:
+                client.send(header)
+                if header:
+                    client.secure(context)
+                    assert json.loads(client.request("GET", "/scope", *FIELDS).body)["client"][1] == "127.0.0.1"
+                else:
+                    with pytest.raises(OSError):  # a handshake is no PROXY header
+                        client.secure(context)
+        with program.client() as client:
+            client.send(V1 + request("GET", "/"))
+            assert client.rest() == b""
+        program.stderr.wait_line(r"192\.0\.2\.1:4711 speaks plain text on a port for TLS")
 
 
 def test_applications_see_a_proxy_header() -> None:

@@ -239,9 +239,37 @@ def test_help_names_its_flags() -> None:
     assert code == 0
     for flag in ("--host", "--port", "--uds", "--app-dir", "--factory", "--log-level", "--log-config", "--lifespan"):
         assert flag in text
+    said = re.sub(r"\s+", " ", text)
+    assert re.search(r"--max-connections N [^-]*\[default: no limit\]", said)
+    assert re.search(r"--max-requests-per-socket N [^-]*\[default: 0\]", said)
+    assert re.search(r"--min-body-rate BYTES A second[^-]*\[default: 240", said)
 
 
-@pytest.mark.parametrize("flags", [["--port", "no"], ["--port", "70000"], ["--no-such-flag"]])
+def test_a_limit_of_connections() -> None:
+    with Program.serve("asgi_app:app", "--max-connections", "2") as program:
+        with program.client() as first, program.client() as second:
+            assert first.request().status == second.request().status == 200
+            for _ in range(2):
+                with program.client() as third:
+                    assert third.rest() == b""
+            assert first.request().status == 200
+        program.stderr.wait_line(r"WARNING +treadle\.asgi: 2 connections are open, which is the limit: that of 127\.0\.0\.1:\d+ was")
+        assert program.stderr.text.count("which is the limit") == 1
+        eventually(lambda: program.connection_count == 0, "both are closed")
+        assert program.get().status == 200
+
+
+def test_a_limit_of_requests_of_a_connection() -> None:
+    with Program.serve("asgi_app:app", "--max-requests-per-socket", "2") as program, program.client() as client:
+        assert not client.request().announces_close()
+        assert client.request().announces_close()
+        client.expect_end()
+
+
+FLAGS_OUT_OF_RANGE = [["--max-connections", "0"], ["--max-requests-per-socket", "-1"], ["--min-body-rate", "-1"]]
+
+
+@pytest.mark.parametrize("flags", [["--port", "no"], ["--port", "70000"], ["--no-such-flag"], *FLAGS_OUT_OF_RANGE])
 def test_flags_that_make_no_sense(flags: list[str]) -> None:
     code, text = refused("serve", "asgi_app:app", "--app-dir", str(PROGRAMS), *flags)
     assert code == 2

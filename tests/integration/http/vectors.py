@@ -300,6 +300,10 @@ def _host() -> list[Vector]:
     def host(name: str, value: str, expect: Expected = 400, ours: int = 0) -> Vector:
         return _vector(f"host-{name}", _message("GET / HTTP/1.1", f"Host: {value}"), expect, rule=rule, ours=ours)
 
+    def literal(name: str, value: str, expect: Expected = 400, ours: int = 0) -> Vector:
+        data = _message("GET / HTTP/1.1", f"Host: {value}")
+        return _vector(f"host-{name}", data, expect, rule="RFC 9110 7.2, RFC 3986 3.2.2: IP-literal", ours=ours)
+
     return [
         _vector("host-missing", _message("GET / HTTP/1.1", "X: a"), 400, rule=rule),
         _vector("host-missing-no-header", b"GET / HTTP/1.1\r\n\r\n", 400, rule=rule),
@@ -331,6 +335,35 @@ def _host() -> list[Vector]:
         host("port-empty", "test:", MAY_PASS, ours=200),  # RFC 3986 3.2.3 allows it
         host("ipv4", "127.0.0.1:80", 200),
         host("ipv6", "[::1]:8000", 200),
+        literal("ipv6-full", "[2001:db8:0:0:8:800:200C:417A]", 200),
+        literal("ipv6-unspecified", "[::]", 200),
+        literal("ipv6-gap-at-the-end", "[1:2:3:4:5:6:7::]:80", 200),
+        literal("ipv6-with-ipv4", "[::ffff:192.0.2.1]:80", 200),
+        literal("ipv6-colons", "[:::]"),
+        literal("ipv6-nothing", "[]"),
+        literal("ipv6-nothing-but-a-port", "[]:80"),
+        literal("ipv6-colon", "[:]"),
+        literal("ipv6-two-gaps", "[1::2::3]"),
+        literal("ipv6-seven-groups", "[1:2:3:4:5:6:7]"),
+        literal("ipv6-nine-groups", "[1:2:3:4:5:6:7:8:9]"),
+        literal("ipv6-long-group", "[12345::1]"),
+        literal("ipv6-letter", "[::g]"),
+        literal("ipv6-bad-ipv4", "[::256.0.0.1]"),
+        literal("ipv6-ipv4-first", "[192.0.2.1::]"),
+        literal("ipv6-endless", "[" + "0:" * 60 + ":1]"),
+        literal("ipv6-tail", "[::1]x"),
+        literal("ipv6-port-letters", "[::1]:x"),
+        literal("ipv6-brackets-twice", "[[::1]]"),
+        literal("ipv4-in-brackets", "[192.0.2.1]"),
+        literal("name-in-brackets", "[test]"),
+        # RFC 6874 2 would have it, and 4 says that nobody sends it: a zone means nothing to another host.
+        literal("ipv6-zone", "[fe80::1%25eth0]", MAY_PASS, ours=400),
+        literal("ipvfuture", "[v1.fe80::a+en1]", MAY_PASS, ours=200),  # well-formed, and no host that anybody knows
+        literal("ipvfuture-no-version", "[v.x]"),
+        literal("ipvfuture-bad-version", "[vg.x]"),
+        literal("ipvfuture-no-address", "[v1.]"),
+        literal("ipvfuture-no-dot", "[v1]"),
+        literal("ipvfuture-slash", "[v1.a/b]"),
         host("sub-delims", "a-b_c~d.e!$&'()*+;=", MAY_PASS, ours=200),  # RFC 3986 3.2.2 reg-name; no host of today's DNS
         _vector("http10-no-host", b"GET / HTTP/1.0\r\n\r\n", 200, rule="RFC 9112 3.2: Host came with 1.1", ends=CLOSED),
         _vector("http10-then-more", b"GET / HTTP/1.0\r\n\r\n" + GOOD, 200, rule="RFC 9112 9.3: 1.0 closes", ends=CLOSED),
@@ -354,6 +387,7 @@ def _request_line() -> list[Vector]:
         return _vector(name, _message(start, f"Host: {host}"), expect, rule=rule, ends=ends, ours=ours)
 
     version, method, target = "RFC 9112 2.3", "RFC 9110 9.1", "RFC 9112 3.2, RFC 3986"
+    literal = "RFC 9112 3.2.2, RFC 3986 3.2.2: IP-literal"
     return [
         line("version-glued-to-the-target", "GET /goodHTTP/1.1", 400, "RFC 9112 3: a space between target and version"),
         line("version-2.0", "GET / HTTP/2.0", BAD_VERSION, version, ours=505),
@@ -417,6 +451,11 @@ def _request_line() -> list[Vector]:
         line("target-asterisk-tail", "OPTIONS *a HTTP/1.1", 400, "RFC 9112 3.2.4"),
         line("target-query", "GET /?a=b&c=%20?/: HTTP/1.1", 200, target),
         line("target-double-slash", "GET //a//b HTTP/1.1", 200, target),
+        line("absolute-ipv6", "GET http://[2001:db8::1]:80/ HTTP/1.1", 200, literal),
+        line("absolute-ipv6-colons", "GET http://[:::]/ HTTP/1.1", 400, literal),
+        line("absolute-ipv6-letter", "GET http://[::g]:80/ HTTP/1.1", 400, literal),
+        line("absolute-ipv6-tail", "GET http://[::1]a/ HTTP/1.1", 400, literal),
+        line("absolute-ipv4-in-brackets", "GET http://[192.0.2.1]/ HTTP/1.1", 400, literal),
         line("target-dots", "GET /../../etc HTTP/1.1", 200, target),
     ]  # fmt: skip
 

@@ -24,8 +24,22 @@ def command(app, *flags):
     return [sys.executable, "-m", *name, app, *flags]
 
 
+class _Treadle:
+    """treadle, and where it listens."""
+
+    def __init__(self, app, config):
+        from treadle.asgi import Serving
+
+        self._serving = Serving(app, config)
+        self.start, self.stop = self._serving.start, self._serving.stop
+
+    @property
+    def address(self):
+        return self._serving.addresses[0]
+
+
 class _Uvicorn:
-    """uvicorn behind the same two methods."""
+    """uvicorn likewise."""
 
     def __init__(self, app, config):
         import uvicorn
@@ -41,6 +55,10 @@ class _Uvicorn:
                 raise RuntimeError("the application did not start")
             await asyncio.sleep(0.001)
 
+    @property
+    def address(self):
+        return self.server.servers[0].sockets[0].getsockname()
+
     async def stop(self):
         self.server.should_exit = True
         await self._task
@@ -54,6 +72,7 @@ class Live:
         self.config = {"lifespan": lifespan, "root_path": root_path, **more}
         self._folder = tempfile.TemporaryDirectory(prefix="live-")
         self.path = str(Path(self._folder.name) / "socket")
+        self.address = None  # of a port, once it has started
         self._where = {"uds": self.path} if port is None else {"host": "127.0.0.1", "port": port}
         self.loop = None
 
@@ -106,13 +125,14 @@ class Live:
         self._stop = asyncio.Event()
         if IS_TREADLE:
             from treadle import fs
-            from treadle.asgi import ServeConfig, Serving
+            from treadle.asgi import ServeConfig
 
             await fs.stat("/")  # the first use of the pool reads a line of /proc, which Starlette's tests would call blocking
-            serving = Serving(self.app, ServeConfig(graceful_s=GRACEFUL_S, **self._where, **self.config))
+            serving = _Treadle(self.app, ServeConfig(graceful_s=GRACEFUL_S, **self._where, **self.config))
         else:
             serving = _Uvicorn(self.app, {"timeout_graceful_shutdown": GRACEFUL_S, **self._where, **self.config})
         await serving.start()
+        self.address = serving.address
         started.set_result(None)
         await self._stop.wait()
         await serving.stop()

@@ -1,9 +1,9 @@
 """A pytest plugin for uvicorn's suite: where its tests drive a protocol object with mocks, they drive a live server.
 
-test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent, `run_one`
-waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and shutdown are
-those of a live server. test_default_headers and the one test of test_http that makes a server itself get a live one. One HTTP
-implementation of uvicorn's stands for all: which it is means nothing here.
+test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent,
+`run_one` waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and
+shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers and the one test of test_http
+that makes a server itself get a live one. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import pytest
 from live_server import IS_TREADLE, Live
+from uvicorn_proxies import Middleware, TrustedHosts
 
 CALL_S = 10.0  # for an application's call to end
 QUIET_S = 0.1  # without a byte: all has come
@@ -231,6 +232,11 @@ def closed_connections():
     assert threading.active_count() < 20, "servers are left"
 
 
+def pytest_unconfigure():
+    """The servers that several tests have asked end."""
+    TrustedHosts.close()
+
+
 def pytest_collection_modifyitems(config, items):
     """The tests' names for uvicorn's ways mean ours; of each implementation, one."""
     for module in {item.module for item in items}:
@@ -240,6 +246,8 @@ def pytest_collection_modifyitems(config, items):
             "LifespanOff": Lifespan,
             "Server": Server,
             "run_server": run_server,
+            "ProxyHeadersMiddleware": Middleware,
+            "_TrustedHosts": TrustedHosts,
         }.items():
             if hasattr(module, name) and not (name == "LifespanOn" and module.__name__.endswith("test_http")):
                 setattr(module, name, ours)

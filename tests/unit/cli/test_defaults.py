@@ -4,7 +4,7 @@ import pytest
 
 from treadle.asgi import ServeConfig
 from treadle.cli.serve import serve
-from treadle.http import Timeouts
+from treadle.http import Limits, Timeouts
 
 CONFIG = ServeConfig()
 
@@ -19,6 +19,8 @@ CONFIG = ServeConfig()
         ("lifespan", CONFIG.lifespan),
         ("timeout_graceful_shutdown", CONFIG.graceful_s),
         ("timeout_keep_alive", Timeouts().keep_alive_s),
+        ("max_requests_per_socket", CONFIG.max_requests_per_socket),
+        ("min_body_rate", Limits().body_bytes_per_s),
     ],
 )
 def test_a_default_is_stated_once_in_effect(option: str, default: object) -> None:

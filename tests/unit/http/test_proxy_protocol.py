@@ -6,6 +6,8 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from treadle.http.proxy_protocol import FIXED_BYTES, REST_MAX, SIGNATURE, Preface, read_preface
 
@@ -31,6 +33,10 @@ def record(kind: int, value: bytes) -> bytes:
 
 V4 = ("192.0.2.1", 4711), ("198.51.100.2", 443)
 V6 = ("2001:db8::1", 4711), ("2001:db8::2", 443)
+MAPPED_V4 = (
+    socket.inet_pton(socket.AF_INET6, "::ffff:192.0.2.1") + socket.inet_pton(socket.AF_INET6, "2001:db8::2")
+    + struct.pack("!HH", 4711, 443)
+)  # fmt: skip
 TLS = record(0x20, b"\x01\0\0\0\0" + record(0x21, b"TLSv1.3"))
 
 GOOD = [
@@ -38,6 +44,9 @@ GOOD = [
     (b"PROXY TCP6 2001:db8::1 2001:db8::2 4711 443\r\n", *V6, False),
     (b"PROXY TCP6 2001:0db8:0:0::0001 2001:db8::2 4711 443\r\n", *V6, False),
     (b"PROXY TCP4 192.0.2.1 198.51.100.2 0 65535\r\n", ("192.0.2.1", 0), ("198.51.100.2", 65535), False),
+    (b"PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 4711 443\r\n", V4[0], V6[1], False),
+    (b"PROXY TCP6 ::192.0.2.1 2001:db8::2 4711 443\r\n", ("::192.0.2.1", 4711), V6[1], False),
+    (binary(0x21, 0x21, MAPPED_V4), V4[0], V6[1], False),
     (b"PROXY UNKNOWN\r\n", None, None, False),
     (b"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n", None, None, False),
     (ipv4(), *V4, False),
@@ -86,6 +95,9 @@ def test_a_header_is_read_whole_and_nothing_behind_it(
         b"PROXY TCP4 192.0.2.1 198.51.100.2 -1 443\r\n",
         b"PROXY TCP4 192.0.2.1 198.51.100.2 0080 443\r\n",
         "PROXY TCP4 192.0.2.1 198.51.100.2 ٤ 443\r\n".encode(),
+        b"PROXY TCP6 fe80::1%eth0 2001:db8::2 4711 443\r\n",
+        b"PROXY TCP6 [2001:db8::1] 2001:db8::2 4711 443\r\n",
+        b"PROXY TCP4 192.0.2.01 198.51.100.2 4711 443\r\n",
         b"PROXY TCP4 192.0.2.1\x00 198.51.100.2 4711 443\r\n",
         b"PROXY UDP4 192.0.2.1 198.51.100.2 4711 443\r\n",
         b"PROXY " + b"x" * 101,
@@ -106,6 +118,27 @@ def test_a_header_is_read_whole_and_nothing_behind_it(
 def test_what_is_none_is_refused_as_soon_as_it_shows(data: bytes) -> None:
     with pytest.raises(ValueError, match="PROXY header"):
         read_preface(data)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([header for header, *_ in GOOD]),
+    st.binary(max_size=3),
+    st.integers(0, 40),
+    st.integers(0, 3),
+    st.binary(max_size=9),
+)
+def test_a_mutated_one_is_whole_at_one_size_or_at_none(header: bytes, put: bytes, at: int, over: int, behind: bytes) -> None:
+    data = header[:at] + put + header[at + over :] + behind
+    try:
+        found = read_preface(data)
+    except ValueError:
+        return
+    if found is not None:
+        assert 0 < found.size <= len(data)
+        assert (found.client is None) == (found.server is None)
+        assert read_preface(data[: found.size]) == found
+        assert all(read_preface(data[:size]) is None for size in range(1, found.size))
 
 
 def test_a_header_of_version_2_may_be_as_long_as_the_bound() -> None:

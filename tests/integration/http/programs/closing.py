@@ -42,7 +42,7 @@ async def handler(req, res):
     res.end(f"{req.url}")
 
 
-server = http.create_server(handler)
+server = http.create_server(handler, timeouts=http.Timeouts(linger_s=1))
 server.on("listening", lambda: say("listening"))
 server.on("close", lambda: say("close"))
 server.on("connection", lambda *_: None)

@@ -1,10 +1,11 @@
-"""A server in Node's manner whose edge the environment sets up: TRUSTED, FIELDS, PROXY_PROTOCOL, REQUEST_IDS, LOG, FORMAT."""
+"""A server in Node's manner whose edge the environment sets up: TRUSTED, FIELDS, PROXY_PROTOCOL, REQUEST_IDS, LOG, FORMAT, TLS (a
+certificate), HEADERS_S, LINGER_S, RESPONSE_S. With BUDGET_S SIGTERM stops it in phases, else at once. /block reads from FIFO."""
 
 import asyncio
 import json
 import os
 
-from treadle import http, process
+from treadle import http, process, tls
 
 log = http.access_log(os.environ["LOG"], os.environ.get("FORMAT", "common")) if "LOG" in os.environ else None
 
@@ -26,6 +27,10 @@ async def handler(req, res):
         await asyncio.sleep(0)  # what was written leaves in the poll phase
         req.destroy()
         return
+    if path == "/block":
+        print("blocked", flush=True)
+        with open(os.environ["FIFO"], "rb") as fifo:
+            fifo.read()
     if path == "/hang":
         await asyncio.sleep(60)
     if path == "/not-modified":
@@ -49,7 +54,12 @@ origin = http.Origin(
 )
 server = http.create_server(
     handler,
-    timeouts=http.Timeouts(headers_s=float(os.environ.get("HEADERS_S", "20")), response_s=float(os.environ.get("RESPONSE_S", "60"))),
+    timeouts=http.Timeouts(
+        headers_s=float(os.environ.get("HEADERS_S", "20")),
+        linger_s=float(os.environ.get("LINGER_S", "5")),
+        response_s=float(os.environ.get("RESPONSE_S", "60")),
+    ),
+    tls=tls.ServerOptions(cert=os.environ["TLS"]) if "TLS" in os.environ else None,
     origin=origin,
     request_ids=os.environ.get("REQUEST_IDS", "off"),
     access_log=log,
@@ -62,9 +72,19 @@ else:
     print("LISTENING", *server.address(), flush=True)
 
 
+stopping = []
+
+
 def stop(*_):
+    if "BUDGET_S" in os.environ:
+        stopping.append(asyncio.ensure_future(server.shutdown(float(os.environ["BUDGET_S"]))))
+        return
     server.close()
     server.close_all_connections()
+
+
+server.on("closing", lambda: print("closing", flush=True))
+server.on("close", lambda: print("close", flush=True))
 
 
 process.on("SIGTERM", stop)
