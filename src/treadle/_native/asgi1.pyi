@@ -16,7 +16,6 @@ class ASGICore(ServerCore):
         task_type: type[asyncio.Task[Any]],
         app: Callable[..., Any],
         root_path: str = "",
-        scheme: str = "http",
         extensions: dict[str, dict[str, Any]] | None = None,
     ) -> None: ...
     def tls_facts(self, tls: ssl.SSLObject) -> dict[str, Any]: ...

@@ -27,7 +27,7 @@ cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 cdef class ASGICore(ServerCore):
     """A server whose handler is an ASGI application."""
 
-    def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
+    def __init__(self, loop, task_type, app, root_path="", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
         self.lowers_names = True
@@ -35,7 +35,7 @@ cdef class ASGICore(ServerCore):
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
-            "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": scheme,
+            "type": "http", "asgi": None, "http_version": "1.1", "server": None, "client": None, "scheme": "http",
             "method": "GET", "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
             "extensions": {**EXTENSIONS, **(extensions or {})},
         }
@@ -127,6 +127,12 @@ cdef class ASGICore(ServerCore):
         scope["raw_path"] = raw_path
         scope["headers"] = request.raw_headers.copy()   # as is this, and names are in lower case already
         scope["method"] = request.method
+        if request.connection.cipher is not None:
+            cipher = <TLSCipher>request.connection.cipher
+            if cipher.facts is None:
+                cipher.facts = self.tls_facts(cipher.tls)
+            (<dict>scope["extensions"])["tls"] = (<dict>cipher.facts).copy()
+            scope["scheme"] = "https"
         if request.origin is None:
             addresses = request.connection.address_pair()
             scope["server"] = socket_name(addresses[0])
@@ -137,11 +143,6 @@ cdef class ASGICore(ServerCore):
             scope["server"] = socket_name(request.origin[2])
         if request.http_version != "1.1":
             scope["http_version"] = request.http_version
-        if request.connection.cipher is not None:
-            cipher = <TLSCipher>request.connection.cipher
-            if cipher.facts is None:
-                cipher.facts = self.tls_facts(cipher.tls)
-            (<dict>scope["extensions"])["tls"] = (<dict>cipher.facts).copy()
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope

@@ -49,6 +49,7 @@ cdef class Connection(Wire):
     cdef bint has_peer_ended        # EOF was read; an answer under way may still be sent
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
+    cdef bint is_answer_waiting     # the kernel did not take all of one; set by on_backlog(), cleared by on_flushed()
     cdef bint is_near_told          # between two messages: some of a record has come, and the rest was waited for
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 

@@ -810,8 +810,21 @@ cdef class Connection(Wire):
     cdef int on_truncated(self, error) except -1:
         return self.on_end()            # what is cut is seen by its framing: RFC 9112 section 9.8
 
+    cdef int on_no_data(self) except -1:
+        # Of what the end of an idle connection was put off for. It may have been a request, and was none.
+        if self.is_near_told and self.phase == IDLE and self.unparsed is None:
+            self.close_idle()
+        return 0
+
     cdef int on_insecure(self, error, bint is_plain) except -1:
+        # Who speaks HTTP is answered in HTTP, however long its request is. Nothing was parsed of that, and nothing will be.
+        cdef unsigned char first = (<TLSCipher>self.cipher).first_byte
         self.server.handshake_failed(error, is_plain, self.peer_name())
+        if is_plain and c'A' <= first <= c'Z' and not self.closing:
+            self.cipher = None
+            self.send_bytes(self.server.refusal("PLAIN_TEXT", None))
+            if not self.is_ended:
+                self.linger()
         return 0
 
     cdef int peer_ended(self) except -1:
@@ -850,6 +863,8 @@ cdef class Connection(Wire):
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         if self.send_deadline is None:
             self.send_deadline = new_deadline(self, SENDING)
+        if self.unsent_bytes:
+            self.is_answer_waiting = True
         if sent or self.send_deadline.list is None:
             self.send_deadline.run(self.server.send_ms)
         return 0
@@ -882,6 +897,8 @@ cdef class Connection(Wire):
             self.flushing = None
         if self.send_deadline is not None:
             self.send_deadline.stop()
+        if self.is_answer_waiting:
+            self.is_answer_waiting = False
             if self.phase == IDLE and not self.closing:
                 self.set_deadline(self.server.keep_alive_ms)    # idle from now on
         if self.phase == LINGERING and not self.closing:

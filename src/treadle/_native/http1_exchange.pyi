@@ -34,7 +34,6 @@ class Site:
     socket_count: int
     takes_expectations: bool
     is_closing: bool
-    scheme: str
     access_log: ExchangeLog | None
     intake: Intake | None
     preface: Any

@@ -19,7 +19,6 @@ cdef class Site:
 
     def __init__(self, LoopCore loop):
         self.loop = loop
-        self.scheme = "http"
         self.connections = set()
         self.free_parsers = []
         self.free_writers = []

@@ -70,7 +70,7 @@ cdef class Preface(PollHandle):
         connection = new_connection(server, fd, &self.peer)
         if said[1] is not None:
             scheme, client, local = said[1]
-            connection.origin = (scheme or server.scheme, client, local)
+            connection.origin = (scheme or connection.scheme(), client, local)
             connection.addresses = (local, client)
         if server.tells_connections:
             server.connected(connection)
