@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 CTRL_SET_MIN_PROTO, CTRL_SET_MAX_PROTO = 123, 124
+CTRL_SET_HOST_NAME = 55
 ROOM_BYTES = 1024 * 1024
 
 
@@ -44,6 +45,10 @@ class Client:
     def free(self) -> None:
         """No more use of it."""
         self._library.SSL_free(self._tls)
+
+    def ask_for(self, name: bytes) -> None:
+        """Of a server of this name, whatever is in it."""
+        assert self._library.SSL_ctrl(self._tls, CTRL_SET_HOST_NAME, 0, name) == 1
 
     def shake_hands(self, received: bytes = b"") -> bytes:
         """What it has to send next."""
