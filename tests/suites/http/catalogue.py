@@ -19,7 +19,7 @@ GRANIAN = "test_asgi test_wsgi test_https test_uds test_static_files"
 STARLETTE = """test_responses test_requests test_staticfiles test_background test_formparsers test_routing test_applications
     test_endpoints test_exceptions test_authentication test_templates middleware"""
 # Not here: WebSockets, HTTP/2, reloading, its command line and its log; what drives a middleware of its own instead of a server.
-UVICORN = "protocols/test_http test_lifespan test_default_headers"
+UVICORN = "protocols/test_http test_lifespan test_default_headers test_ssl"
 
 
 @dataclass(frozen=True)
