@@ -8,6 +8,8 @@ Invariants: replies leave in the order of their requests; a refused message gets
 behind it; a connection owns a parser only while one reads its message. Not here: what the fields say (http1_fields.pyx), clocks
 (http1_deadlines.pyx), error pages, logs and other text (treadle.http), handlers (http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
 """
+from ssl import SSLEOFError
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp
@@ -817,14 +819,19 @@ cdef class Connection(Wire):
         return 0
 
     cdef int on_insecure(self, error, bint is_plain) except -1:
-        # Who speaks HTTP is answered in HTTP, however long its request is. Nothing was parsed of that, and nothing will be.
-        cdef unsigned char first = (<TLSCipher>self.cipher).first_byte
+        # Whoever speaks HTTP is answered in HTTP, others by the alert that was sent: and the peer reads it, however much it sends.
+        # Nothing was parsed of that, and nothing will be.
+        cdef TLSCipher cipher = <TLSCipher>self.cipher
         self.server.handshake_failed(error, is_plain, self.peer_name())
-        if is_plain and c'A' <= first <= c'Z' and not self.closing:
-            self.cipher = None
+        if self.closing or isinstance(error, SSLEOFError) or cipher.records is not None:
+            return 0
+        if is_plain and not c'A' <= cipher.first_byte <= c'Z':
+            return 0
+        self.cipher = None
+        if is_plain:
             self.send_bytes(self.server.refusal("PLAIN_TEXT", None))
-            if not self.is_ended:
-                self.linger()
+        if not self.is_ended:
+            self.linger()
         return 0
 
     cdef int peer_ended(self) except -1:

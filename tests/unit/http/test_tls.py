@@ -229,6 +229,37 @@ def test_what_is_neither_gets_no_answer_in_http(contexts: Contexts, data: bytes)
     bounded(main)
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_who_is_refused_reads_why(certificate: Path, version: ssl.TLSVersion) -> None:
+    # Of TLS 1.3 it believes by then that hands are shaken, and has sent more than a receive takes.
+    async def main() -> None:
+        asked = tls.ServerOptions(cert=certificate, client_cert="required", client_ca=certificate)
+        server = http.create_server(lambda req, res: res.end("never"), tls=asked).listen(0)
+        with openssl.client(version) as client:
+            peer = Peer(server, client)
+            answer = b""
+            data = client.shake_hands()
+            while not peer.has_ended:
+                if data:
+                    await send(peer.socket, data)
+                    data = b""
+                    if client.is_done:
+                        await send(peer.socket, b"".join(client.records(bytes(16_000)) for _ in range(100)))
+                received = peer.received()
+                answer += received
+                if received and not client.is_done:
+                    data = client.shake_hands(received)
+                await promises.sleep(1)
+            assert answer[-7 if version is ssl.TLSVersion.TLSv1_2 else -24 :][:1] == (b"\x15" if "2" in version.name else b"\x17")
+            peer.socket.shutdown(sockets.SHUT_WR)
+            peer.socket.close()
+        await until(lambda: server.connections == 0)
+        server.close()
+        await server.wait_closed()
+
+    bounded(main)
+
+
 # ---- a server that begins to speak TLS
 
 
