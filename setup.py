@@ -79,6 +79,7 @@ UNITS = {
     "reader_feed": MAIN_ONLY,
     "transport": MAIN_ONLY,
     "tls": MAIN_ONLY,
+    "tls_records": MAIN_ONLY,
     "tls_cipher": MAIN_ONLY,
     "beneath": MAIN_ONLY,
     "http1_framing": MAIN_ONLY,

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Hello world over TLS: CPU microseconds per request on connections that stay, and per new connection, beside the peers.
+"""Hello world over TLS: CPU microseconds per request on connections that stay, and per new connection, whose handshake is a full
+one or resumes a session, beside the peers.
 
     python3 bench/tls_hello.py [--rounds 3] [--seconds 4] [--only treadle-asgi,uvicorn-asgi]
 
 Both cases of http_hello.py, a handler in Node's manner and a raw ASGI application, by wrk over https; all with one certificate
-(P-256) and what each negotiates with wrk by itself. A new connection is a whole handshake, one request and the goodbye, by a
-client of Python's. Servers take turns; a ratio is taken within a round, then the median. Memory is what an idle connection adds
-to the resident set, of MANY.
+(P-256) and what each negotiates with wrk by itself. A new connection is a handshake, one request and the goodbye, by a client of
+Python's; a resumed one has the ticket of the one before it. Servers take turns; a ratio is taken within a round, then the median.
+Memory is what an idle connection adds to the resident set, of MANY.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Figures:
 
     request_us: float
     connection_us: float
+    resumed_us: float
     idle_kib: float
 
 
@@ -99,22 +101,29 @@ def measure(peer: Peer, env: Environment, plan: Plan, cert: Path, round_index: i
 
 def check(port: int, context: ssl.SSLContext) -> int:
     """The size of an answer. Raises AssertionError."""
-    with connect(port, context) as connection:
+    return ask(port, context, None)[0]
+
+
+def ask(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[int, ssl.SSLSession | None]:
+    """A connection with one request: the size of the answer, and what may be resumed. Raises AssertionError."""
+    with connect(port, context, session) as connection:
+        assert connection.session_reused == (session is not None), "a handshake is not what is measured"
         connection.sendall(request(port))
         answer = read_answer(connection)
-    assert answer.body == BODY, answer
-    return answer.size
+        assert answer.body == BODY, answer
+        return answer.size, connection.session
 
 
-def connect(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+def connect(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
     """A connection, hands shaken."""
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+    plain = socket.create_connection(("127.0.0.1", port), 10)
+    return context.wrap_socket(plain, server_hostname="localhost", session=session)
 
 
 def connections(
     argv: list[str], port: int, context: ssl.SSLContext, plan: Plan, extra: Mapping[str, str]
-) -> tuple[float, float]:
-    """CPU of a connection with one request, and memory of an idle one."""
+) -> tuple[float, float, float]:
+    """CPU of a connection with one request, in full and resumed, and memory of an idle one."""
     with Server(argv, port=port, cpu_index=plan.server_cpu, env=extra) as server:
         server.wait_ready()
         for _ in range(HANDSHAKES // 4):
@@ -123,6 +132,11 @@ def connections(
         for _ in range(HANDSHAKES):
             check(port, context)
         spent = (cpu_us(server.pid) - before) / HANDSHAKES
+        _, session = ask(port, context, None)
+        before = cpu_us(server.pid)
+        for _ in range(HANDSHAKES):
+            _, session = ask(port, context, session)
+        resumed = (cpu_us(server.pid) - before) / HANDSHAKES
         resident = rss_kib(server.pid)
         idle = []
         try:
@@ -132,7 +146,7 @@ def connections(
                 connection.sendall(request(port))
                 read_answer(connection)
             time.sleep(0.2)
-            return spent, (rss_kib(server.pid) - resident) / MANY
+            return spent, resumed, (rss_kib(server.pid) - resident) / MANY
         finally:
             for connection in idle:
                 connection.close()
@@ -160,14 +174,15 @@ def report(found: dict[str, list[Figures]]) -> None:
             continue
         own = found[peer.name]
         row = [peer.name]
-        for field in ("request_us", "connection_us", "idle_kib"):
+        for field in ("request_us", "connection_us", "resumed_us", "idle_kib"):
             figure = statistics.median([getattr(one, field) for one in own])
             row.append(f"{figure:.1f}")
             rivals = found.get(peer.rival or "", [])
             ratios = [getattr(a, field) / getattr(b, field) for a, b in zip(own, rivals, strict=False)]
             row.append(f"{statistics.median(ratios):.2f}" if ratios else "")
         rows.append(tuple(row))
-    print(table(("server", "us a request", "of peer", "us a connection", "of peer", "KiB idle", "of peer"), rows, texts=1))
+    heads = [head for figure in ("us a request", "us a connection", "us resumed", "KiB idle") for head in (figure, "of peer")]
+    print(table(("server", *heads), rows, texts=1))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

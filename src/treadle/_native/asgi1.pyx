@@ -32,7 +32,7 @@ cdef Ready DONE = ready_with(None)      # stateless, so that one serves all
 cdef class ASGICore(ServerCore):
     """A server whose handler is an ASGI application."""
 
-    def __init__(self, loop, task_type, app, root_path="", scheme="http", extensions=None):
+    def __init__(self, loop, task_type, app, root_path="", extensions=None):
         ServerCore.__init__(self, loop, task_type)
         self.app = app
         self.names = FieldNames(lowers=True)
@@ -40,7 +40,7 @@ cdef class ASGICore(ServerCore):
         self.request_type = ASGIRequest
         self.response_type = ASGIResponse
         self.template = {
-            "type": "http", "asgi": None, "http_version": USUAL_VERSION, "server": None, "client": None, "scheme": scheme,
+            "type": "http", "asgi": None, "http_version": USUAL_VERSION, "server": None, "client": None, "scheme": "http",
             "method": USUAL_METHOD, "root_path": root_path, "path": "/", "raw_path": b"/", "query_string": b"", "headers": None,
             "extensions": None,
         }
@@ -140,6 +140,12 @@ cdef class ASGICore(ServerCore):
         scope["headers"] = request.raw_headers[:]       # as is this, and names are in lower case already
         if request.method is not USUAL_METHOD:
             scope["method"] = request.method
+        if request.connection.cipher is not None:
+            cipher = <TLSCipher>request.connection.cipher
+            if cipher.facts is None:
+                cipher.facts = self.tls_facts(cipher.tls)
+            (<dict>scope["extensions"])["tls"] = (<dict>cipher.facts).copy()
+            scope["scheme"] = "https"
         if request.origin is None:
             scope["client"] = socket_name(addresses[1])
         else:
@@ -148,11 +154,6 @@ cdef class ASGICore(ServerCore):
             scope["server"] = socket_name(request.origin[2])
         if request.http_version is not USUAL_VERSION:
             scope["http_version"] = request.http_version
-        if request.connection.cipher is not None:
-            cipher = <TLSCipher>request.connection.cipher
-            if cipher.facts is None:
-                cipher.facts = self.tls_facts(cipher.tls)
-            (<dict>scope["extensions"])["tls"] = (<dict>cipher.facts).copy()
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope

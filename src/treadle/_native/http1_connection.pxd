@@ -51,6 +51,7 @@ cdef class Connection(Wire):
     cdef bint is_peer_ending        # EOF is in the kernel, behind bytes that were not read; set by on_departure(), never cleared
     cdef bint is_body_raw           # no parser reads the body: it has stopped at an offered upgrade, or the head was plain
     cdef bint is_body_timed         # what is missing of the body has its deadline
+    cdef bint is_answer_waiting     # the kernel did not take all of one; set by on_backlog(), cleared by on_flushed()
     cdef bint is_near_told          # between two messages: what may be near, or the rest of a record, was waited for
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
     cdef bint is_unnamed            # its PROXY header names nobody: whatever fields say of a client is nobody's word

@@ -8,6 +8,7 @@ Invariants: replies leave in the order of their requests; a refused message gets
 behind it; a connection owns a parser only while one reads its message. Not here: what the fields say (http1_fields.pyx), clocks
 (http1_deadlines.pyx), error pages, logs and other text (treadle.http), handlers (http1_server.pyx), ASGI (asgi1.pyx). Source: RFC 9112; the limits' reasons are in treadle.http.limits.
 """
+from ssl import SSLEOFError
 from sys import intern
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -839,8 +840,26 @@ cdef class Connection(Wire):
     cdef int on_truncated(self, error) except -1:
         return self.on_end()            # what is cut is seen by its framing: RFC 9112 section 9.8
 
+    cdef int on_no_data(self) except -1:
+        # Of what the end of an idle connection was put off for. It may have been a request, and was none.
+        if self.is_near_told and self.phase == IDLE and self.unparsed is None:
+            self.close_idle()
+        return 0
+
     cdef int on_insecure(self, error, bint is_plain) except -1:
+        # Whoever speaks HTTP is answered in HTTP, others by the alert that was sent: and the peer reads it, however much it sends.
+        # Nothing was parsed of that, and nothing will be.
+        cdef TLSCipher cipher = <TLSCipher>self.cipher
         self.server.handshake_failed(error, is_plain, self.address_pair()[1])
+        if self.closing or isinstance(error, SSLEOFError) or cipher.records is not None:
+            return 0
+        if is_plain and not c'A' <= cipher.first_byte <= c'Z':
+            return 0
+        self.cipher = None
+        if is_plain:
+            self.send_bytes(self.server.refusal("PLAIN_TEXT", None))
+        if not self.is_ended:
+            self.linger()
         return 0
 
     cdef int peer_ended(self) except -1:
@@ -884,6 +903,8 @@ cdef class Connection(Wire):
             if self.taken_bytes >= READS_BYTES:
                 self.taken_bytes = -1
                 lift_limit(self.fd)
+        if self.unsent_bytes:
+            self.is_answer_waiting = True
         if sent or self.send_deadline.list is None:
             self.send_deadline.run(self.server.send_ms)
         return 0
@@ -916,6 +937,8 @@ cdef class Connection(Wire):
             self.flushing = None
         if self.send_deadline is not None:
             self.send_deadline.stop()
+        if self.is_answer_waiting:
+            self.is_answer_waiting = False
             if self.phase == IDLE and not self.closing:
                 self.set_deadline(self.server.keep_alive_ms)    # idle from now on
         if self.phase == LINGERING and not self.closing:

@@ -51,7 +51,6 @@ cdef class Site:
     cdef public Py_ssize_t socket_count         # open sockets that were connections once
     cdef public bint takes_expectations # of another kind than 100-continue, too: its handler sees to them
     cdef public bint is_closing         # answers say Connection: close, and idle connections end
-    cdef public str scheme              # of requests, where no proxy says otherwise
     cdef public ExchangeLog access_log  # None: nobody keeps one
     cdef public Intake intake           # None: requests reach their handlers as they came
     cdef public object preface          # says whose connections begin with a PROXY header, and reads it; None: nobody's
@@ -82,6 +81,10 @@ cdef class Wire(Stream):
     cdef bint is_answer_due(self) noexcept
     cdef tuple request_line(self)
     cdef tuple address_pair(self)
+
+    cdef inline str scheme(self):
+        # Of its requests, where no proxy says otherwise.
+        return "http" if self.cipher is None else "https"
 
 
 cdef class Intake:

@@ -20,7 +20,6 @@ cdef class Site:
 
     def __init__(self, LoopCore loop):
         self.loop = loop
-        self.scheme = "http"
         self.connections = set()
         self.prefaces = set()
         self.free_parsers = []

@@ -60,7 +60,7 @@ cdef class RequestIntake(Intake):
             connection.request.origin = <tuple?>connection.origin if connection.origin is not None else None
         else:
             connection.request.origin = <tuple>self.origin_of(
-                connection.server.scheme, connection.origin, connection.address_pair(), values)
+                connection.scheme(), connection.origin, connection.address_pair(), values)
         return 0
 
     cdef int name(self, Connection connection) except -1:

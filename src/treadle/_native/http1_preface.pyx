@@ -73,7 +73,7 @@ cdef class Preface(PollHandle):
             connection.is_unnamed = True
         else:
             scheme, client, local = said[1]
-            connection.origin = (scheme or server.scheme, client, local)
+            connection.origin = (scheme or connection.scheme(), client, local)
             connection.addresses = (local, client)
         if server.tells_connections:
             server.connected(connection)

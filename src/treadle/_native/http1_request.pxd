@@ -14,6 +14,7 @@ cdef class RequestCore(ReadableCore):
     cdef Wire connection            # None once the message is over for the connection
     cdef readonly str method
     cdef tuple addresses            # of a connection that it has left, if they were known
+    cdef bint was_encrypted         # that connection was; set by leave()
     cdef readonly object id         # str; None: the server names no requests
     cdef tuple origin               # (scheme, client, server) as a trusted proxy says; None: those of the connection
     cdef bytes target               # as it came in the request line

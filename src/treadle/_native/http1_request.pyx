@@ -74,8 +74,12 @@ cdef class RequestCore(ReadableCore):
 
     @property
     def scheme(self):
-        """"http" or "https": the server's, or what a trusted proxy says."""
-        return self.server.scheme if self.origin is None else self.origin[0]
+        """"http" or "https": the connection's, or what a trusted proxy says."""
+        if self.origin is not None:
+            return self.origin[0]
+        if self.connection is not None:
+            return self.connection.scheme()
+        return "https" if self.was_encrypted else "http"
 
     @property
     def is_body_begun(self):
@@ -173,9 +177,10 @@ cdef class RequestCore(ReadableCore):
         return 0
 
     cdef int leave(self) except -1:
-        # The exchange is over for the connection; its addresses stay known, for logs.
+        # The exchange is over for the connection; its addresses and scheme stay known, for logs.
         if self.connection is not None:
             self.addresses = self.connection.addresses
+            self.was_encrypted = self.connection.cipher is not None
             self.connection = None
         return 0
 
@@ -241,6 +246,7 @@ cdef class RequestCore(ReadableCore):
         self.body_bytes = self.body_next = 0
         self.complete = self.aborted = self.expects_continue = self.is_dropped = self.is_read = self.is_handler_over = False
         self.cancel_on_disconnect = self.keeps_alive = False
+        self.allow_half_open = True
         return True
 
     # ---- as a stream

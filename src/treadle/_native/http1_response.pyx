@@ -420,6 +420,7 @@ cdef class ResponseCore(AnswerHead):
         self.is_chunked = False
         self.keeps_alive = self.has_length = self.has_date = self.has_close = self.is_event_stream = self.announces_trailers = False
         self.trailers = None
+        self.allow_half_open = True
         return True
 
     # ---- as a stream

@@ -18,5 +18,6 @@ def run(
     is_long: bool = False,
     is_alone: bool = False,
 ) -> PythonCall: ...
+
 @disjoint_base
 class PythonCall(Request): ...

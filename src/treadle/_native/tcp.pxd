@@ -95,7 +95,9 @@ cdef class Stream(PollHandle):
     cdef int on_flushed(self) except -1     # nothing waits
     cdef int on_backlog(self, Py_ssize_t sent) except -1    # after a send that left something; it took `sent` bytes
     cdef int on_secure(self) except -1      # the handshake is done
-    cdef int on_insecure(self, error, bint is_plain) except -1  # it has failed, and the stream ends; is_plain: no TLS came
+    cdef int on_insecure(self, error, bint is_plain) except -1  # it has failed; is_plain: no TLS came. The stream ends, unless it
+                                            # has let go of its cipher: then it goes on as a plain one
+    cdef int on_no_data(self) except -1     # what was received held no data for the stream: it was TLS's own
     cdef int on_truncated(self, error) except -1    # the socket has ended, and no goodbye came before that
     cdef int on_moved(self, int64_t sent, bint is_full) except -1   # by a mover. is_full: it waits for the peer to take more
     cdef int on_closed(self) except -1      # close phase; the fd is closed; self.error says why

@@ -484,6 +484,9 @@ cdef class Stream(PollHandle):
     cdef int on_insecure(self, error, bint is_plain) except -1:
         return 0
 
+    cdef int on_no_data(self) except -1:
+        return 0
+
     cdef int on_truncated(self, error) except -1:
         return self.end_now(error)
 

@@ -8,6 +8,7 @@ Invariants:
   held where nobody read when it came. So a stream that pauses need not be woken by anything but its socket;
 - what the stream has written counts as unsent until the socket has taken its records, in proportion; at most RECORDS_BYTES of it
   are encrypted ahead;
+- OpenSSL is given one record at a time, once hands are shaken, and a peer whose records say nothing is cut (tls_records.pyx);
 - answers of TLS itself (tickets, key updates) that wait are bounded: past CHOKE_BYTES nothing more is read;
 - the input ends with the peer's close_notify; where the socket ends without one the stream is told that it was cut;
 - our output ends with close_notify, once all is sent; a stream that is ended at once says none, so that the peer can tell.
@@ -23,10 +24,9 @@ from libc.string cimport memcpy
 from treadle._native.cipher cimport Cipher, Window, iovec
 from treadle._native.poll_epoll cimport READABLE, WRITABLE, PollHandle
 from treadle._native.tcp cimport Stream
+from treadle._native.tls_records cimport RECORD_BYTES, RECORD_BYTES_WIRE, is_flood, next_record
 
 cdef enum:
-    RECORD_BYTES = 16 * 1024            # plaintext in one, at most (RFC 8446, section 5.1)
-    RECORD_BYTES_WIRE = RECORD_BYTES + 5 + 256      # header, tag and padding: RFC 8446, section 5.2
     RECORDS_BYTES = 64 * 1024           # plaintext encrypted ahead of the socket
     GIVE_BYTES_MAX = 256 * 1024         # encrypted in one call, then others have their turn: some 0.1 ms
     READ_BYTES_MAX = 64 * 1024          # one receive; half of the loop's buffer, whose other half takes the plaintext
@@ -54,7 +54,7 @@ cdef class TLSCipher(Cipher):
         self.is_shaking = True
         if received:
             self.is_begun = True
-            self.is_plain = received[0] != HANDSHAKE
+            self.first_byte = received[0]
             self.feed(received)
 
     # ---- the handshake
@@ -75,7 +75,8 @@ cdef class TLSCipher(Cipher):
         except AGAIN:
             return self.send_own(stream)
         except Exception as error:      # SSLError; CertificateError; ValueError, where a name is none
-            self.send_own(stream)       # an alert, as far as the socket takes it
+            if not self.is_plain():
+                self.send_own(stream)   # an alert, as far as the socket takes it
             return 0 if stream.is_ended else self.fail_handshake(stream, error)
         self.is_shaking = False
         self.send_own(stream)
@@ -91,8 +92,17 @@ cdef class TLSCipher(Cipher):
             return stream.all_sent()
         return stream.rewatch()
 
+    cdef bint is_plain(self) noexcept:
+        # What has come is no TLS.
+        return self.is_begun and self.first_byte != HANDSHAKE
+
     cdef int fail_handshake(self, Stream stream, error) except -1:
-        stream.on_insecure(error, self.is_plain)
+        cdef TLSCipher held = self      # OWNER: the stream may let go of it, and its methods are on the stack
+        stream.on_insecure(error, self.is_plain())
+        if stream.cipher is not held:
+            if self.resuming is None:
+                stream.loop.defer(self)     # which has it until they are through
+            return self.let_go()
         return stream.end_now(error)
 
     # ---- reading
@@ -111,56 +121,75 @@ cdef class TLSCipher(Cipher):
             return self.socket_ended(stream) if size == 0 else stream.received_nothing(size)
         if not self.is_begun:
             self.is_begun = True
-            self.is_plain = buffer[0] != HANDSHAKE
-        self.window.data = buffer
+            self.first_byte = <unsigned char>buffer[0]
+        if self.is_shaking:
+            self.put_in(buffer, size)
+            return self.go_on_shaking(stream)
+        return self.take_records(stream, buffer, size)
+
+    cdef int put_in(self, const char *data, Py_ssize_t size) except -1:
+        self.window.data = <char *>data
         self.window.size = size
         try:
             self.feed(self.window)
         finally:
             self.window.size = 0
-        return self.take_records(stream)
+        return 0
 
-    cdef int take_records(self, Stream stream) except -1:
-        # What `incoming` has.
+    cdef int go_on_shaking(self, Stream stream) except -1:
+        # With what `incoming` has. OpenSSL reads no further than to the end of the record that ends the handshake.
+        cdef bytes rest
+        cdef Py_ssize_t at = 0
+        self.shake_hands(stream)
+        if self.is_shaking or stream.is_ended or self.incoming.pending == 0:
+            return 0
+        rest = self.incoming.read()
+        while at < PyBytes_GET_SIZE(rest) and not self.is_input_over and not stream.is_ended:
+            self.take_records(stream, PyBytes_AS_STRING(rest) + at, min(PyBytes_GET_SIZE(rest) - at, <Py_ssize_t>READ_BYTES_MAX))
+            at += READ_BYTES_MAX
+        return 0
+
+    cdef int take_records(self, Stream stream, const char *data, Py_ssize_t size) except -1:
+        # READ_BYTES_MAX at most.
         cdef char *plain = stream.loop.io_buffer + READ_BYTES_MAX
-        cdef Py_ssize_t size
-        if self.is_shaking:
-            self.shake_hands(stream)
-            if self.is_shaking or stream.is_ended:
-                return 0
-            if self.incoming.pending == 0:
-                return 0
-        size = self.decrypt_all(plain, PLAIN_BYTES_MAX)
+        cdef Py_ssize_t filled = 0
+        cdef Py_ssize_t part, got
+        cdef bint is_whole
+        while size and not self.is_input_over:
+            part = next_record(&self.walk, data, size, &is_whole)
+            self.put_in(data, part)
+            data += part
+            size -= part
+            if is_whole:
+                got = self.decrypt_record(plain + filled, PLAIN_BYTES_MAX - filled)
+                filled += got
+                if is_flood(&self.walk, got) and not self.is_input_over:
+                    self.is_input_over = True
+                    self.input_error = SSLError(ssl.SSL_ERROR_SSL, "the peer sends too many records without data")
         if self.records is not None or self.outgoing.pending:
             self.send_own(stream)       # ORDER: an alert leaves before the stream ends
             if stream.is_ended:
                 return 0
-        if size:
-            self.hand_over(stream, plain, size)
+        if filled:
+            self.hand_over(stream, plain, filled)
             if self.is_input_over:
                 stream.loop.drain_if_any()      # ORDER: likewise
+        elif not self.is_input_over and self.walk.header_bytes == 0:
+            return stream.on_no_data()
         if self.is_input_over and stream.reading and self.held is None and not stream.is_ended:
             self.end_input(stream)
         return 0
 
-    cdef Py_ssize_t decrypt_all(self, char *buffer, Py_ssize_t room) except -1:
-        # OpenSSL takes from `incoming` no more than the record that it works on, and hands out what it has: who got less than
-        # was asked for has come to the end of a record. PERF: bench/tls_hello.py. That there is no more is told by an exception,
-        # which is dear.
-        cdef Py_ssize_t filled = 0
-        cdef Py_ssize_t count = 0
+    cdef Py_ssize_t decrypt_record(self, char *buffer, Py_ssize_t room) except -1:
+        # What the one in `incoming` gives. INVARIANT: there is room for all of it. PERF: bench/tls_hello.py. That it gives none is
+        # told by an exception, which is dear.
+        cdef Py_ssize_t size = 0
+        self.window.data = buffer
+        self.window.size = room
         self.window.is_writable = True
         try:
-            while filled < room:
-                self.window.data = buffer + filled
-                self.window.size = room - filled
-                count = self.decrypt(self.window.size, self.window)
-                if count == 0:
-                    self.is_input_over = True
-                    break
-                filled += count
-                if self.incoming.pending == 0:
-                    break
+            size = self.decrypt(room, self.window)
+            self.is_input_over = size == 0
         except AGAIN:
             pass
         except SSLZeroReturnError:
@@ -173,7 +202,7 @@ cdef class TLSCipher(Cipher):
             self.window.is_writable = False
         if self.is_input_over and self.input_error is None:
             self.has_peer_said_goodbye = True
-        return filled
+        return size
 
     cdef int hand_over(self, Stream stream, char *data, Py_ssize_t size) except -1:
         if stream.reading and self.held is None:
@@ -221,7 +250,7 @@ cdef class TLSCipher(Cipher):
         if stream is None or stream.is_ended:
             return 0
         if self.is_shaking:
-            return self.take_records(stream)
+            return self.go_on_shaking(stream)
         if not stream.reading:
             return 0
         if held is not None:

@@ -41,8 +41,14 @@ class WritableCore(StreamCore):
     def writable_aborted(self) -> bool: ...
     def _write(self, chunk: Any, encoding: str, callback: Callable[..., None]) -> object: ...
     def _make_writable(
-        self, high_water_mark: int, object_mode: bool, default_encoding: str, decode_strings: bool,
-        write: Any, writev: Any, final: Any,
+        self,
+        high_water_mark: int,
+        object_mode: bool,
+        default_encoding: str,
+        decode_strings: bool,
+        write: Any,
+        writev: Any,
+        final: Any,
     ) -> None: ...
     def _new_writable_state(self, write: Any) -> WritableState: ...
     def _disable_writable(self) -> None: ...

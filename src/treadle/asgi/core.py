@@ -43,9 +43,7 @@ class ASGIServer(Policy, ASGICore):
         routes: Mapping[str, Route] | None = None,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        scheme = "http" if tls_context is None else "https"
-        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, scheme, extensions={**EXTENSIONS, **extensions})
-        self.scheme = scheme
+        ASGICore.__init__(self, loop, asyncio.Task, app, root_path, extensions={**EXTENSIONS, **extensions})
         self.tls_context = tls_context
         self._has_told_of_upgrades = False
         self._has_told_of_drops = False

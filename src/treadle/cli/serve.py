@@ -36,31 +36,49 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @click.option("--backlog", type=click.IntRange(1), default=2048, show_default=True, help="Connections the kernel holds.")
 @click.option("--app-dir", default="", help="Folder to import from.  [default: the current one]")
 @click.option(
-    "--interface", type=click.Choice(["auto", "asgi3", "asgi2", "wsgi"]), default="auto", show_default=True,
+    "--interface",
+    type=click.Choice(["auto", "asgi3", "asgi2", "wsgi"]),
+    default="auto",
+    show_default=True,
     help="What ATTRIBUTE speaks; auto: seen at it.",
 )
 @click.option("--factory", is_flag=True, help="ATTRIBUTE makes the application when called.")
 @click.option("--root-path", default="", help="Path under which a proxy mounts the application.")
 @click.option(
-    "--static", multiple=True, metavar="PREFIX=DIR", callback=lambda _, __, texts: tuple(_mount(text) for text in texts),
+    "--static",
+    multiple=True,
+    metavar="PREFIX=DIR",
+    callback=lambda _, __, texts: tuple(_mount(text) for text in texts),
     help="Serve the files of a folder below a path, such as /assets=public. Any number of times.",
 )
 @click.option("--lifespan", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
 @click.option(
-    "--forwarded-allow-ips", default="", envvar="FORWARDED_ALLOW_IPS", metavar="LIST",
+    "--forwarded-allow-ips",
+    default="",
+    envvar="FORWARDED_ALLOW_IPS",
+    metavar="LIST",
     help="Proxies that are believed: addresses, networks, unix, *.  [default: none]",
 )
 @click.option(
-    "--forwarded-fields", type=click.Choice(["x-forwarded", "forwarded"]), default="x-forwarded", show_default=True,
+    "--forwarded-fields",
+    type=click.Choice(["x-forwarded", "forwarded"]),
+    default="x-forwarded",
+    show_default=True,
     help="What they say it in: X-Forwarded-*, or Forwarded.",
 )
 @click.option("--proxy-protocol", is_flag=True, help="Their connections begin with a PROXY header, v1 or v2.")
 @click.option("--access-log", metavar="FILE", help="A line for each request; -: on stdout.")
 @click.option(
-    "--access-log-format", type=click.Choice(["common", "combined", "json"]), default="common", show_default=True,
+    "--access-log-format",
+    type=click.Choice(["common", "combined", "json"]),
+    default="common",
+    show_default=True,
 )
 @click.option(
-    "--request-id", type=click.Choice(["off", "on", "echo"]), default="off", show_default=True,
+    "--request-id",
+    type=click.Choice(["off", "on", "echo"]),
+    default="off",
+    show_default=True,
     help="X-Request-Id for each request; echo: answers tell it, too.",
 )
 @click.option(
@@ -80,27 +98,42 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     help="Between two requests of a connection.",
 )
 @click.option(
-    "--timeout-graceful-shutdown", type=click.FloatRange(0), default=30, show_default=True, metavar="SECONDS",
+    "--timeout-graceful-shutdown",
+    type=click.FloatRange(0),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
     help="For answers under way when a signal comes.",
 )
 @click.option(
-    "--tls-cert", "--ssl-certfile", "tls_cert", metavar="FILE", help="Speak HTTPS, with this certificate (PEM, with its chain).",
+    "--tls-cert",
+    "--ssl-certfile",
+    "tls_cert",
+    metavar="FILE",
+    help="Speak HTTPS, with this certificate (PEM, with its chain).",
 )
 @click.option("--tls-key", "--ssl-keyfile", "tls_key", metavar="FILE", help="Its key.  [default: in the same file]")
 @click.option("--tls-passphrase-file", metavar="FILE", help="What the keys are encrypted with is its first line.")
 @click.option("--tls-sni", metavar="HOST=CERT[,KEY]", multiple=True, help="Another certificate for a host. Repeatable.")
 @click.option(
-    "--tls-client-cert", type=click.Choice(["none", "optional", "required"]),
+    "--tls-client-cert",
+    type=click.Choice(["none", "optional", "required"]),
     help="Whether clients show one.  [default: required with --tls-client-ca, else none]",
 )
 @click.option("--tls-client-ca", "--ssl-ca-certs", "tls_client_ca", metavar="FILE", help="Authorities that certify clients.")
 @click.option("--tls-ciphers", "--ssl-ciphers", "tls_ciphers", metavar="LIST", help="For TLS 1.2, as OpenSSL writes it.")
 @click.option(
-    "--request-timeout", type=click.FloatRange(0), default=0, metavar="SECONDS",
+    "--request-timeout",
+    type=click.FloatRange(0),
+    default=0,
+    metavar="SECONDS",
     help="For a whole answer; past it 504, or the connection is cut. 0: no deadline.  [default: 0]",
 )
 @click.option(
-    "--request-timeout-of", type=PREFIX_AND_SECONDS, multiple=True, metavar="PREFIX=SECONDS",
+    "--request-timeout-of",
+    type=PREFIX_AND_SECONDS,
+    multiple=True,
+    metavar="PREFIX=SECONDS",
     help="Likewise, below a prefix of the path; the longest that fits counts. May be repeated.",
 )
 @click.option("--cancel-on-disconnect", is_flag=True, help="Cancel the application when its client has left.")

@@ -310,9 +310,7 @@ class FileHandle:
         self, *, encoding: str = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
     ) -> AsyncGenerator[str, None]: ...
     @overload
-    def read_lines(
-        self, *, encoding: None, length_max: int = LINE_LENGTH_MAX, **options: Any
-    ) -> AsyncGenerator[bytes, None]: ...
+    def read_lines(self, *, encoding: None, length_max: int = LINE_LENGTH_MAX, **options: Any) -> AsyncGenerator[bytes, None]: ...
     def read_lines(
         self, *, encoding: str | None = "utf8", length_max: int = LINE_LENGTH_MAX, **options: Any
     ) -> AsyncGenerator[Any, None]:

@@ -1,7 +1,8 @@
 """A server's connections, as its listeners see them: new ones, and those that are sockets of a listener's from then on.
 
-Invariants: a socket that a connection has become counts as the server's until it is closed; one whose listener fails, or that
-none wants, is destroyed. Not here: how a socket changes hands (_native.handover), when (_native.http1_connection).
+Invariants: a socket that a connection has become counts as the server's until it is closed, and in its place one that takes its
+connection over (TLS); one whose listener fails, or that none wants, is destroyed.
+Not here: how a socket changes hands (_native.handover), when (_native.http1_connection).
 Source: Node, http.Server: 'connection', 'upgrade', 'connect', 'clientError'.
 """
 
@@ -62,6 +63,14 @@ class ServerConnection(EventEmitter):
         return f"<ServerConnection {'closed' if self.destroyed else 'open'} {self.remote_address}>"
 
 
+class _Held:
+    # A connection that is a socket, and whoever is told when it closes.
+
+    def __init__(self, socket: Socket, observer: Callable[[], object] | None) -> None:
+        self.socket = socket  # the last to have taken it over
+        self.observer = observer
+
+
 class Sockets:
     """Those that were connections of one server, and the listeners that get them."""
 
@@ -69,7 +78,7 @@ class Sockets:
         self._core = core
         self._emitter = emitter
         self._linger_ms = linger_ms
-        self._open: set[Socket] = set()
+        self._open: dict[Socket, _Held] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -78,19 +87,20 @@ class Sockets:
         self, event: str, request: IncomingMessage, handle: SocketStream, head: bytes, observer: Callable[[], object] | None
     ) -> None:
         """Call the listeners of 'upgrade' or 'connect' with (request, socket, head)."""
-        socket = self._take(handle, observer)
-        contextvars.copy_context().run(self._call, event, socket, request, socket, head)
+        held = self._take(handle, observer)
+        contextvars.copy_context().run(self._call, event, held, request, held.socket, head)
 
     def give_faulty(self, reason: str, detail: str | None, handle: SocketStream, observer: Callable[[], object] | None) -> None:
         """Call those of 'client_error' with (error, socket): it may be answered. What still comes is thrown away."""
-        socket = self._take(handle, observer)
+        held = self._take(handle, observer)
+        socket = held.socket
         # Whoever forgets it holds no descriptor for a hostile client, whatever that sends.
         timer = get_loop().set_timeout(socket.destroy, self._linger_ms).unref()
         socket.once("close", lambda *_: timer.close())
         socket.resume()
         status, text = REFUSALS[reason]
         error = TreadleError("ERR_HTTP_CLIENT_ERROR", text=text, reason=reason, status=status, detail=detail)
-        contextvars.copy_context().run(self._call, "client_error", socket, error, socket)
+        contextvars.copy_context().run(self._call, "client_error", held, error, socket)
 
     def end(self) -> None:
         """End our side of all of them."""
@@ -102,52 +112,71 @@ class Sockets:
         for socket in list(self._open):
             socket.destroy()
 
-    def _take(self, handle: SocketStream, observer: Callable[[], object] | None) -> Socket:
-        socket = socket_of(handle, allow_half_open=True)
-        self._open.add(socket)
+    def _take(self, handle: SocketStream, observer: Callable[[], object] | None) -> _Held:
+        held = _Held(socket_of(handle, allow_half_open=True), observer)
         self._core.socket_count += 1
-        socket.on("error", _note_error)  # a peer that resets ends no program; its listeners hear of it beside this
-        socket.once("close", functools.partial(self._forget, socket, observer))
-        return socket
+        self._hold(held)
+        return held
 
-    def _forget(self, socket: Socket, observer: Callable[[], object] | None, _: object = None) -> None:
-        self._open.discard(socket)
+    def _hold(self, held: _Held) -> None:
+        socket = held.socket
+        self._open[socket] = held
+        socket._keeper = self
+        socket.on("error", _note_error)  # a peer that resets ends no program; its listeners hear of it beside this
+        socket.once("close", functools.partial(self._closed, socket))
+
+    def _adopt(self, socket: Socket, former: Socket) -> None:
+        """It has taken over the connection of another one of these."""
+        if (held := self._open.pop(former, None)) is not None:
+            held.socket = socket
+            self._hold(held)
+
+    def _forget(self, socket: Socket) -> None:
+        """It is destroyed, and counts until it is closed."""
+
+    def _server_shown(self) -> None:
+        """Node has the HTTP server here; whoever needs it has it."""
+
+    def _closed(self, socket: Socket, _: object = None) -> None:
+        held = self._open.pop(socket, None)
+        if held is None:  # another one has taken its connection over
+            return
         self._core.socket_count -= 1
-        if observer is not None:
-            observer()
+        if held.observer is not None:
+            held.observer()
         if not self._core.connection_count:
             self._core.drained()
 
-    def _call(self, event: str, socket: Socket, *arguments: Any) -> None:
+    def _call(self, event: str, held: _Held, *arguments: Any) -> None:
         try:
             results = [listener(*arguments) for listener in self._emitter.raw_listeners(event)]
         except (SystemExit, KeyboardInterrupt):
-            socket.destroy()
+            held.socket.destroy()
             raise
         except BaseException as error:
-            self._failed(event, socket, error)
+            self._failed(event, held, error)
             return
         if not results:  # its last listener has gone meanwhile
-            socket.destroy()
+            held.socket.destroy()
         for result in results:
             if inspect.iscoroutine(result):
                 task = self._core.loop.begin_task(result)
-                task.add_done_callback(functools.partial(self._ended, event, socket))
+                task.add_done_callback(functools.partial(self._ended, event, held))
 
-    def _ended(self, event: str, socket: Socket, task: asyncio.Task[object]) -> None:
-        # A coroutine owns the socket that it was called with.
+    def _ended(self, event: str, held: _Held, task: asyncio.Task[object]) -> None:
+        # A coroutine owns the socket that it was called with, and what it has made of that.
         if task.cancelled():
-            socket.destroy()
+            held.socket.destroy()
         elif (error := task.exception()) is not None:
             if isinstance(error, OSError):
                 logger.debug("'%s': the peer has left (%r)", event, error)
-                socket.destroy()
+                held.socket.destroy()
             else:
-                self._failed(event, socket, error)
+                self._failed(event, held, error)
 
-    def _failed(self, event: str, socket: Socket, error: BaseException) -> None:
+    def _failed(self, event: str, held: _Held, error: BaseException) -> None:
         logger.error("a listener of '%s' has failed", event, exc_info=error)
-        socket.destroy()
+        held.socket.destroy()
 
 
 def _note_error(error: object) -> None:

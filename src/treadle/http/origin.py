@@ -135,9 +135,7 @@ class OriginPolicy:
 
     # ---- of a request
 
-    def origin_of(
-        self, scheme: str, before: Said | None, addresses: tuple[Any, Any], values: list[bytes | None]
-    ) -> Said | None:
+    def origin_of(self, scheme: str, before: Said | None, addresses: tuple[Any, Any], values: list[bytes | None]) -> Said | None:
         """What is believed of a request with these fields. scheme: the server's own. before: what the PROXY header said; None: as
         the socket has it."""
         server, client = addresses

@@ -61,9 +61,7 @@ def _read_text(data: bytes) -> Preface | None:
     family = {"TCP4": socket.AF_INET, "TCP6": socket.AF_INET6}.get(words[1])
     if family is None or len(words) != 6:
         raise ValueError("its PROXY header does not name a protocol, two addresses and two ports")
-    return Preface(
-        end + 1, (_address(family, words[2]), _port(words[4])), (_address(family, words[3]), _port(words[5]))
-    )
+    return Preface(end + 1, (_address(family, words[2]), _port(words[4])), (_address(family, words[3]), _port(words[5])))
 
 
 def _address(family: int, text: str) -> str:

@@ -34,6 +34,7 @@ REFUSALS: Final[dict[str, Refusal]] = {
     "HOST": Refusal(400, "Host is missing, given twice, or malformed (RFC 9112 section 3.2)."),
     "LENGTH": Refusal(400, "Content-Length is malformed, given twice, or beside Transfer-Encoding (RFC 9112 section 6.3)."),
     "LINE_TOO_LONG": Refusal(414, "The request line is too long."),
+    "PLAIN_TEXT": Refusal(400, "This port speaks HTTPS: write https:// in place of http://."),
     "REQUEST_LINE": Refusal(400, "The request line is malformed (RFC 9112 section 3)."),
     "STOPPING": Refusal(503, "The server stops, and did not get to an answer."),
     "SYNTAX": Refusal(400, "The request does not follow RFC 9112, or its method is not known."),

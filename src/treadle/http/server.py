@@ -143,7 +143,6 @@ class Server(EventEmitter):
 
         Raises what ServerOptions.load() raises, and changes nothing then; TreadleError: ERR_INVALID_ARG_TYPE."""
         self._core.tls_context = server_context(tls, alpn_protocols=HTTP_PROTOCOLS)
-        self._core.scheme = "https"
 
     # ---- requests
 

@@ -38,9 +38,7 @@ def _warn_of_overflow(delay_ms: float) -> None:
     )
 
 
-FACES: Final = Faces(
-    _get_running_loop, _no_loop, require_callable, require_number, _warn_of_overflow
-)
+FACES: Final = Faces(_get_running_loop, _no_loop, require_callable, require_number, _warn_of_overflow)
 
 get_loop: Callable[[], EventLoop] = FACES.get_loop
 queue_microtask = FACES.queue_microtask

@@ -171,7 +171,7 @@ class Server(EventEmitter):
             raise
         self._accepted += 1
         self._sockets.add(socket)
-        socket._server = self
+        socket._keeper = self
         self._introduce(socket)
 
     def _make_socket(self, handle: SocketStream, **options: Any) -> Socket:
@@ -263,10 +263,14 @@ class Server(EventEmitter):
         self._close_if_drained()
         return self
 
-    def _adopt(self, socket: Socket) -> None:
+    def _adopt(self, socket: Socket, former: Socket) -> None:
         # It has taken over the connection of another one.
+        self._sockets.discard(former)
         self._sockets.add(socket)
-        socket._server = self
+        socket._keeper = self
+
+    def _server_shown(self) -> Self:
+        return self
 
     def _forget(self, socket: Socket) -> None:
         self._sockets.discard(socket)

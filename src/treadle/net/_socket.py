@@ -12,7 +12,7 @@ import socket as sockets
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from treadle._base.arguments import require_callable, require_number
 from treadle._base.errors import TreadleError
@@ -83,6 +83,19 @@ def connect(
 create_connection = connect
 
 
+class Keeper(Protocol):
+    """Whose connections sockets are, for as long as they are open."""
+
+    def _adopt(self, socket: "Socket", former: "Socket") -> None:
+        """It has taken over the connection of another one, which is about to be destroyed."""
+
+    def _forget(self, socket: "Socket") -> None:
+        """It is destroyed."""
+
+    def _server_shown(self) -> "Server | None":
+        """Socket.server."""
+
+
 class Socket(Duplex):
     """A connection over TCP or a Unix socket.
 
@@ -118,7 +131,7 @@ class Socket(Duplex):
         self._loop = get_loop()
         self._handle: SocketStream | None = None
         self._way: Connecting | None = None
-        self._server: Server | None = None
+        self._keeper: Keeper | None = None  # whose connection it is
         self._timer: Any = None
         self._deadline: Any = None
         self._no_delay = no_delay
@@ -365,9 +378,9 @@ class Socket(Duplex):
             end = handle.reset if self._last.get("resets") else handle.close
             end(partial(self._closed, had_error))
             callback(error)
-        if self._server is not None:
-            self._server._forget(self)
-            self._server = None
+        if self._keeper is not None:
+            self._keeper._forget(self)
+            self._keeper = None
 
     def _let_go_of_handle(self, closed: Callable[..., object]) -> None:
         # All that comes has come, and may be read for long yet: the descriptor is closed. closed(None) in the close phase.
@@ -636,7 +649,7 @@ class Socket(Duplex):
     @property
     def server(self) -> "Server | None":
         """The server that accepted it, while it is open."""
-        return self._server
+        return None if self._keeper is None else self._keeper._server_shown()
 
     def _moves(self) -> Mapping[str, Mapping[str, Any]]:
         return {} if self._handle is None else self._handle.moves()

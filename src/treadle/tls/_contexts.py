@@ -4,6 +4,7 @@ Invariants: TLS 1.2 at least; no compression, and no renegotiation, which Python
 that wants a passphrase never asks for one on the terminal. Not here: when files are read again (_files.py).
 """
 
+import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -11,8 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from treadle._base.errors import TreadleError
+from treadle.tls._names import keep_quiet
+from treadle.tls._validity import complaint
 
 __all__ = ["HTTP_PROTOCOLS", "ClientCertificate", "ClientOptions", "ServerOptions", "client_context", "server_context"]
+
+logger = logging.getLogger("treadle.tls")
 
 ClientCertificate = Literal["none", "optional", "required"]
 Path = str | os.PathLike[str]
@@ -63,7 +68,9 @@ class ServerOptions:
         return [path for pair in pairs for path in pair if path is not None] + ([self.client_ca] if self.client_ca else [])
 
     def load(self) -> ssl.SSLContext:
-        """Read the files. Raises OSError, ssl.SSLError among them, which names the file; TreadleError: ERR_INVALID_ARG_VALUE."""
+        """Read the files; a certificate that is too old, or not good yet, is told in a warning.
+
+        Raises OSError, ssl.SSLError among them, which names the file; TreadleError: ERR_INVALID_ARG_VALUE."""
         context = self._context(self.cert, self.key)
         others = {_ascii_name(name): self._context(cert, key) for name, (cert, key) in self.sni.items()}
 
@@ -77,6 +84,7 @@ class ServerOptions:
                     connection.context = chosen
 
         context.sni_callback = choose
+        keep_quiet()
         return context
 
     def _context(self, cert: Path, key: Path | None) -> ssl.SSLContext:
@@ -84,6 +92,8 @@ class ServerOptions:
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.minimum_version = _VERSIONS[self.min_version]
         load_pair(context, cert, key, self.passphrase)
+        if (text := complaint(cert)) is not None:
+            logger.warning("the certificate %s: %s", os.fspath(cert), text)
         if self.client_ca is not None and self.client_cert != "none":
             load_authorities(context, self.client_ca)
         context.verify_mode = _VERIFY[self.client_cert]
@@ -203,6 +213,9 @@ def _named(error: OSError, paths: list[Path]) -> OSError:
         try:
             with open(os.fspath(path), "rb"):
                 pass
+        except PermissionError as one:
+            who = f"the user that this runs as (uid {os.geteuid()}) may not read it"
+            return PermissionError(one.errno, f"{one.strerror}: {who}", one.filename)
         except OSError as one:
             return one
     return error

@@ -63,8 +63,8 @@ class TLSSocket(Socket):
                 handle.close(None)
             raise
         else:
-            if socket is not None and socket._server is not None:
-                socket._server._adopt(self)
+            if socket is not None and socket._keeper is not None:
+                socket._keeper._adopt(self, socket)
         finally:
             if socket is not None:
                 socket.destroy()

@@ -129,9 +129,7 @@ def _step(coroutine: Any) -> Callee:
     is_started = bool(getattr(coroutine, "cr_suspended", False) or getattr(coroutine, "gi_suspended", False))
     place = _goes_on_at(coroutine) if is_started else None
     is_internal = code.co_filename.startswith((TREADLE, ASYNCIO))
-    return Callee(
-        name, place or Place(code.co_filename, code.co_firstlineno), is_internal, is_task=True, is_started=is_started
-    )
+    return Callee(name, place or Place(code.co_filename, code.co_firstlineno), is_internal, is_task=True, is_started=is_started)
 
 
 def _goes_on_at(coroutine: Any) -> Place | None:

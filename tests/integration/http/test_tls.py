@@ -148,12 +148,12 @@ def test_a_client_that_leaves_amid_a_body(program: Program, goes: str) -> None:
     eventually(lambda: facts(program)["notes"], "the handler is told")
 
 
-def test_plain_http_is_closed_and_told_once(certificate: Path) -> None:
+def test_plain_http_is_refused_and_told_once(certificate: Path) -> None:
     with started(certificate) as program:
         for _ in range(3):
             with RawClient(program.address) as client:
                 client.send(request("GET", "/"))
-                assert client.rest() == b""
+                assert client.rest().startswith(b"HTTP/1.1 400 ")
         for data in (b"\x16\x03\x01\x02\x00garbage" + bytes(600), b"\x80\x2e\x01\x03\x01" + bytes(41), b"\0"):
             with RawClient(program.address) as client:
                 client.send(data)

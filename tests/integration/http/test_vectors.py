@@ -1,32 +1,39 @@
-"""Every vector against a live server: whole, cut in two everywhere, byte by byte, behind and before good requests.
-
-A delivery runs once, for all vectors together; each vector then reports its own failures. After every delivery the
-server must still be the same process, answer a good request, and hold no connection of those that ended.
-"""
+"""Every vector against a live server: whole, cut in two everywhere, byte by byte, behind and before good requests. What holds over
+TLS as well: vector_tests.py."""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from tests.integration.http.delivery import Conversation, deliver
-from tests.integration.http.vectors import CLOSED, EITHER, GOOD, OPEN, VECTORS, Vector
+from tests.integration.http.delivery import Conversation
+from tests.integration.http.vector_tests import (
+    Failures,
+    behind,
+    check,
+    each,
+    followed,
+    hold,
+    test_behind_good_requests_still_being_answered,
+    test_nothing_after_a_refusal_is_a_request,
+    test_whole,
+    whole,
+)
+from tests.integration.http.vectors import EITHER, OPEN, VECTORS, Vector
 from tests.integration.support import Program, eventually
+
+__all__ = [
+    "behind", "followed", "test_behind_good_requests_still_being_answered", "test_nothing_after_a_refusal_is_a_request", "test_whole",
+    "whole",
+]  # fmt: skip
 
 pytestmark = pytest.mark.slow  # some 25,000 connections
 
-SLOW = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"  # answered after 10 ms: what follows is known before it is answered
-
-SMALL = tuple(vector for vector in VECTORS if len(vector.data) < 60_000)
 CUTTABLE = tuple(vector for vector in VECTORS if 1 < len(vector.data) < 200)
 DRIBBLED = tuple(vector for vector in VECTORS if 1 < len(vector.data) < 600)
-REFUSED = tuple(vector for vector in SMALL if vector.ends == CLOSED and not vector.eof)
-
-Failures = dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -39,40 +46,6 @@ def server() -> Iterator[Program]:
 def sync_server() -> Iterator[Program]:
     with Program.run("vectors_server.py", env={"SYNC": "1"}) as program:
         yield program
-
-
-def hold(server: Program, conversations: Iterable[Conversation]) -> Failures:
-    """Deliver, then see that the server is none the worse for it."""
-    assert server.get("/warm-up").status == 200
-    descriptors = server.idle_fd_count()
-    failures: Failures = defaultdict(list)
-    for one in deliver(server.address, conversations):
-        if one.problem:
-            failures[one.vector.name.removesuffix(", then good")].append(one.report())
-    assert server.is_alive
-    assert server.get("/after").status == 200
-    eventually(lambda: server.fd_count <= descriptors, "the connections of the vectors are closed")
-    return failures
-
-
-def check(failures: Failures, vector: Vector) -> None:
-    reports = failures.get(vector.name, [])
-    more = f"\n... and {len(reports) - 3} more" if len(reports) > 3 else ""
-    assert not reports, "\n".join(reports[:3]) + more
-
-
-def each(vectors: Iterable[Vector]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector.name)
-
-
-@pytest.fixture(scope="module")
-def whole(server: Program) -> Failures:
-    return hold(server, (Conversation(vector, [vector.data]) for vector in VECTORS))
-
-
-@each(VECTORS)
-def test_whole(whole: Failures, vector: Vector) -> None:
-    check(whole, vector)
 
 
 @pytest.fixture(scope="module")
@@ -98,26 +71,6 @@ def dribbled(server: Program) -> Failures:
 @each(DRIBBLED)
 def test_byte_by_byte(dribbled: Failures, vector: Vector) -> None:
     check(dribbled, vector)
-
-
-@pytest.fixture(scope="module")
-def behind(server: Program) -> Failures:
-    return hold(server, (Conversation(v, [SLOW + GOOD + v.data], before=2) for v in SMALL))
-
-
-@each(SMALL)
-def test_behind_good_requests_still_being_answered(behind: Failures, vector: Vector) -> None:
-    check(behind, vector)
-
-
-@pytest.fixture(scope="module")
-def followed(server: Program) -> Failures:
-    return hold(server, (Conversation(v, [v.data + GOOD + GOOD]) for v in REFUSED))
-
-
-@each(REFUSED)
-def test_nothing_after_a_refusal_is_a_request(followed: Failures, vector: Vector) -> None:
-    check(followed, vector)
 
 
 @pytest.fixture(scope="module")

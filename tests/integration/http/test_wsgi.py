@@ -44,7 +44,13 @@ def test_it_says_what_it_takes_it_for(served: Program) -> None:
 def test_the_environ(served: Program) -> None:
     with served.client() as client:
         response = client.request(
-            "GET", "/show/a%20b/%C3%A9%2F%FF?q=%20&r", "Cookie: a=1", "Cookie: b=2", "X-One: 1", "x-one: 2", "X_One: forged",
+            "GET",
+            "/show/a%20b/%C3%A9%2F%FF?q=%20&r",
+            "Cookie: a=1",
+            "Cookie: b=2",
+            "X-One: 1",
+            "x-one: 2",
+            "X_One: forged",
             "Content_Type: forged",
         )
         own = client.socket.getsockname()
@@ -330,7 +336,10 @@ FORM = "Content-Type: multipart/form-data; boundary=x"
 
 def test_flask(flask: Program) -> None:
     assert json.loads(flask.get("/").body) == {"hello": "world"}
-    assert json.loads(flask.get("/form", FORM, method="POST", body=MULTIPART).body) == {"name": "anna", "files": {"file": 300_000}}
+    assert json.loads(flask.get("/form", FORM, method="POST", body=MULTIPART).body) == {
+        "name": "anna",
+        "files": {"file": 300_000},
+    }
     got = flask.get("/json", "Content-Type: application/json", method="POST", body=b'{"a": [1]}')
     assert json.loads(got.body) == {"got": {"a": [1]}, "length": 10}
     assert flask.get("/teapot").status == 418

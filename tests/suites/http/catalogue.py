@@ -20,7 +20,7 @@ STARLETTE = """test_responses test_requests test_staticfiles test_background tes
     test_endpoints test_exceptions test_authentication test_templates middleware"""
 # Not here: WebSockets, HTTP/2, reloading, its command line and its log; what drives another middleware of its own than that for
 # proxies instead of a server.
-UVICORN = "protocols/test_http test_lifespan test_default_headers middleware/test_proxy_headers"
+UVICORN = "protocols/test_http test_lifespan test_default_headers test_ssl middleware/test_proxy_headers"
 
 
 @dataclass(frozen=True)

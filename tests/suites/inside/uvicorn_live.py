@@ -2,7 +2,7 @@
 
 test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent,
 `run_one` waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and
-shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers and the one test of test_http
+shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl and the one test of test_http
 that makes a server itself get a live one. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
 """
 
@@ -12,6 +12,7 @@ import queue
 import re
 import select
 import socket
+import ssl
 import threading
 import time
 from typing import ClassVar
@@ -26,6 +27,7 @@ END_S = 0.5  # for a connection to end that will
 KEEP_ALIVE_S = 5  # uvicorn's default, which the tests know
 OURS = {"root_path"}  # of what a test may configure, what both servers call so
 THEIRS = OURS | {"limit_concurrency"}
+THEIR_TLS = ("ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs", "ssl_cert_reqs", "ssl_context_factory")
 ONE_OF_EACH = {"http_protocol_cls": "httptools", "ws_protocol_cls": "wsproto"}
 
 
@@ -212,10 +214,30 @@ class Server:
             self._live.stop()
 
 
+def _tls(config):
+    if not IS_TREADLE:
+        return {name: getattr(config, name) for name in THEIR_TLS}
+    if config.ssl_context_factory is not None:
+        pytest.fail("it takes no context that is made elsewhere")
+    if config.ssl_certfile is None:
+        return {}
+    from treadle.tls import ServerOptions
+
+    return {
+        "tls": ServerOptions(
+            cert=config.ssl_certfile,
+            key=config.ssl_keyfile,
+            passphrase=config.ssl_keyfile_password,
+            client_ca=config.ssl_ca_certs,
+            client_cert={ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "optional"}.get(config.ssl_cert_reqs, "required"),
+        )
+    }
+
+
 @contextlib.asynccontextmanager
 async def run_server(config, sockets=None):
     """In the place of tests.utils'."""
-    live = Live(config.app, port=config.port)
+    live = Live(config.app, port=config.port, **_tls(config))
     live.start()
     try:
         yield live

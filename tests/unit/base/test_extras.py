@@ -26,9 +26,7 @@ def test_a_missing_one_has_the_name_that_it_is_installed_by(module: str, library
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
-def test_one_that_cannot_be_read_for_want_of_a_descriptor_is_not_missing(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_one_that_cannot_be_read_for_want_of_a_descriptor_is_not_missing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def fail(*_: Any) -> int:
         raise OSError(number, os.strerror(number))
 

@@ -38,8 +38,13 @@ async def handler(req, res):
         return
     await asyncio.sleep(0)
     facts = {
-        "address": req.remote_address, "scheme": req.scheme, "id": req.id, "variable": http.request_id.get(), "before": before,
-        "task": await asyncio.create_task(current()), "header": req.headers.get("x-request-id"),
+        "address": req.remote_address,
+        "scheme": req.scheme,
+        "id": req.id,
+        "variable": http.request_id.get(),
+        "before": before,
+        "task": await asyncio.create_task(current()),
+        "header": req.headers.get("x-request-id"),
         "headers": [value.decode("latin-1") for name, value in req.raw_headers if name.lower() == b"x-request-id"],
     }
     res.end(json.dumps(facts))

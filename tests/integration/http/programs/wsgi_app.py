@@ -65,7 +65,9 @@ def read_all(environ, start):
 
 def read_lines(environ, start):
     stream = environ["wsgi.input"]
-    return plain(start, json.dumps([stream.readline().decode(), stream.read(3).decode(), [one.decode() for one in stream]]).encode())
+    return plain(
+        start, json.dumps([stream.readline().decode(), stream.read(3).decode(), [one.decode() for one in stream]]).encode()
+    )
 
 
 def read_none(environ, start):

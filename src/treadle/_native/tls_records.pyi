@@ -1,0 +1,1 @@
+# Nothing of this unit is visible from Python.
