@@ -76,7 +76,7 @@ VALUES = {
     "ready sockets in a turn": f"{native('microtasks.pxd', 'GUARD_HANDLES')}, and 10 ms",
     "connections taken in a turn, per listener": str(native("tcp.pyx", "ACCEPTS_PER_EVENT")),
     "connections that the kernel holds": f"{BACKLOG:,}",
-    "connections": "no limit",
+    "connections, those that wait for their PROXY header or TLS among them": "no limit",
     "descriptors of the process": "the system's",
     "requests of a connection": "no limit",
     "threads of synchronous endpoints and WSGI": "min(32, cpus + 4)",
@@ -101,6 +101,10 @@ VALUES = {
     "answer complete, from the call of its handler": "no deadline" if TIMEOUTS.response_s is None else "one",
     "bytes that the client does not take, of a file that sendfile moves as well": seconds(TIMEOUTS.send_progress_s),
     "idle connection, once its last answer is sent": seconds(TIMEOUTS.keep_alive_s),
+    "bytes that the kernel takes beyond what is on its way, until the client has read 1 MiB": size(
+        native("unread.pyx", "UNSENT_MAX")
+    ),
+    "a connection that has said nothing yet, at a stop": f"until it is {seconds(TIMEOUTS.linger_s)} old",
     "lingering once the last answer is sent": seconds(TIMEOUTS.linger_s),
     "an answer to a client that has ended its side": seconds(TIMEOUTS.request_s),
     "the socket of a refused client, at a listener of 'client_error'": seconds(TIMEOUTS.linger_s),

@@ -121,7 +121,7 @@ cdef class AccessLines(ExchangeLog):
         # ORDER: what may call Python comes first, since others may run then, and note() a line: address_pair() makes tuples, and
         # so may collect garbage (until 3.11). From look() on nothing does.
         cdef object peer = connection.address_pair()[1] if connection.request.origin is None else connection.request.origin[1]
-        cdef object scheme = connection.server.scheme if connection.request.origin is None else connection.request.origin[0]
+        cdef object scheme = connection.scheme() if connection.request.origin is None else connection.request.origin[0]
         cdef double duration_ms = (clock_ns() - connection.began_ns) / 1e6
         cdef Shown shown
         cdef char *out

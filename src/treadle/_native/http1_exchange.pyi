@@ -1,6 +1,6 @@
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from treadle._native.loop import LoopCore
 from treadle._native.socket_stream import SocketStream

@@ -2,8 +2,9 @@
 
 test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent,
 `run_one` waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and
-shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl and the one test of test_http
-that makes a server itself get a live one. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
+shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl and the one test of
+test_http that makes a server itself get a live one. One HTTP implementation of uvicorn's stands for all: which it is means
+nothing here.
 """
 
 import asyncio
