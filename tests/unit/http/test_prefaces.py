@@ -19,7 +19,8 @@ def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
 
 def test_a_limit_of_connections_holds_over_all_listeners() -> None:
     async def main() -> None:
-        server = http.create_server(handler, origin=http.Origin("127.0.0.1", proxy_protocol=True))
+        timeouts = http.Timeouts(linger_s=60)  # so long those that say nothing are waited for
+        server = http.create_server(handler, origin=http.Origin("127.0.0.1", proxy_protocol=True), timeouts=timeouts)
         server.max_connections = 2
         drops: list[Any] = []
         server.on("drop", drops.append)
