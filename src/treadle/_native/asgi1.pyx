@@ -1,7 +1,8 @@
 """ASGI 3 on an HTTP connection: the scope, receive and send of each request.
 
 The request object is the application's `receive` and the response object its `send`, so that a request makes no closures and no
-queue. Invariant: one http.request message at least, then http.disconnect for ever once the exchange is over.
+queue. Invariants: http.disconnect for ever once the exchange is over, which is all that receive() gives then, and before that one
+http.request at least; what an application sends is of the types that the specification names, or an error that names the message.
 Source: https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP spec_version 2.4 (send raises OSError once the peer has left).
 Not here: lifespan, logging, how applications are found (treadle.asgi).
 """
@@ -18,6 +19,9 @@ from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore, exception_of
 from treadle._native.tls_cipher cimport TLSCipher
+
+cdef extern from "Python.h":
+    bint PyObject_CheckBuffer(object candidate)
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 cdef dict EXTENSIONS = {"http.response.pathsend": {}}   # beside those that are handed in
@@ -58,6 +62,10 @@ cdef class ASGICore(ServerCore):
 
     def early_hints(self, links):
         """A whole 103 with these links, bytes."""
+        raise NotImplementedError
+
+    def message_refused(self, message, key, expected, value):
+        """Raise the error of a message (its type) whose value of this key is not what is expected. message None: it is no message."""
         raise NotImplementedError
 
     def upgrade_ignored(self, request):
@@ -158,8 +166,11 @@ cdef class ASGIRequest(RequestCore):
     """A request; calling it receives the next event of the exchange."""
 
     def __call__(self):
-        cdef bytes chunk = self.take_chunk()
+        cdef bytes chunk
         cdef bint has_more
+        if self.is_over and self.is_exchange_over():    # ASGI, "Disconnect": whatever of the body is unread
+            return ready_with({"type": "http.disconnect"})
+        chunk = self.take_chunk()
         if self.expects_continue:
             self.ask_to_continue()
         if chunk is not None:
@@ -187,9 +198,12 @@ cdef class ASGIRequest(RequestCore):
         return self.body_bytes > 0 or self.is_end_due() or self.is_over or self.aborted
 
     cdef bint is_end_due(self) noexcept:
-        # The body is complete and given out, and the application was not told so with its last piece. Where there was no body and
-        # the peer has left, that is the news.
-        return self.complete and not self.is_dropped and not self.is_body_told and not (self.is_over and self.body is None)
+        # The body is complete and given out, and the application was not told so with its last piece.
+        return self.complete and not self.is_dropped and not self.is_body_told
+
+    cdef bint is_exchange_over(self) noexcept:
+        # The answer is complete, or the connection is gone; not where the peer has but ended its side, which gets its answer.
+        return self.connection is None or self.connection.closing or not self.connection.is_answer_due()
 
     cdef int on_over(self) except -1:
         if not self.is_over:
@@ -208,41 +222,60 @@ cdef class ASGIResponse(ResponseCore):
     """An answer; calling it sends an event."""
 
     def __call__(self, message):
-        cdef str kind = message["type"]
+        cdef object found = (<dict>message).get("type") if type(message) is dict else self.type_of(message)
+        cdef object value
+        cdef str kind
         cdef bytes body
+        if type(found) is not str:
+            self.refuse(None, "type", "a str", found)
+        kind = <str>found
         if self.is_lost:
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
         if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over:
-            chunk = message.get("body", b"")
-            body = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
+            value = message.get("body", b"")
+            body = <bytes>value if type(value) is bytes else self.body_of(value)
             if message.get("more_body", False):
                 self.send_body(body, False)
                 if self.connection is not None and self.connection.is_over_mark:
                     return self.ready()
-            elif self.expects_trailers:
-                self.send_body(body, False)
-                self.is_body_over = True
             else:
-                self.send_body(body, True)
+                self.end_body(body)
             return DONE
         if kind == "http.response.start" and not self.is_started:
-            self.status_code = message["status"]
-            self.raw_fields = list(message.get("headers", ()))
+            value = message.get("status")
+            if not isinstance(value, int):
+                self.refuse(kind, "status", "an int", value)
+            self.status_code = value
+            self.raw_fields = self.fields_of(kind, message)
             self.is_started = True
             self.expects_trailers = "trailers" in message and message["trailers"]
             return DONE
         if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended:
-            self.trailer_fields = (self.trailer_fields or []) + list(message.get("headers", ()))
+            self.trailer_fields = (self.trailer_fields or []) + self.fields_of(kind, message)
             if not message.get("more_trailers", False):
                 self.trailers = self.server.trailer_lines(self.trailer_fields) or None
                 self.send_body(b"", True)
             return DONE
         if kind == "http.response.early_hint" and not self.headers_sent:
-            self._inform(self.server.early_hints(message["links"]), False)
+            value = message.get("links")
+            if isinstance(value, (bytes, str)) or not hasattr(value, "__iter__"):
+                self.refuse(kind, "links", "an iterable of bytes", value)
+            self._inform(self.server.early_hints(value), False)
             return DONE
         if kind == "http.response.pathsend" and self.is_started and not self.headers_sent:
-            return (<ASGICore>self.server).send_path(self, message["path"])
+            value = message.get("path")
+            if type(value) is not str:
+                self.refuse(kind, "path", "a str", value)
+            return (<ASGICore>self.server).send_path(self, value)
         self.server.fault("ERR_ASGI_UNEXPECTED_MESSAGE", {"received": kind, "state": self.asgi_state()})
+
+    cpdef int end_body(self, bytes last) except -1:
+        """The last piece of the body: of the answer, too, unless its trailers are still to come."""
+        if self.expects_trailers:
+            self.send_body(last, False)
+            self.is_body_over = True
+            return 0
+        return self.send_body(last, True)
 
     def asgi_state(self):
         """Where the answer stands, in words."""
@@ -250,15 +283,54 @@ cdef class ASGIResponse(ResponseCore):
             "complete" if self.writable_ended else "started" if self.is_started else "not started"
 
     cdef HeadWriter begin_head(self):
-        cdef bytes name, value
+        cdef object pair, name, value
         cdef HeadWriter writer = ResponseCore.begin_head(self)
         if self.raw_fields is None:         # it is no application's answer
             return writer
-        for name, value in self.raw_fields:
+        for pair in self.raw_fields:
+            if type(pair) is tuple and len(<tuple>pair) == 2:
+                name = (<tuple>pair)[0]
+                value = (<tuple>pair)[1]
+            else:
+                name, value = self.pair_of(pair)
+            if type(name) is not bytes or type(value) is not bytes:
+                self.refuse("http.response.start", "headers", "pairs of bytes", pair)
             self.write_text_field(
                 writer, field_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)), PyBytes_AS_STRING(name),
                 PyBytes_GET_SIZE(name), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         return writer
+
+    # ---- what is no message
+
+    cdef int refuse(self, kind, key, expected, value) except -1:
+        (<ASGICore>self.server).message_refused(kind, key, expected, value)
+        return 0
+
+    cdef object type_of(self, message):
+        # Of one that is no dict: any other mapping will do.
+        if not hasattr(message, "get"):
+            self.refuse(None, None, "a mapping", message)
+        return message.get("type")
+
+    cdef bytes body_of(self, value):
+        # Of one that is no bytes object: anything with their memory will do.
+        if not PyObject_CheckBuffer(value):
+            self.refuse("http.response.body", "body", "bytes", value)
+        return bytes(memoryview(value))
+
+    cdef list fields_of(self, str kind, message):
+        cdef object value = message.get("headers", ())
+        if type(value) is list:
+            return (<list>value)[:]         # the application may go on with its own
+        if isinstance(value, (bytes, str)) or not hasattr(value, "__iter__"):
+            self.refuse(kind, "headers", "pairs of bytes", value)
+        return list(value)
+
+    cdef tuple pair_of(self, pair):
+        # Of one that is no tuple of two.
+        if isinstance(pair, (bytes, str)) or not hasattr(pair, "__len__") or len(pair) != 2:
+            self.refuse("http.response.start", "headers", "pairs of bytes", pair)
+        return tuple(pair)
 
     cdef bint renew(self) except -1:
         if not ResponseCore.renew(self):

@@ -888,16 +888,27 @@ cdef class Connection(Wire):
             self.set_deadline(self.server.linger_ms)
         return 0
 
-    cdef bint close_idle(self) except -1:
+    cdef bint close_idle(self, bint may_wait) except -1:
         # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
-        # ends already, or there is a message after all, which is still answered.
+        # ends already, or there is a message after all, which is still answered; or its first one may be on its way.
         if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near(True):
             return False
-        if self.unsent_bytes:
+        if self.head_bytes == 0 and may_wait:
+            self.hurry()
+            return False
+        if self.unsent_bytes or (self.head_bytes == 0 and self.cipher is None):
             self.linger()
         else:
             self.close_after_flush()
         return True
+
+    cdef int hurry(self) except -1:
+        # Nothing has come on it yet. COMPAT(node): such a connection is not idle, and stays; nginx, too, waits for its first request.
+        # That is under way most often, and to close would reset it. But where the server stops others wait for that.
+        if self.server.is_closing and (
+                self.deadline.start_ms + self.deadline.duration_ms > clock_ns() // NS_PER_MS + FIRST_REQUEST_MS):
+            self.set_deadline(FIRST_REQUEST_MS)
+        return 0
 
     cdef int on_closed(self) except -1:
         self.deadline.stop()
@@ -932,7 +943,8 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.read_size = READ_BYTES
     connection.deadline = new_deadline(connection, ARRIVAL)
     server.add_connection(connection)
-    connection.set_deadline(server.headers_ms)      # the handshake is within it
+    # The handshake is within it.
+    connection.set_deadline(min(server.headers_ms, <int64_t>FIRST_REQUEST_MS) if server.is_closing else server.headers_ms)
     if server.tls_context is not None:
         try:
             connection.cipher = TLSCipher(server.tls_context, True)

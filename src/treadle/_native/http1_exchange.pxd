@@ -17,6 +17,7 @@ cdef class Site:
     cdef public object request_type     # a subclass of RequestCore
     cdef public object response_type    # a subclass of ResponseCore
     cdef set connections                # OWNER: every open connection
+    cdef set prefaces                   # OWNER: of what was accepted, and whose first bytes are still to come
     cdef list free_parsers              # ParserShims whose parser stands between two messages
     cdef list free_writers              # empty HeadWriters
     cdef object local_name          # of the connection that was asked for it last: mostly that of all
@@ -55,6 +56,7 @@ cdef class Site:
 
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
+    cdef int note_dropped(self) except -1
     cdef HeadWriter take_writer(self)
     cdef int give_writer(self, HeadWriter writer) except -1
     cdef int dispatch(self, Wire connection) except -1

@@ -21,6 +21,7 @@ cdef class Site:
         self.loop = loop
         self.scheme = "http"
         self.connections = set()
+        self.prefaces = set()
         self.free_parsers = []
         self.free_writers = []
         self.connections_max = -1
@@ -84,8 +85,11 @@ cdef class Site:
         self.connections.discard(connection)
         if not self.connections:
             self.loop.owners.discard(self)
-            if not self.socket_count:
-                self.drained()
+        return self.note_dropped()
+
+    cdef int note_dropped(self) except -1:
+        if not self.connections and not self.prefaces and not self.socket_count:
+            self.drained()
         return 0
 
     cdef HeadWriter take_writer(self):

@@ -3,14 +3,15 @@
     accepted ──► Preface: takes the header, byte for byte, and nothing behind it ──► Connection, with the addresses that it names
 
 Invariants: what follows the header stays in the kernel, for TLS or HTTP to read; the descriptor has one owner at each moment; the
-header is whole within the time that a head may take. Not here: what a header says (treadle.http.proxy_protocol), who is trusted
+header is whole within the time that a head may take, and soon where the server stops. Not here: what a header says (treadle.http.proxy_protocol), who is trusted
 (treadle.http.origin).
 """
 from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int64_t
 from posix.unistd cimport close
 
-from treadle._native.http1_connection cimport Connection, new_connection
+from treadle._native.http1_connection cimport FIRST_REQUEST_MS, Connection, new_connection
 from treadle._native.http1_exchange cimport Site
 from treadle._native.poll_epoll cimport READABLE, PollHandle
 from treadle._native.tcp cimport address_name, sockaddr, sockaddr_in6
@@ -66,8 +67,8 @@ cdef class Preface(PollHandle):
         cdef Connection connection
         server.loop.poller.unwatch(self)
         self.fd = -1                        # OWNER: the connection from here on
-        self.end()
         connection = new_connection(server, fd, &self.peer)
+        self.end()
         if said[1] is not None:
             scheme, client, local = said[1]
             connection.origin = (scheme or server.scheme, client, local)
@@ -78,14 +79,27 @@ cdef class Preface(PollHandle):
 
     cdef int let_go(self) except -1:
         if self.fd >= 0:
+            self.release()
+            self.server.note_dropped()
+        return 0
+
+    cdef int release(self) except -1:
+        if self.fd >= 0:
             self.server.loop.poller.unwatch(self)
             close(self.fd)
             self.fd = -1
             self.end()
         return 0
 
+    cdef int hurry(self) except -1:
+        # The server stops: what is on its way may still come, see FIRST_REQUEST_MS.
+        cdef int64_t now_ms = clock_ns() // NS_PER_MS
+        if self.deadline.start_ms + self.deadline.duration_ms > now_ms + FIRST_REQUEST_MS:
+            self.deadline.start(FIRST_REQUEST_MS, now_ms)
+        return 0
+
     cdef int end(self) except -1:
-        self.siblings.discard(self)
+        self.server.prefaces.discard(self)
         self.deadline.stop()
         self.deadline.preface = None
         return 0
@@ -96,18 +110,22 @@ cdef class Preface(PollHandle):
         return 0
 
     cpdef int abandon(self) except -1:
-        return self.let_go()
+        return self.release()
 
 
 cdef class PrefaceDeadline(Timer):
     cdef object fire(self):
         cdef Preface preface = self.preface         # OWNER: nobody else may have it while it ends
-        if preface is not None:
+        if preface is None:
+            return None
+        if preface.server.is_closing:
+            preface.let_go()
+        else:
             preface.fail("it did not come in time")
         return None
 
 
-cdef int new_preface(Site server, int fd, sockaddr_in6 *peer, set siblings) except -1:
+cdef int new_preface(Site server, int fd, sockaddr_in6 *peer) except -1:
     # OWNER: the fd is its own, until it is a connection's: at once, where the header is there already.
     cdef Preface preface = Preface.__new__(Preface)
     cdef PrefaceDeadline deadline = PrefaceDeadline.__new__(PrefaceDeadline)
@@ -115,14 +133,14 @@ cdef int new_preface(Site server, int fd, sockaddr_in6 *peer, set siblings) exce
     preface.server = server
     preface.peer = peer[0]
     preface.begun = b""
-    preface.siblings = siblings
-    siblings.add(preface)
+    server.prefaces.add(preface)
     preface.is_refed = False            # nothing was asked yet that the program would have to stay for
     preface.deadline = deadline
     deadline.timers = server.loop.timers
     deadline.is_refed = False
     deadline.preface = preface
-    deadline.start(server.headers_ms, clock_ns() // NS_PER_MS)
+    deadline.start(
+        min(server.headers_ms, <int64_t>FIRST_REQUEST_MS) if server.is_closing else server.headers_ms, clock_ns() // NS_PER_MS)
     preface.on_ready(READABLE)
     if preface.fd >= 0:
         try:

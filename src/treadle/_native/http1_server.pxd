@@ -31,6 +31,5 @@ cdef class HandlerEnd:
 cdef class HTTPListener(Listener):
     cdef Site server
     cdef object exhausted               # called with (self, error)
-    cdef set prefaces                   # OWNER: of what it has accepted, and whose first bytes are still to come
 
     cdef int drop(self, int fd, sockaddr_in6 *peer) except -1

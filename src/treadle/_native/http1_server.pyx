@@ -69,8 +69,8 @@ cdef class ServerCore(Site):
 
     @property
     def connection_count(self):
-        """Open connections, those that others have taken over among them."""
-        return len(self.connections) + self.socket_count
+        """Open connections, those that others have taken over and those whose PROXY header is still to come among them."""
+        return len(self.connections) + len(self.prefaces) + self.socket_count
 
     @property
     def request_count(self):
@@ -97,23 +97,31 @@ cdef class ServerCore(Site):
         return found
 
     def close_idle_connections(self):
-        """End the connections that no message is under way on, and has not arrived at the kernel either. How many."""
+        """End the connections that no message is under way on, and has not arrived at the kernel either. How many. New ones, of
+        which nothing has come yet, stay: if the server closes, for as long as their first message may be on its way."""
         cdef Connection connection
+        cdef Preface preface
         cdef Py_ssize_t count = 0
         for connection in list(self.connections):
             if connection.phase == IDLE:
-                count += connection.close_idle()
+                count += connection.close_idle(True)
+        if self.is_closing:
+            for preface in list(self.prefaces):
+                preface.hurry()
         return count
 
     def cut_answers(self):
         """The server stops, and waits no longer. What has no answer yet is answered 503, an event stream ends as if its source
         had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
         cdef Connection connection
+        cdef Preface preface
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
         self.abort_signals()
+        for preface in list(self.prefaces):
+            preface.let_go()
         for connection in list(self.connections):
             if connection.phase == IDLE:
-                connection.close_idle()
+                connection.close_idle(False)
             elif connection.closing or connection.phase >= LINGERING:
                 pass
             elif connection.response is None:           # the answer is complete, the request is not
@@ -127,6 +135,8 @@ cdef class ServerCore(Site):
             else:
                 cut += 1
                 connection.linger()
+                if connection.sender is not None:
+                    connection.sender.stop()        # ORDER: behind linger(): whoever sent by it finds the answer lost
         return refused, ended, cut
 
     def abort_signals(self):
@@ -139,7 +149,10 @@ cdef class ServerCore(Site):
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        cdef Preface preface
         self.abort_signals()
+        for preface in list(self.prefaces):
+            preface.let_go()
         for connection in list(self.connections):
             connection.end_now(None)
 
@@ -280,14 +293,6 @@ cdef class HTTPListener(Listener):
         self.sock = sock
         self.fd = sock.fileno()
         self.exhausted = on_exhausted
-        self.prefaces = set()
-
-    def close(self):
-        """Stop accepting and close the socket, and what has not come as far as HTTP."""
-        cdef Preface preface
-        Listener.close(self)
-        for preface in list(self.prefaces):
-            preface.let_go()
 
     def retire(self):
         """Stop accepting. Connections that the kernel holds already are taken: their requests are on the way, and close() would
@@ -298,11 +303,11 @@ cdef class HTTPListener(Listener):
     cdef int on_connection(self, int fd, sockaddr_in6 *peer) except -1:
         cdef Site server = self.server
         cdef Connection connection
-        cdef Py_ssize_t held = len(server.connections) + server.socket_count + len(self.prefaces)
+        cdef Py_ssize_t held = len(server.connections) + len(server.prefaces) + server.socket_count
         if server.connections_max >= 0 and held >= server.connections_max:
             return self.drop(fd, peer)
         if server.preface is not None and server.preface.is_due(address_name(<sockaddr *>peer)):
-            return new_preface(server, fd, peer, self.prefaces)
+            return new_preface(server, fd, peer)
         connection = new_connection(server, fd, peer)
         if server.tells_connections:
             server.connected(connection)

@@ -1,8 +1,8 @@
 """A WSGI application as an ASGI 3 one: each request is a job of the loop's default executor, the user's lane.
 
 Invariants: the head waits for the first piece of the body, so that start_response may be called again with exc_info; what the
-application returned is closed on every path, once, in the thread that made it; an application that fails is the server's to
-answer for. Not here: how thread and loop speak (bridge.py). Source: PEP 3333.
+application returned is closed on every path, once, in the thread that made it; however run() ends, a thread that comes to the
+bridge behind that is let go; an application that fails is the server's to answer for. Not here: how thread and loop speak (bridge.py). Source: PEP 3333.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ class _Exchange:
         self._sent = 0
 
     async def run(self, maker: EnvironMaker, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        body = body_reader(self._bridge, await small_body(scope, receive))
+        body = body_reader(self._bridge, await small_body(scope, receive), lambda: self._is_whole)
         environ = maker.environ_of(scope, body)
         job = self._loop.run_in_executor(None, contextvars.copy_context().run, self._serve, environ)
         try:
             await self._bridge.carry(job, receive, send)
-        except asyncio.CancelledError:
-            self._bridge.give_up()
-            job.cancel()  # it will not begin; one that runs ends where it next comes to the bridge
-            raise
         except Exception:
             self._bridge.give_up()
             try:
                 await job  # the request is not over while its thread runs
             except GivenUpError:
                 pass
+            raise
+        except BaseException:  # cancelled, or never to be awaited again
+            self._bridge.give_up()
+            job.cancel()  # it will not begin; one that runs ends where it next comes to the bridge
             raise
         await job
 
@@ -87,6 +87,8 @@ class _Exchange:
             for piece in pieces:
                 if piece or is_one:
                     self._send(piece, is_one)
+                else:
+                    self._bridge.check()
             if not self._is_whole:
                 self._send(b"", True)
         finally:
@@ -116,6 +118,8 @@ class _Exchange:
         """What start_response() returns, for applications that push."""
         if piece:
             self._send(piece, False)
+        else:
+            self._bridge.check()
 
     def _send(self, piece: bytes, is_last: bool) -> None:
         if self._head is None:
