@@ -6,6 +6,7 @@ http.request at least; what an application sends is of the types that the specif
 Source: https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP spec_version 2.4 (send raises OSError once the peer has left).
 Not here: lifespan, logging, how applications are found (treadle.asgi).
 """
+from asyncio import iscoroutine
 from urllib.parse import unquote
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -20,7 +21,10 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.http1_server cimport ServerCore, exception_of
 from treadle._native.tls_cipher cimport TLSCipher
 
+from treadle._native.http1_server import wait_for
+
 cdef extern from "Python.h":
+    bint PyCoro_CheckExact(object candidate)
     bint PyObject_CheckBuffer(object candidate)
 
 cdef dict VERSIONS = {"version": "3.0", "spec_version": "2.4"}
@@ -79,6 +83,8 @@ cdef class ASGICore(ServerCore):
             self.upgrade_ignored(request)
         try:
             coroutine = self.app(self.scope_of(request), request, response)
+            if not PyCoro_CheckExact(coroutine) and not iscoroutine(coroutine) and hasattr(coroutine, "__await__"):
+                coroutine = wait_for(coroutine)     # an instance of a class that is the application, a future
             self.start_task(request, response, coroutine, None)
         except (SystemExit, KeyboardInterrupt):
             raise

@@ -37,6 +37,10 @@ async def send_path(response: ASGIResponse, path: str) -> None:
             error.strerror = "No regular file"
         raise
     try:
+        if response.headers_sent:  # while the file was looked for
+            raise TreadleError(
+                "ERR_ASGI_UNEXPECTED_MESSAGE", received="http.response.pathsend", state=response.asgi_state() + ", by another body"
+            )
         size = declare(response, file.size, response.expects_trailers)
         if size > file.size:
             raise TreadleError("ERR_HTTP_CONTENT_LENGTH_MISMATCH", sent=file.size, declared=size)

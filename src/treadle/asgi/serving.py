@@ -111,8 +111,7 @@ class Serving:
         except OSError as error:
             raise StartupError(error.strerror or str(error)) from None
         try:
-            await self._lifespan.startup()
-            self._server = server = ASGIServer(
+            server = ASGIServer(
                 self._loop,
                 in_front_of(self._app, config.static),
                 root_path=config.root_path,
@@ -123,8 +122,10 @@ class Serving:
                 cancel_on_disconnect=config.cancel_on_disconnect,
                 routes=config.routes,
             )
-            server.state = self._lifespan.state
             config.edge.apply(server)
+            await self._lifespan.startup()  # ORDER: last, since nobody would tell the application of what fails behind it
+            server.state = self._lifespan.state
+            self._server = server
         except LifespanError as error:
             raise StartupError(str(error)) from error.__cause__
         finally:

@@ -82,6 +82,8 @@ class _Exchange:
 
     def _answer(self, environ: dict[str, Any]) -> None:
         pieces = self._app(environ, self._start_response)
+        if isinstance(pieces, str) or not (hasattr(pieces, "__iter__") or hasattr(pieces, "__getitem__")):
+            raise TypeError(f"the application returned a {type(pieces).__name__}, not an iterable of bytes (PEP 3333)")
         try:
             is_one = isinstance(pieces, Sized) and len(pieces) == 1  # PEP 3333: then its length is that of the answer
             for piece in pieces:
@@ -105,6 +107,11 @@ class _Exchange:
                 exc_info = None  # a ring through this frame
         elif self._head is not None:
             raise RuntimeError("start_response() was called before, and not with exc_info (PEP 3333)")
+        if not isinstance(status, str) or not status[:3].isdigit():
+            raise TypeError(f"start_response() takes a status such as '200 OK', not {status!r} (PEP 3333)")
+        for pair in fields:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+                raise TypeError(f"start_response() takes a list of pairs of str as fields, not {pair!r} (PEP 3333)")
         lengths = [value for name, value in fields if name.lower() == "content-length"]
         self._length = int(lengths[0]) if lengths else None
         self._head = {
@@ -126,6 +133,8 @@ class _Exchange:
             raise RuntimeError("the application answers before it has called start_response() (PEP 3333)")
         if self._is_whole:
             raise RuntimeError(f"the application sends more than the {self._sent} bytes of its Content-Length")
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a piece of the body is bytes, not {type(piece).__name__} (PEP 3333)")
         self._sent += len(piece)
         # Where the length is known the last piece is known to be it: the peer need not wait for what the application does then.
         self._is_whole = is_last or (self._length is not None and 0 < self._length <= self._sent)
