@@ -28,6 +28,7 @@ cdef class ASGIResponse(ResponseCore):
     cdef bint is_started
     cdef readonly bint expects_trailers     # http.response.start has said that they will come
     cdef bint is_body_over          # then: the last piece of the body was sent
+    cdef public bint is_sending_path    # its body is a file, which is looked for or on its way; set and cleared by send_path()
     cdef list trailer_fields        # then: what has come of them; None: nothing
 
     cpdef int end_body(self, bytes last) except -1

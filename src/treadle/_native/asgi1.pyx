@@ -237,7 +237,8 @@ cdef class ASGIResponse(ResponseCore):
         kind = <str>found
         if self.is_lost:
             self.server.fault("ERR_HTTP_REQUEST_ABORTED", {})
-        if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over:
+        if kind == "http.response.body" and self.is_started and not self.writable_ended and not self.is_body_over \
+                and not self.is_sending_path:
             value = message.get("body", b"")
             body = <bytes>value if type(value) is bytes else self.body_of(value)
             if message.get("more_body", False):
@@ -256,7 +257,7 @@ cdef class ASGIResponse(ResponseCore):
             self.is_started = True
             self.expects_trailers = "trailers" in message and message["trailers"]
             return DONE
-        if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended:
+        if kind == "http.response.trailers" and self.is_body_over and not self.writable_ended and not self.is_sending_path:
             self.trailer_fields = (self.trailer_fields or []) + self.fields_of(kind, message)
             if not message.get("more_trailers", False):
                 self.trailers = self.server.trailer_lines(self.trailer_fields) or None
@@ -286,7 +287,7 @@ cdef class ASGIResponse(ResponseCore):
     def asgi_state(self):
         """Where the answer stands, in words."""
         return "waiting for its trailers" if self.is_body_over and not self.writable_ended else \
-            "complete" if self.writable_ended else "started" if self.is_started else "not started"
+            "complete" if self.writable_ended else "sent from a file" if self.is_sending_path else "started" if self.is_started else "not started"
 
     cdef HeadWriter begin_head(self):
         cdef object pair, name, value
@@ -343,5 +344,5 @@ cdef class ASGIResponse(ResponseCore):
             return False
         self.raw_fields = None
         self.trailer_fields = None
-        self.is_started = self.expects_trailers = self.is_body_over = False
+        self.is_started = self.expects_trailers = self.is_body_over = self.is_sending_path = False
         return True

@@ -123,6 +123,12 @@ def test_it_is_the_whole_body(served: Program) -> None:
     served.stdout.wait_line("^told .*ERR_ASGI_UNEXPECTED_MESSAGE$")
 
 
+def test_a_body_beside_it_is_refused_and_does_it_no_harm(served: Program) -> None:
+    answer = served.get("/beside/large")
+    assert (answer.body, answer.truncated) == (CONTENT["large"], False)
+    served.stdout.wait_line("^told .*ERR_ASGI_UNEXPECTED_MESSAGE$")
+
+
 def test_it_is_offered_and_nobody_sees_what_another_has_written_there(served: Program) -> None:
     for _ in range(2):
         offered = json.loads(served.get("/extensions/").body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,7 +132,11 @@ def test_a_small_body_that_is_slow_holds_no_thread(served: Program) -> None:
 
 def test_both_ways_at_once(served: Program) -> None:
     body = bytes(range(256)) * 4096
-    assert served.get("/echo", method="POST", body=body).body == body
+    with served.client() as client:  # who sends all before it reads asks the kernel to hold all of both
+        sending = threading.Thread(target=client.send, args=(request("POST", "/echo", body=body),))
+        sending.start()
+        assert client.response().body == body
+        sending.join()
     closed(served, "echo")
 
 
@@ -248,6 +253,23 @@ def test_a_head_may_be_replaced_until_something_was_sent(served: Program) -> Non
     response = served.get("/replaces_its_head")
     assert (response.status, response.body) == (500, b"error page")
     assert (response.get("x-first"), response.get("x-second")) == (None, "2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("status", "takes a status such as '200 OK', not 200"),
+        ("words", "takes a status such as '200 OK', not 'fine'"),
+        ("fields", "takes a list of pairs of str as fields"),
+        ("none", "returned a NoneType, not an iterable of bytes"),
+        ("text", "returned a str, not an iterable of bytes"),
+        ("bytes", "a piece of the body is bytes, not int"),
+        ("pieces", "a piece of the body is bytes, not str"),
+    ],
+)
+def test_mistakes_are_named(served: Program, kind: str, said: str) -> None:
+    assert served.get(f"/mistakes?{kind}").status == 500
+    served.stderr.wait_line(said)
 
 
 def test_more_than_content_length_is_an_error_and_not_sent(served: Program) -> None:

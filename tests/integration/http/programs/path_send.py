@@ -3,6 +3,7 @@
 `FILES` is a folder with `large`, `small`, a FIFO and a directory. What `send` raises is printed.
 """
 
+import asyncio
 import json
 import os
 
@@ -49,6 +50,13 @@ async def app(scope, receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": has_trailers})
         if kind == "late":
             await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        if kind == "beside":  # while the file is looked for, or sent
+            sending = asyncio.ensure_future(send({"type": "http.response.pathsend", "path": path}))
+            await asyncio.sleep(0)
+            try:
+                await send({"type": "http.response.body", "body": b"other"})
+            finally:
+                await sending
         await send({"type": "http.response.pathsend", "path": path})
         if has_trailers:
             await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})

@@ -216,6 +216,20 @@ def replaces_too_late(environ, start):
     return Body("too late", pieces())
 
 
+def mistakes(environ, start):
+    """What no application should do."""
+    kind = environ["QUERY_STRING"]
+    if kind == "status":
+        start(200, [])
+    elif kind == "words":
+        start("fine", [])
+    elif kind == "fields":
+        start("200 OK", [(b"a", b"b")])
+    else:
+        start("200 OK", [])
+    return {"none": None, "text": "text", "bytes": b"bytes", "pieces": ["text"]}.get(kind, [b"x"])
+
+
 def sleeps(environ, start):
     time.sleep(0.3)
     return plain(start, threading.current_thread().name.encode())
