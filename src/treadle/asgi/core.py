@@ -53,7 +53,7 @@ class ASGIServer(Policy, ASGICore):
         self._has_told_of_upgrades = False
         self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
 
-    def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+    def trailer_lines(self, fields: list[Any]) -> bytes:
         """Of http.response.trailers."""
         for pair in fields:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(one, bytes) for one in pair):
@@ -87,7 +87,9 @@ class ASGIServer(Policy, ASGICore):
         if key is None:
             raise TreadleError("ERR_INVALID_ARG_TYPE", name="message", expected=expected, received=type(value).__name__)
         received = "missing" if value is None else repr(value)[:SHOWN_MAX] if key == "headers" else type(value).__name__
-        raise TreadleError("ERR_ASGI_INVALID_MESSAGE", message=message or "a message", key=key, expected=expected, received=received)
+        raise TreadleError(
+            "ERR_ASGI_INVALID_MESSAGE", message=message or "a message", key=key, expected=expected, received=received
+        )
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

@@ -2,7 +2,8 @@
 
 Invariants: the head waits for the first piece of the body, so that start_response may be called again with exc_info; what the
 application returned is closed on every path, once, in the thread that made it; however run() ends, a thread that comes to the
-bridge behind that is let go; an application that fails is the server's to answer for. Not here: how thread and loop speak (bridge.py). Source: PEP 3333.
+bridge behind that is let go; an application that fails is the server's to answer for. Not here: how thread and loop speak
+(bridge.py). Source: PEP 3333.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class _Exchange:
             raise RuntimeError(f"the application raised {type(error).__name__}") from error
 
     def _answer(self, environ: dict[str, Any]) -> None:
-        pieces = self._app(environ, self._start_response)
+        pieces: Any = self._app(environ, self._start_response)
         if isinstance(pieces, str) or not (hasattr(pieces, "__iter__") or hasattr(pieces, "__getitem__")):
             raise TypeError(f"the application returned a {type(pieces).__name__}, not an iterable of bytes (PEP 3333)")
         try:
@@ -98,7 +99,7 @@ class _Exchange:
             if close is not None:
                 close()
 
-    def _start_response(self, status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+    def _start_response(self, status: Any, fields: Any, exc_info: Any = None) -> Callable[[bytes], None]:
         if exc_info is not None:
             try:
                 if self._is_head_sent:
@@ -128,7 +129,7 @@ class _Exchange:
         else:
             self._bridge.check()
 
-    def _send(self, piece: bytes, is_last: bool) -> None:
+    def _send(self, piece: Any, is_last: bool) -> None:
         if self._head is None:
             raise RuntimeError("the application answers before it has called start_response() (PEP 3333)")
         if self._is_whole:

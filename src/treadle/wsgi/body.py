@@ -1,8 +1,8 @@
 """wsgi.input: the body of a request, for a thread that may wait for it.
 
 A small body is there before a thread is taken, so that a slow client holds none. Invariant: of a larger one no more is asked for
-than is read, so that what the application leaves unread stays with the peer; once the answer is whole nothing more of it comes, and
-who reads on finds its end.
+than is read, so that what the application leaves unread stays with the peer; once the answer is whole nothing more of it comes,
+and who reads on finds its end.
 """
 
 from __future__ import annotations

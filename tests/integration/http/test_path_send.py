@@ -95,7 +95,12 @@ def test_what_is_no_regular_file_is_told_in_words(served: Program) -> None:
 @pytest.mark.parametrize("name", CONTENT)
 @pytest.mark.parametrize(
     ("kind", "method", "framing"),
-    [("trailed", "GET", "chunked"), ("announced", "GET", "chunked"), ("sized-trailed", "GET", "length"), ("trailed", "HEAD", "none")],
+    [
+        ("trailed", "GET", "chunked"),
+        ("announced", "GET", "chunked"),
+        ("sized-trailed", "GET", "length"),
+        ("trailed", "HEAD", "none"),
+    ],
 )
 def test_trailers_behind_a_file(served: Program, kind: str, method: str, framing: str, name: str) -> None:
     """They need chunks, so a file without a Content-Length is sent in some; beside one they are dropped, as behind any body."""

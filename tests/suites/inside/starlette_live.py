@@ -2,8 +2,9 @@
 
 Each client has a server of its own on a thread. A shim in front of the application gives the scope what a test may choose and a
 socket cannot carry (client, server, scheme, root_path), keeps what the application raises for the client to raise again, and
-takes `http.response.debug`. Trailers, which its client shows and httpcore drops, are taken from h11. Fields that only a server adds (Date, Server, Connection, Transfer-Encoding) are not shown to the
-tests. WebSockets go the way of Starlette's own client. Tests without a client call no server: they are left out.
+takes `http.response.debug`. Trailers, which its client shows and httpcore drops, are taken from h11. Fields that only a server
+adds (Date, Server, Connection, Transfer-Encoding) are not shown to the tests. WebSockets go the way of Starlette's own client.
+Tests without a client call no server: they are left out.
 """
 
 import contextlib
