@@ -2,8 +2,8 @@
 
 test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent, `run_one`
 waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and shutdown are
-those of a live server. test_default_headers, test_server and the one test of test_http that makes a server itself get a live one.
-test_wsgi: in the place of its middleware ours, and its client asks a live server. test_logging: lines of the access log are records
+those of a live server. test_default_headers, test_server and the one test of test_http that makes a server itself get a live one,
+as does test_wsgi, in the place of whose middleware ours stands. test_logging: lines of the access log are records
 of its logger. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
 """
 
