@@ -118,6 +118,9 @@ cdef class PrefaceDeadline(Timer):
         cdef Preface preface = self.preface         # OWNER: nobody else may have it while it ends
         if preface is None:
             return None
+        preface.on_ready(READABLE)      # ORDER: timers come before the poll, and we may be late ourselves
+        if preface.fd < 0:
+            return None
         if preface.server.is_closing:
             preface.let_go()
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,25 @@ def test_a_proxy_whose_header_is_on_its_way_is_heard_when_the_server_stops() -> 
             client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n" + REQUEST)
             answer = await received(client)
             assert b"Connection: close" in answer and b"192.0.2.1" in answer
+        await server.wait_closed()
+
+    bounded(main)
+
+
+def test_a_header_that_is_there_when_its_time_is_over_is_in_time() -> None:
+    """Timers come before the poll: a loop that was held up hears of both at once."""
+
+    async def main() -> None:
+        server = http.create_server(hello, origin=trusted(), timeouts=http.Timeouts(headers_s=0.05)).listen()
+        with connected(server) as client:
+            await until(lambda: server.connections == 1)
+            await promises.immediate()  # in the check phase: the timers are next
+            client.send(b"PROXY UNKNOWN\r\n" + REQUEST)
+            end_s = time.monotonic() + 0.1
+            while time.monotonic() < end_s:  # the loop stands still
+                pass
+            assert (await one_answer(client)).startswith(b"HTTP/1.1 200 ")
+        server.close()
         await server.wait_closed()
 
     bounded(main)
