@@ -104,7 +104,7 @@ VALUES = {
     "bytes that the kernel takes beyond what is on its way, until the client has read 1 MiB": size(
         native("unread.pyx", "UNSENT_MAX")
     ),
-    "a connection that has said nothing yet, at a stop": f"until it is {seconds(TIMEOUTS.linger_s)} old",
+    "a connection that has said nothing yet, at a stop": seconds(native("http1_connection.pxd", "FIRST_REQUEST_MS") / 1000),
     "lingering once the last answer is sent": seconds(TIMEOUTS.linger_s),
     "an answer to a client that has ended its side": seconds(TIMEOUTS.request_s),
     "the socket of a refused client, at a listener of 'client_error'": seconds(TIMEOUTS.linger_s),

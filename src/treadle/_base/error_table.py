@@ -28,6 +28,12 @@ ERROR_TABLE: Final[dict[str, ErrorSpec]] = {
         "Whoever holds the AbortController asked for it; data['reason'] is what they gave as reason",
         NODE,
     ),
+    "ERR_ASGI_INVALID_MESSAGE": ErrorSpec(
+        "The application sent {message} whose {key!r} must be {expected}, not {received}",
+        "Send what the ASGI specification names: names and values of fields are bytes, and so is the body; a status is an int",
+        TREADLE,
+        TypeError,
+    ),
     "ERR_ASGI_UNEXPECTED_MESSAGE": ErrorSpec(
         "The application sent {received!r} while its answer is {state}",
         "Send one http.response.start, then http.response.body until more_body is false",

@@ -11,6 +11,10 @@ from treadle._native.http1_response cimport ResponseCore
 from treadle._native.tcp cimport sockaddr_in6
 
 
+cdef enum:
+    FIRST_REQUEST_MS = 1000         # for what is on its way on a new connection when the server stops: some round trips
+
+
 cdef class ParserShim:
     # Stands between a parser of httptools, which calls its methods, and the connection that uses it at the moment.
     cdef object feed                # the parser's feed_data
@@ -76,10 +80,10 @@ cdef class Connection(Wire):
     cdef int next_message(self) except -1
     cdef int request_answered(self, RequestCore request, ResponseCore response) except -1
     cdef int drop_rest(self) except -1
-    cdef bint close_idle(self) except -1
+    cdef bint close_idle(self, bint may_wait) except -1
+    cdef int hurry(self) except -1
     cdef bint is_request_near(self, bint may_shake) except -1
     cdef bint is_record_near(self, bint may_shake, bint is_there) except -1
-    cdef bint is_young(self) except -1
     cdef int refuse(self, str reason, str detail=*) except -1
     cdef int linger(self) except -1
     cdef int drop_message(self) except -1

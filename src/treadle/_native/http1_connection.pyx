@@ -814,18 +814,6 @@ cdef class Connection(Wire):
         self.resume()
         return True
 
-    cdef bint is_young(self) except -1:
-        # Nothing was heard of it yet, and it is here but for a moment: its first request may be on the wire. Waited for once.
-        cdef int64_t left_ms
-        if self.head_bytes or self.is_near_told:
-            return False
-        left_ms = self.deadline.start_ms + self.server.linger_ms - clock_ns() // NS_PER_MS
-        if left_ms <= 0:
-            return False
-        self.is_near_told = True
-        self.set_deadline(left_ms)
-        return True
-
     cdef int on_end(self) except -1:
         # EOF. An answer under way is still sent: the peer may only have ended its own side.
         self.has_peer_ended = True
@@ -843,7 +831,7 @@ cdef class Connection(Wire):
     cdef int on_no_data(self) except -1:
         # Of what the end of an idle connection was put off for. It may have been a request, and was none.
         if self.is_near_told and self.phase == IDLE and self.unparsed is None:
-            self.close_idle()
+            self.close_idle(True)
         return 0
 
     cdef int on_insecure(self, error, bint is_plain) except -1:
@@ -945,18 +933,27 @@ cdef class Connection(Wire):
             self.set_deadline(self.server.linger_ms)
         return 0
 
-    cdef bint close_idle(self) except -1:
+    cdef bint close_idle(self, bint may_wait) except -1:
         # The server closes, and no message is under way. The last answer may be: then the peer may read it to its end. False: it
-        # ends already, or there is a message after all, which is still answered.
+        # ends already, or there is a message after all, which is still answered; or its first one may be on its way.
         if self.closing or (self.unparsed is not None and not self.is_consuming) or self.is_request_near(True):
             return False
-        if self.server.is_closing and self.is_young():
+        if self.head_bytes == 0 and may_wait:
+            self.hurry()
             return False
-        if self.unsent_bytes:
+        if self.unsent_bytes or (self.head_bytes == 0 and self.cipher is None):
             self.linger()
         else:
             self.close_after_flush()
         return True
+
+    cdef int hurry(self) except -1:
+        # Nothing has come on it yet. COMPAT(node): such a connection is not idle, and stays; nginx, too, waits for its first request.
+        # That is under way most often, and to close would reset it. But where the server stops others wait for that.
+        if self.server.is_closing and (
+                self.deadline.start_ms + self.deadline.duration_ms > clock_ns() // NS_PER_MS + FIRST_REQUEST_MS):
+            self.set_deadline(FIRST_REQUEST_MS)
+        return 0
 
     cdef int on_closed(self) except -1:
         self.deadline.stop()
@@ -991,7 +988,8 @@ cdef Connection new_connection(Site server, int fd, sockaddr_in6 *peer):
     connection.read_size = READ_BYTES
     connection.deadline = new_deadline(connection, ARRIVAL)
     server.add_connection(connection)
-    connection.set_deadline(server.headers_ms)      # the handshake is within it
+    # The handshake is within it.
+    connection.set_deadline(min(server.headers_ms, <int64_t>FIRST_REQUEST_MS) if server.is_closing else server.headers_ms)
     if server.tls_context is not None:
         try:
             connection.cipher = TLSCipher(server.tls_context, True)

@@ -58,6 +58,7 @@ cdef class Site:
     cdef Py_ssize_t held(self) noexcept
     cdef int add_connection(self, Wire connection) except -1
     cdef int drop_connection(self, Wire connection) except -1
+    cdef int note_dropped(self) except -1
     cdef HeadWriter take_writer(self)
     cdef int give_writer(self, HeadWriter writer) except -1
     cdef int dispatch(self, Wire connection) except -1

@@ -91,8 +91,11 @@ cdef class Site:
         self.connections.discard(connection)
         if not self.connections:
             self.loop.owners.discard(self)
-            if not self.socket_count:
-                self.drained()
+        return self.note_dropped()
+
+    cdef int note_dropped(self) except -1:
+        if not self.connections and not self.prefaces and not self.socket_count:
+            self.drained()
         return 0
 
     cdef HeadWriter take_writer(self):

@@ -47,12 +47,13 @@ def move_file(ResponseCore response not None, Pool pool not None, int fd, int64_
     return move
 
 
-def declare(ResponseCore response not None, int64_t size):
-    """The answer is the file and nothing else: unless it has a length, that is its own. How long the answer says it is, or -1."""
+def declare(ResponseCore response not None, int64_t size, bint has_trailers=False):
+    """The answer is the file and nothing else: unless it has a length, that is its own; but trailers need chunks. How long the
+    answer says it is, or -1."""
     if not response.headers_sent:
         response.writer = response.begin_head()
         response.headers_sent = True
-        if not response.has_length and not response.is_chunked:
+        if not response.has_length and not response.is_chunked and (not has_trailers or response.is_1_0):
             response.set_length(size)
     return response.length if response.has_length else -1
 

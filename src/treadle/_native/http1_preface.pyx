@@ -11,7 +11,7 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t
 from posix.unistd cimport close
 
-from treadle._native.http1_connection cimport Connection, new_connection
+from treadle._native.http1_connection cimport FIRST_REQUEST_MS, Connection, new_connection
 from treadle._native.http1_exchange cimport Site
 from treadle._native.poll_epoll cimport READABLE, PollHandle
 from treadle._native.tcp cimport address_name, sockaddr, sockaddr_in6
@@ -78,7 +78,7 @@ cdef class Preface(PollHandle):
         if server.tells_connections:
             server.connected(connection)
         if server.is_closing and was_watched:       # else it was accepted just now, and the server sees to it
-            connection.close_idle()
+            connection.close_idle(True)
         return 0
 
     cdef bint close_idle(self) except -1:
@@ -86,7 +86,7 @@ cdef class Preface(PollHandle):
         cdef char byte_there
         cdef Py_ssize_t size
         cdef int64_t now_ms = clock_ns() // NS_PER_MS
-        cdef int64_t left_ms = self.deadline.start_ms + self.server.linger_ms - now_ms
+        cdef int64_t left_ms = min(self.deadline.start_ms + self.server.headers_ms - now_ms, <int64_t>FIRST_REQUEST_MS)
         if self.is_ended:
             return False
         size = recv(self.fd, &byte_there, 1, MSG_PEEK | MSG_DONTWAIT)

@@ -100,8 +100,8 @@ cdef class ServerCore(Site):
         return found
 
     def close_idle_connections(self):
-        """End the connections that no message is under way on, and has not arrived at the kernel either. How many. Where the server
-        closes, those that are here but for a moment, and of which nothing was heard, have one left."""
+        """End the connections that no message is under way on, and has not arrived at the kernel either. How many. New ones, of
+        which nothing has come yet, stay: if the server closes, for as long as their first message may be on its way."""
         cdef Connection connection
         cdef Preface preface
         cdef Py_ssize_t count = 0
@@ -110,19 +110,20 @@ cdef class ServerCore(Site):
                 count += preface.close_idle()
         for connection in list(self.connections):
             if connection.phase == IDLE:
-                count += connection.close_idle()
+                count += connection.close_idle(True)
         return count
 
     def cut_answers(self):
         """The server stops, and waits no longer. What has no answer yet is answered 503, an event stream ends as if its source
         had, any other answer breaks off; each by FIN, so that the peer reads what was sent. How many of each."""
         cdef Connection connection
+        cdef Preface preface
         cdef Py_ssize_t refused = 0, ended = 0, cut = 0
         self.abort_signals()
         self.end_prefaces()
         for connection in list(self.connections):
             if connection.phase == IDLE:
-                connection.close_idle()
+                connection.close_idle(False)
             elif connection.closing or connection.phase >= LINGERING:
                 pass
             elif connection.response is None:           # the answer is complete, the request is not
@@ -136,6 +137,8 @@ cdef class ServerCore(Site):
             else:
                 cut += 1
                 connection.linger()
+                if connection.sender is not None:
+                    connection.sender.stop()        # ORDER: behind linger(): whoever sent by it finds the answer lost
         return refused, ended, cut
 
     def abort_signals(self):
@@ -148,6 +151,7 @@ cdef class ServerCore(Site):
     def close_all_connections(self):
         """End all connections at once; answers under way are cut."""
         cdef Connection connection
+        cdef Preface preface
         self.abort_signals()
         self.end_prefaces()
         for connection in list(self.connections):

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from treadle._native.asgi1 import ASGICore
+from treadle._base.errors import TreadleError
+from treadle._native.asgi1 import ASGICore, ASGIResponse
 from treadle._native.http1_request import RequestCore
 from treadle._native.http1_response import ResponseCore
 from treadle.asgi.loading import Application
@@ -23,6 +24,8 @@ __all__ = ["ASGIServer"]
 
 #: What scope["extensions"] says of every request. Source: https://asgi.readthedocs.io/en/latest/extensions.html
 EXTENSIONS: Final[dict[str, dict[str, Any]]] = {"http.response.trailers": {}, "http.response.early_hint": {}}
+
+SHOWN_MAX: Final = 200  # characters of a field that is none, in an error
 
 
 class ASGIServer(Policy, ASGICore):
@@ -49,8 +52,11 @@ class ASGIServer(Policy, ASGICore):
         self._has_told_of_drops = False
         self.adopt(limits, timeouts, None, cancel_on_disconnect, routes)
 
-    def trailer_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+    def trailer_lines(self, fields: list[Any]) -> bytes:
         """Of http.response.trailers."""
+        for pair in fields:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(one, bytes) for one in pair):
+                self.message_refused("http.response.trailers", "headers", "pairs of bytes", pair)
         return trailers(fields)
 
     def early_hints(self, links: Iterable[bytes]) -> bytes:
@@ -79,9 +85,18 @@ class ASGIServer(Policy, ASGICore):
                 request.url,
             )
 
-    def send_path(self, response: ResponseCore, path: str) -> Awaitable[None]:
+    def send_path(self, response: ASGIResponse, path: str) -> Awaitable[None]:
         """The extension http.response.pathsend."""
         return send_path(response, path)
+
+    def message_refused(self, message: str | None, key: str | None, expected: str, value: object) -> NoReturn:
+        """What an application sent is no message of ASGI's."""
+        if key is None:
+            raise TreadleError("ERR_INVALID_ARG_TYPE", name="message", expected=expected, received=type(value).__name__)
+        received = "missing" if value is None else repr(value)[:SHOWN_MAX] if key == "headers" else type(value).__name__
+        raise TreadleError(
+            "ERR_ASGI_INVALID_MESSAGE", message=message or "a message", key=key, expected=expected, received=received
+        )
 
     def asgi_fault(self, exception: BaseException | None, request: RequestCore, response: ResponseCore) -> None:
         """The application raised, or (None) returned, or was cancelled, without a whole answer."""

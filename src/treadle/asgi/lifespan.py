@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from treadle._base.errors import TreadleError
 from treadle.asgi.loading import Application, Message
 
 __all__ = ["Lifespan", "LifespanError", "Mode"]
@@ -17,7 +18,14 @@ logger = logging.getLogger("treadle.asgi")
 
 Mode = Literal["auto", "on", "off"]
 
+FAILED_S = 5.0  # for an application that has told of its failed start-up to return; most raise, or return, at once
 CANCEL_S = 0.1  # for a lifespan that hangs to unwind once it is cancelled; what goes on is what the application leaves behind
+
+
+ANSWERS: Final = {
+    "lifespan.startup": ("lifespan.startup.complete", "lifespan.startup.failed"),
+    "lifespan.shutdown": ("lifespan.shutdown.complete", "lifespan.shutdown.failed"),
+}
 
 
 class LifespanError(Exception):
@@ -32,17 +40,21 @@ class Lifespan:
         self._app = app
         self._mode = mode
         self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._told = ""  # what the application was told last
         self._answer: asyncio.Future[Message | None] | None = None  # None: the application ended without an answer
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
     async def startup(self) -> None:
-        """Tell the application, and wait until it is ready. Raises LifespanError."""
+        """Tell the application, and wait until it is ready. One that has failed and does not return is cancelled. Raises
+        LifespanError."""
         if self._mode == "off":
             return
         self._task = asyncio.create_task(self._run(), name="treadle lifespan")
         try:
             message = await self._tell("lifespan.startup")
+            if message is not None and message["type"] == "lifespan.startup.failed":
+                await asyncio.wait([self._task], timeout=FAILED_S)
         except asyncio.CancelledError:
             self._task.cancel()
             raise
@@ -57,7 +69,9 @@ class Lifespan:
                 logger.debug("the application has no lifespan", exc_info=self._error)
             self._task = None
         elif message["type"] == "lifespan.startup.failed":
-            await asyncio.wait([self._task])
+            if not self._task.done():
+                logger.error("the application has told that its start-up failed, and does not return: it is cancelled")
+                await self._cancel(self._task)
             raise LifespanError(f"the application failed to start: {message.get('message', '') or 'no reason given'}")
 
     async def shutdown(self, timeout_s: float) -> None:
@@ -69,13 +83,19 @@ class Lifespan:
                 await self._end(self._task)
         except TimeoutError:
             logger.error("lifespan.shutdown took more than %.3g s and is cancelled", timeout_s)
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=CANCEL_S)
+            await self._cancel(self._task)
+
+    async def _cancel(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_S)
 
     async def _end(self, task: asyncio.Task[None]) -> None:
         message = await self._tell("lifespan.shutdown")
         if message is None:
-            logger.error("the application failed in its lifespan", exc_info=self._error)
+            if self._error is not None:
+                logger.error("the application failed in its lifespan", exc_info=self._error)
+            else:
+                logger.debug("the application has returned from its lifespan before it was told to")
         elif message["type"] == "lifespan.shutdown.failed":
             logger.error("the application failed to shut down: %s", message.get("message", ""))
         await asyncio.wait([task])
@@ -84,6 +104,7 @@ class Lifespan:
         assert self._task is not None
         if self._task.done():
             return None
+        self._told = kind
         self._answer = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": kind})
         return await self._answer
@@ -99,5 +120,14 @@ class Lifespan:
                 self._answer.set_result(None)
 
     async def _send(self, message: Message) -> None:
-        if self._answer is not None and not self._answer.done():
+        kind = message["type"]
+        is_awaited = self._answer is not None and not self._answer.done()
+        if kind not in ANSWERS.get(self._told, ()) if is_awaited else not any(kind in answers for answers in ANSWERS.values()):
+            raise TreadleError(
+                "ERR_ASGI_UNEXPECTED_MESSAGE",
+                received=kind,
+                state=f"due to {self._told}" if is_awaited else "that of its lifespan",
+                hint="Behind lifespan.startup send lifespan.startup.complete or .failed, behind lifespan.shutdown likewise",
+            )
+        if self._answer is not None and is_awaited:
             self._answer.set_result(message)

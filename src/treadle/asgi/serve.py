@@ -15,8 +15,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
+from treadle._native.asgi1 import ASGIRequest
 from treadle.asgi.loading import Application
 from treadle.asgi.serving import ServeConfig, Serving
 from treadle.loop import stacks
@@ -109,6 +112,7 @@ class _Signals:
         threading.Thread(target=_exit_later, args=(code,), daemon=True).start()
         with contextlib.suppress(Exception):
             requests = {task: f"{method} {target}" for task, method, target in self._serving.handlers()}
+            requests |= _running(self._loop, requests)
             logger.warning("second signal: leaving at once")
             sys.stderr.write(stacks.report(self._loop, requests, frame))
             sys.stderr.flush()
@@ -116,6 +120,19 @@ class _Signals:
             logging.shutdown()
             sys.stdout.flush()
         os._exit(code)
+
+
+def _running(loop: EventLoop | None, known: Mapping[asyncio.Task[Any], str]) -> dict[asyncio.Task[Any], str]:
+    """The request of the task that runs now: the server has a task only once it is suspended, which one that blocks the loop may
+    never be. It is where the application has it, among the arguments of its coroutine."""
+    task = None if loop is None else asyncio.current_task(loop)
+    frame = None if task is None or task in known else getattr(task.get_coro(), "cr_frame", None)
+    if task is not None and frame is not None:
+        for found in frame.f_locals.values():
+            for one in found if isinstance(found, tuple) else (found,):
+                if isinstance(one, ASGIRequest):
+                    return {task: f"{one.method} {one.url}"}
+    return {}
 
 
 def _exit_later(code: int) -> None:

@@ -120,8 +120,7 @@ class Serving:
         except OSError as error:
             raise StartupError(error.strerror or str(error)) from None
         try:
-            await self._lifespan.startup()
-            self._server = server = ASGIServer(
+            server = ASGIServer(
                 self._loop,
                 in_front_of(self._app, config.static),
                 root_path=config.root_path,
@@ -132,10 +131,12 @@ class Serving:
                 cancel_on_disconnect=config.cancel_on_disconnect,
                 routes=config.routes,
             )
-            server.state = self._lifespan.state
             server.connections_max = -1 if config.max_connections is None else config.max_connections
             server.requests_max = config.max_requests_per_socket
             config.edge.apply(server)
+            await self._lifespan.startup()  # ORDER: last, since nobody would tell the application of what fails behind it
+            server.state = self._lifespan.state
+            self._server = server
         except LifespanError as error:
             raise StartupError(str(error)) from error.__cause__
         finally:

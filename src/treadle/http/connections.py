@@ -148,12 +148,17 @@ class Sockets:
             self._core.drained()
 
     def _call(self, event: str, held: _Held, *arguments: Any) -> None:
+        results: list[object] = []
         try:
-            results = [listener(*arguments) for listener in self._emitter.raw_listeners(event)]
-        except (SystemExit, KeyboardInterrupt):
-            held.socket.destroy()
-            raise
+            for listener in self._emitter.raw_listeners(event):
+                results.append(listener(*arguments))  # noqa: PERF401  # what was returned before one raises is closed
         except BaseException as error:
+            for result in results:
+                if inspect.iscoroutine(result):
+                    result.close()  # the socket goes: there is nothing for it to do
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                held.socket.destroy()
+                raise
             self._failed(event, held, error)
             return
         if not results:  # its last listener has gone meanwhile

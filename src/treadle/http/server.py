@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,8 +160,8 @@ class Server(EventEmitter):
             setattr(self._core, flag, self.listener_count(event) > 0)
 
     def _emit_request(self, req: IncomingMessage, res: ServerResponse) -> Any:
-        """Call every listener of 'request', or of what an expectation is told by. All that they return to be awaited is awaited,
-        at once."""
+        """Call every listener of 'request', or of what an expectation is told by, up to one that raises. All that they return to
+        be awaited is awaited, at once, and to its end: one that fails takes nothing from another."""
         event = "request"
         if req.http_version == "1.1" and "expect" in req.headers:
             is_usual = req.headers["expect"].lower() == "100-continue"
@@ -170,12 +170,22 @@ class Server(EventEmitter):
                 return None
             if not is_usual or self.listener_count("check_continue"):
                 event = "check_continue" if is_usual else "check_expectation"
-        started = []
-        for listener in self.raw_listeners(event):
-            result = listener(req, res)
-            if inspect.isawaitable(result):
-                started.append(result)
-        return asyncio.gather(*started) if len(started) > 1 else started[0] if started else None
+        started: list[Awaitable[Any]] = []
+        try:
+            for listener in self.raw_listeners(event):
+                result = listener(req, res)
+                if inspect.isawaitable(result):
+                    started.append(result)
+        except Exception as error:
+            if not started:
+                raise
+            return _awaited(started, error)
+        except BaseException:
+            for one in started:
+                if inspect.iscoroutine(one):
+                    one.close()
+            raise
+        return _awaited(started) if len(started) > 1 else started[0] if started else None
 
     # ---- settings of Node's, which may change while it listens
 
@@ -351,6 +361,14 @@ class Server(EventEmitter):
         if self._core.is_closing:
             self._core.is_closing = False
             self._loop.next_tick(self.emit, "close")
+
+
+async def _awaited(started: list[Awaitable[Any]], error: BaseException | None = None) -> None:
+    # All of them, then the first that went wrong, if any did: error did before them.
+    for outcome in await asyncio.gather(*started, return_exceptions=True):
+        error = error or (outcome if isinstance(outcome, BaseException) else None)
+    if error is not None:
+        raise error
 
 
 class _Listeners:

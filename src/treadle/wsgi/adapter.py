@@ -1,8 +1,9 @@
 """A WSGI application as an ASGI 3 one: each request is a job of the loop's default executor, the user's lane.
 
 Invariants: the head waits for the first piece of the body, so that start_response may be called again with exc_info; what the
-application returned is closed on every path, once, in the thread that made it; an application that fails is the server's to
-answer for. Not here: how thread and loop speak (bridge.py). Source: PEP 3333.
+application returned is closed on every path, once, in the thread that made it; however run() ends, a thread that comes to the
+bridge behind that is let go; an application that fails is the server's to answer for. Not here: how thread and loop speak
+(bridge.py). Source: PEP 3333.
 """
 
 from __future__ import annotations
@@ -56,21 +57,21 @@ class _Exchange:
         self._sent = 0
 
     async def run(self, maker: EnvironMaker, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        body = body_reader(self._bridge, await small_body(scope, receive))
+        body = body_reader(self._bridge, await small_body(scope, receive), lambda: self._is_whole)
         environ = maker.environ_of(scope, body)
         job = self._loop.run_in_executor(None, contextvars.copy_context().run, self._serve, environ)
         try:
             await self._bridge.carry(job, receive, send)
-        except asyncio.CancelledError:
-            self._bridge.give_up()
-            job.cancel()  # it will not begin; one that runs ends where it next comes to the bridge
-            raise
         except Exception:
             self._bridge.give_up()
             try:
                 await job  # the request is not over while its thread runs
             except GivenUpError:
                 pass
+            raise
+        except BaseException:  # cancelled, or never to be awaited again
+            self._bridge.give_up()
+            job.cancel()  # it will not begin; one that runs ends where it next comes to the bridge
             raise
         await job
 
@@ -82,12 +83,16 @@ class _Exchange:
             raise RuntimeError(f"the application raised {type(error).__name__}") from error
 
     def _answer(self, environ: dict[str, Any]) -> None:
-        pieces = self._app(environ, self._start_response)
+        pieces: Any = self._app(environ, self._start_response)
+        if isinstance(pieces, str) or not (hasattr(pieces, "__iter__") or hasattr(pieces, "__getitem__")):
+            raise TypeError(f"the application returned a {type(pieces).__name__}, not an iterable of bytes (PEP 3333)")
         try:
             is_one = isinstance(pieces, Sized) and len(pieces) == 1  # PEP 3333: then its length is that of the answer
             for piece in pieces:
                 if piece or is_one:
                     self._send(piece, is_one)
+                else:
+                    self._bridge.check()
             if not self._is_whole:
                 self._send(b"", True)
         finally:
@@ -95,7 +100,7 @@ class _Exchange:
             if close is not None:
                 close()
 
-    def _start_response(self, status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+    def _start_response(self, status: Any, fields: Any, exc_info: Any = None) -> Callable[[bytes], None]:
         if exc_info is not None:
             try:
                 if self._is_head_sent:
@@ -104,6 +109,11 @@ class _Exchange:
                 exc_info = None  # a ring through this frame
         elif self._head is not None:
             raise RuntimeError("start_response() was called before, and not with exc_info (PEP 3333)")
+        if not isinstance(status, str) or not status[:3].isdigit():
+            raise TypeError(f"start_response() takes a status such as '200 OK', not {status!r} (PEP 3333)")
+        for pair in fields:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+                raise TypeError(f"start_response() takes a list of pairs of str as fields, not {pair!r} (PEP 3333)")
         lengths = [value for name, value in fields if name.lower() == "content-length"]
         self._length = int(lengths[0]) if lengths else None
         self._head = {
@@ -117,12 +127,16 @@ class _Exchange:
         """What start_response() returns, for applications that push."""
         if piece:
             self._send(piece, False)
+        else:
+            self._bridge.check()
 
-    def _send(self, piece: bytes, is_last: bool) -> None:
+    def _send(self, piece: Any, is_last: bool) -> None:
         if self._head is None:
             raise RuntimeError("the application answers before it has called start_response() (PEP 3333)")
         if self._is_whole:
             raise RuntimeError(f"the application sends more than the {self._sent} bytes of its Content-Length")
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a piece of the body is bytes, not {type(piece).__name__} (PEP 3333)")
         self._sent += len(piece)
         # Where the length is known the last piece is known to be it: the peer need not wait for what the application does then.
         self._is_whole = is_last or (self._length is not None and 0 < self._length <= self._sent)

@@ -1,7 +1,8 @@
 """wsgi.input: the body of a request, for a thread that may wait for it.
 
 A small body is there before a thread is taken, so that a slow client holds none. Invariant: of a larger one no more is asked for
-than is read, so that what the application leaves unread stays with the peer.
+than is read, so that what the application leaves unread stays with the peer; once the answer is whole nothing more of it comes,
+and who reads on finds its end.
 """
 
 from __future__ import annotations
@@ -31,16 +32,17 @@ async def small_body(scope: dict[str, Any], receive: Callable[[], Awaitable[Mess
             return b"".join(pieces)
 
 
-def body_reader(bridge: Bridge, whole: bytes | None) -> io.BufferedReader:
-    """A reader with all of a file's ways to read. whole: the body; None: it is still to come.
+def body_reader(bridge: Bridge, whole: bytes | None, is_answered: Callable[[], bool]) -> io.BufferedReader:
+    """A reader with all of a file's ways to read. whole: the body; None: it is still to come. is_answered: the answer is whole.
 
-    Raises GivenUpError, an OSError, where the peer left before the end."""
-    return io.BufferedReader(_Body(bridge, whole))
+    Raises GivenUpError, an OSError, where the peer left before the end, and before its answer."""
+    return io.BufferedReader(_Body(bridge, whole, is_answered))
 
 
 class _Body(io.RawIOBase):
-    def __init__(self, bridge: Bridge, whole: bytes | None) -> None:
+    def __init__(self, bridge: Bridge, whole: bytes | None, is_answered: Callable[[], bool]) -> None:
         self._bridge = bridge
+        self._is_answered = is_answered
         self._rest = memoryview(whole or b"")
         self._has_more = whole is None
 
@@ -51,6 +53,9 @@ class _Body(io.RawIOBase):
         while not self._rest and self._has_more:
             message = self._bridge.ask()
             if message["type"] == "http.disconnect":
+                if self._is_answered():
+                    self._has_more = False
+                    break
                 raise GivenUpError("the peer left before the end of the body")
             self._rest = memoryview(message.get("body", b""))
             self._has_more = message.get("more_body", False)

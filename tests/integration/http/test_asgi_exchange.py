@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,4 +90,126 @@ def test_a_body_that_is_no_bytes_is_an_error(served: Program, kind: str) -> None
     response = served.get(f"/odd-body/{kind}")
     assert response.status == 500
     assert b"\0" not in response.body
-    served.stderr.wait_line("^TypeError")
+    served.stderr.wait_line(f"ERR_ASGI_INVALID_MESSAGE: .*http.response.body whose 'body' must be bytes, not {kind}")
+
+
+START = {"type": "http.response.start", "status": 200}
+BODY = {"type": "http.response.body", "body": b"x"}
+TRAILED = [{**START, "trailers": True}, BODY]
+INVALID, UNEXPECTED = "ERR_ASGI_INVALID_MESSAGE", "ERR_ASGI_UNEXPECTED_MESSAGE"
+
+
+def faults(program: Program) -> list[str]:
+    return json.loads(program.get("/faults").body)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ([None], "ERR_INVALID_ARG_TYPE"),
+        ([5], "ERR_INVALID_ARG_TYPE"),
+        ([{}], INVALID),
+        ([{"type": b"http.response.start", "status": 200}], INVALID),
+        ([{"type": "http.response.begin"}], UNEXPECTED),
+        ([{"type": "http.response.start"}], INVALID),
+        ([{**START, "status": "200"}], INVALID),
+        ([{**START, "status": None}], INVALID),
+        ([{**START, "headers": None}], INVALID),
+        ([{**START, "headers": 5}], INVALID),
+        ([{**START, "headers": b"ab"}], INVALID),
+        ([{**START, "headers": [("a", "b")]}, BODY], INVALID),
+        ([{**START, "headers": [(b"a", None)]}, BODY], INVALID),
+        ([{**START, "headers": [(None, b"a")]}, BODY], INVALID),
+        ([{**START, "headers": [(b"a",)]}, BODY], INVALID),
+        ([{**START, "headers": [b"ab"]}, BODY], INVALID),
+        ([{**START, "headers": [None]}, BODY], INVALID),
+        ([START, {**BODY, "body": None}], INVALID),
+        ([START, {"type": "http.response.pathsend"}], INVALID),
+        ([START, {"type": "http.response.pathsend", "path": b"/etc/hostname"}], INVALID),
+        ([START, {"type": "http.response.pathsend", "path": "/a\0b"}], "ERR_INVALID_ARG_VALUE"),
+        ([{"type": "http.response.early_hint"}], INVALID),
+        ([{"type": "http.response.early_hint", "links": b"</a>"}], INVALID),
+        ([{**START, "status": 100}, BODY], "ERR_HTTP_INVALID_STATUS_CODE"),
+        ([START, START], UNEXPECTED),
+        ([BODY], UNEXPECTED),
+    ],
+)
+def test_what_is_no_message_is_an_error_that_names_it(served: Program, messages: list[Any], code: str) -> None:
+    """Nothing has left, so the client gets 500."""
+    assert served.get("/send", method="POST", body=repr(messages).encode()).status == 500
+    assert faults(served) == [code]
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ([START, BODY, BODY], UNEXPECTED),
+        ([START, BODY, START], UNEXPECTED),
+        ([*TRAILED, BODY], UNEXPECTED),
+        ([*TRAILED, {"type": "http.response.trailers", "headers": [("a", "b")]}], INVALID),
+        ([*TRAILED, {"type": "http.response.trailers", "headers": [(None, None)]}], INVALID),
+        ([*TRAILED, {"type": "http.response.trailers", "headers": None}], INVALID),
+        ([{**START, "headers": [(b"content-length", b"2")]}, {**BODY, "body": b"xxx"}], "ERR_HTTP_CONTENT_LENGTH_MISMATCH"),
+        ([{**START, "headers": [(b"content-length", b"2")]}, BODY], "ERR_HTTP_CONTENT_LENGTH_MISMATCH"),
+        ([START, {**BODY, "more_body": True}, {**BODY, "body": "x"}], INVALID),
+    ],
+)
+def test_behind_its_beginning_too(served: Program, messages: list[Any], code: str) -> None:
+    """An answer that is not whole by then never looks as if it were."""
+    with served.client() as client:
+        client.send(request("POST", "/send", "Connection: close", body=repr(messages).encode()))
+        raw = client.rest()
+    is_whole = messages[:2] == [START, BODY]
+    assert is_whole == (b"\r\n\r\nx" in raw), raw
+    assert is_whole or not raw.endswith(b"0\r\n\r\n")
+    assert faults(served) == [code]
+
+
+@pytest.mark.parametrize(("status", "framing"), [(204, "none"), (304, "none")])
+def test_a_status_without_content_has_none(served: Program, status: int, framing: str) -> None:
+    with served.client() as client:
+        for _ in range(2):
+            client.send(request("POST", "/send", body=repr([{**START, "status": status}, BODY]).encode()))
+            response = client.response("POST")
+            assert (response.status, response.body, response.framing) == (status, b"", framing)
+    assert faults(served) == []
+
+
+def test_an_answer_to_head_has_no_body(served: Program) -> None:
+    with served.client() as client:
+        for _ in range(2):
+            client.send(request("HEAD", "/send", body=repr([{**START, "headers": [[b"x-a", b"1"]]}, BODY]).encode()))
+            response = client.response("HEAD")
+            assert (response.status, response.body, response.get("x-a")) == (200, b"", "1")
+
+
+# ---- what receive() gives, and when
+
+
+def test_behind_the_answer_it_gives_nothing_of_the_body(served: Program) -> None:
+    """ASGI: http.disconnect "if receive is called after a response has been sent". uvicorn's, too."""
+    with served.client() as client:
+        assert client.request("POST", "/receive-behind", body=b"unread").body == b"done"
+        assert client.request().body == b"hello"
+    assert notes(served) == ["http.disconnect", "http.disconnect"]
+
+
+@pytest.mark.parametrize("framing", ["", "Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_peer_that_has_but_ended_its_side_is_heard_out(served: Program, framing: str) -> None:
+    """Its message is whole, and it waits for the answer: the body and its end come first, then that it has left."""
+    body = {"": b"", "Content-Length: 5": b"hello", "Transfer-Encoding: chunked": b"0\r\n\r\n"}[framing]
+    with served.client() as client:
+        client.send(request("POST", "/receive-all", *filter(None, [framing])) + body)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.response().body == b"done"
+    told = notes(served)
+    assert told[-1] == "http.disconnect"
+    assert told[:-1] == [["hello" if framing.startswith("Content") else "", False]]
+
+
+def test_a_connection_that_is_gone_gives_nothing_of_the_body(served: Program) -> None:
+    with served.client() as client:
+        client.send(request("POST", "/receive-when-gone", body=b"unread"))
+        eventually(lambda: notes(served) == ["waiting"], "it waits")
+        client.reset()
+    eventually(lambda: notes(served) == ["waiting", "http.disconnect", "OSError"], "it is told")

@@ -87,11 +87,50 @@ def test_what_cannot_be_sent_is_raised_before_anything_is(served: Program, targe
     served.stdout.wait_line(f"^told .*{told.rpartition(' ')[2]}$")
 
 
+def test_what_is_no_regular_file_is_told_in_words(served: Program) -> None:
+    served.get("/unsized/fifo")
+    served.stderr.wait_line(r"No regular file: '.*/fifo'")
+
+
+@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize(
+    ("kind", "method", "framing"),
+    [
+        ("trailed", "GET", "chunked"),
+        ("announced", "GET", "chunked"),
+        ("sized-trailed", "GET", "length"),
+        ("trailed", "HEAD", "none"),
+    ],
+)
+def test_trailers_behind_a_file(served: Program, kind: str, method: str, framing: str, name: str) -> None:
+    """They need chunks, so a file without a Content-Length is sent in some; beside one they are dropped, as behind any body."""
+    told = served.stdout.text.count("told")
+    with served.client() as client:
+        for _ in range(2):
+            answer = client.request(method, f"/{kind}/{name}")
+            assert (answer.status, answer.body) == (200, b"" if method == "HEAD" else CONTENT[name])
+            assert method == "HEAD" or answer.framing == framing
+            assert answer.trailers == ([("x-sum", "1")] if framing == "chunked" else [])
+    assert served.stdout.text.count("told") == told
+
+
+def test_trailers_behind_a_file_of_http_1_0(served: Program) -> None:
+    with served.client() as client:
+        client.send(b"GET /trailed/small HTTP/1.0\r\n\r\n")
+        assert client.rest().endswith(b"\r\n\r\n" + CONTENT["small"])
+
+
 def test_it_is_the_whole_body(served: Program) -> None:
     with served.client() as client:
         client.send(request("GET", "/late/small"))
         assert not client.rest().endswith(b"\r\n0\r\n\r\n")
     assert served.get("/twice/small").body == CONTENT["small"]
+    served.stdout.wait_line("^told .*ERR_ASGI_UNEXPECTED_MESSAGE$")
+
+
+def test_a_body_beside_it_is_refused_and_does_it_no_harm(served: Program) -> None:
+    answer = served.get("/beside/large")
+    assert (answer.body, answer.truncated) == (CONTENT["large"], False)
     served.stdout.wait_line("^told .*ERR_ASGI_UNEXPECTED_MESSAGE$")
 
 

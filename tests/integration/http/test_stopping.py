@@ -130,15 +130,18 @@ def test_a_second_signal_says_where_every_task_waits() -> None:
         assert "Task 'treadle lifespan', waits:" in text
 
 
-def test_a_second_signal_ends_a_program_whose_loop_is_blocked(fifo: Path) -> None:
+@pytest.mark.parametrize("target", ["/block", "/block-behind"], ids=["before its answer", "behind it"])
+def test_a_second_signal_ends_a_program_whose_loop_is_blocked(fifo: Path, target: str) -> None:
     with served(FIFO=str(fifo)) as program, program.client() as client:
-        client.send(request("GET", "/block"))
+        client.send(request("GET", target))
         program.stdout.wait_line("blocked")
         program.signal(signal.SIGTERM)
         program.signal(signal.SIGINT)
         assert program.wait() in (130, 143)
         # the signals may find it on its way into the open, so any line of the function that blocks will do
-        assert re.search(r'stopping_app\.py", line \d+, in block(\n|\Z)', program.stderr.text)
+        assert re.search(r'stopping_app\.py", line \d+, in block(_behind)?(\n|\Z)', program.stderr.text)
+        # it is the one that matters, whether its server knows its task yet or not
+        assert re.search(rf"Task '[^']+', GET {target}, runs:\n", program.stderr.text)
 
 
 def test_requests_that_have_reached_the_kernel_when_it_stops_are_answered(fifo: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.integration.support import Program, eventually
+from tests.integration.support import Program, eventually, request
 
 pytest.importorskip("a2wsgi")
 
@@ -136,7 +138,11 @@ def test_a_small_body_that_is_slow_holds_no_thread(served: Program) -> None:
 
 def test_both_ways_at_once(served: Program) -> None:
     body = bytes(range(256)) * 4096
-    assert served.get("/echo", method="POST", body=body).body == body
+    with served.client() as client:  # who sends all before it reads asks the kernel to hold all of both
+        sending = threading.Thread(target=client.send, args=(request("POST", "/echo", body=body),))
+        sending.start()
+        assert client.response().body == body
+        sending.join()
     closed(served, "echo")
 
 
@@ -177,6 +183,34 @@ def test_an_answer_waits_for_a_slow_peer_and_ends_with_it(served: Program) -> No
     closed(served, "endless")
     assert facts(served)["raised"] == ""
     assert "endless" not in served.stderr.text, "a peer that leaves is no error"
+
+
+@pytest.mark.parametrize("begun", ["", "begun"], ids=["before a piece", "behind one"])
+def test_a_thread_that_yields_nothing_is_told_that_its_peer_has_left(served: Program, begun: str) -> None:
+    with served.client() as client:
+        client.send(request("GET", f"/idles?{begun}"))
+        eventually(lambda: facts(served)["offered"], "it yields nothing")
+        client.reset()
+    closed(served, "idles")
+    assert "idles" not in served.stderr.text, "a peer that leaves is no error"
+
+
+@pytest.mark.parametrize("body", [b"3\r\nabc\r\n0\r\n\r\n", b"0\r\n\r\n", b"3\r\nabc\r\n"], ids=["whole", "empty", "part"])
+def test_what_is_left_of_the_input_behind_a_whole_answer_is_its_end(served: Program, body: bytes) -> None:
+    with served.client() as client:
+        client.send(request("POST", "/reads_late?wait", "Transfer-Encoding: chunked") + body)
+        assert client.response().body == b"hello"
+        served.get("/release")
+        closed(served, "late")
+    assert facts(served)["late"] == ["", ""]
+    assert "reads_late" not in served.stderr.text
+
+
+def test_an_empty_body_of_a_peer_that_has_ended_its_side_is_read(served: Program) -> None:
+    with served.client() as client:
+        client.send(request("POST", "/read_all", "Transfer-Encoding: chunked") + b"0\r\n\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.response().body == b"0 0"
 
 
 def test_a_peer_that_leaves_amid_its_body_is_an_oserror_for_who_reads(served: Program) -> None:
@@ -237,6 +271,23 @@ def test_a_head_may_be_replaced_until_something_was_sent(served: Program) -> Non
     response = served.get("/replaces_its_head")
     assert (response.status, response.body) == (500, b"error page")
     assert (response.get("x-first"), response.get("x-second")) == (None, "2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("status", "takes a status such as '200 OK', not 200"),
+        ("words", "takes a status such as '200 OK', not 'fine'"),
+        ("fields", "takes a list of pairs of str as fields"),
+        ("none", "returned a NoneType, not an iterable of bytes"),
+        ("text", "returned a str, not an iterable of bytes"),
+        ("bytes", "a piece of the body is bytes, not int"),
+        ("pieces", "a piece of the body is bytes, not str"),
+    ],
+)
+def test_mistakes_are_named(served: Program, kind: str, said: str) -> None:
+    assert served.get(f"/mistakes?{kind}").status == 500
+    served.stderr.wait_line(said)
 
 
 def test_more_than_content_length_is_an_error_and_not_sent(served: Program) -> None:

@@ -18,9 +18,9 @@ GRANIAN = "test_asgi test_wsgi test_https test_uds test_static_files"
 # What the issue asks for, and what else goes through a client. Not here: WebSockets, what has no server in it.
 STARLETTE = """test_responses test_requests test_staticfiles test_background test_formparsers test_routing test_applications
     test_endpoints test_exceptions test_authentication test_templates middleware"""
-# Not here: WebSockets, HTTP/2, reloading, its command line and its log; what drives another middleware of its own than that for
-# proxies instead of a server.
-UVICORN = "protocols/test_http test_lifespan test_default_headers test_ssl middleware/test_proxy_headers"
+# Not here: WebSockets, HTTP/2, reloading, its command line; what drives a middleware of its own instead of a server.
+UVICORN = """protocols/test_http test_lifespan test_default_headers test_ssl test_server middleware/test_proxy_headers
+    middleware/test_wsgi middleware/test_logging"""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Each client has a server of its own on a thread. A shim in front of the application gives the scope what a test may choose and a
 socket cannot carry (client, server, scheme, root_path), keeps what the application raises for the client to raise again, and
-takes `http.response.debug`. Fields that only a server adds (Date, Server, Connection, Transfer-Encoding) are not shown to the
-tests. WebSockets go the way of Starlette's own client. Tests without a client call no server: they are left out.
+takes `http.response.debug`. Trailers, which its client shows and httpcore drops, are taken from h11. Fields that only a server
+adds (Date, Server, Connection, Transfer-Encoding) are not shown to the tests. WebSockets go the way of Starlette's own client.
+Tests without a client call no server: they are left out.
 """
 
 import contextlib
@@ -11,14 +12,31 @@ import itertools
 import threading
 from typing import ClassVar
 
+import h11
 import httpx2 as httpx
 import pytest
 import starlette.testclient
+from httpcore2._sync.http11 import HTTP11Connection
 from live_server import Live
 
 MARK = b"x-live-request"
 ADDED = {"date", "server", "connection", "transfer-encoding", "keep-alive"}
 DONE_S = 20.0
+
+
+received = threading.local()  # .trailers: of the answer that this thread has read last
+receive_event = HTTP11Connection._receive_event
+
+
+def receive_event_and_trailers(*args, **kwargs):
+    """In the place of httpcore's."""
+    event = receive_event(*args, **kwargs)
+    if isinstance(event, h11.EndOfMessage):
+        received.trailers = list(event.headers)
+    return event
+
+
+HTTP11Connection._receive_event = receive_event_and_trailers
 
 
 class Exchange:
@@ -137,13 +155,15 @@ class Transport(starlette.testclient._TestClientTransport):
             for name, value in response.headers.raw
             if (lower := name.decode("latin-1").lower()) not in ADDED or lower in exchange.names
         ]
+        body = Body(response.stream, exchange)
         shown = httpx.Response(
             response.status_code,
             headers=headers,
-            stream=Body(response.stream, exchange),
+            stream=body,
             request=request,
             extensions=response.extensions,
         )
+        body.extensions = shown.extensions
         if exchange.debug is not None:
             shown.extensions["http.response.debug"] = exchange.debug
             for name in {"template", "context"} & exchange.debug.keys():
@@ -156,10 +176,14 @@ class Body(httpx.SyncByteStream):
 
     def __init__(self, stream, exchange):
         self._stream, self._exchange = stream, exchange
+        self.extensions = {}  # of the answer
 
     def __iter__(self):
+        received.trailers = []
         try:
             yield from self._stream
+            if received.trailers:
+                self.extensions["http.response.trailers"] = received.trailers
         except httpx.TransportError:
             self._exchange.finish()
             raise

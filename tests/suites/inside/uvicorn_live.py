@@ -1,24 +1,29 @@
 """A pytest plugin for uvicorn's suite: where its tests drive a protocol object with mocks, they drive a live server.
 
-test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent,
-`run_one` waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and
-shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl and the one test of
-test_http that makes a server itself get a live one. One HTTP implementation of uvicorn's stands for all: which it is means
-nothing here.
+test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent, `run_one`
+waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and shutdown are
+those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl, test_server and the one test of test_http that makes a server itself get a live one,
+as does test_wsgi, in the place of whose middleware ours stands. test_logging: lines of the access log are records
+of its logger. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
 """
 
 import asyncio
 import contextlib
+import logging
 import queue
 import re
 import select
 import socket
 import ssl
+import tempfile
 import threading
 import time
+import types
 from typing import ClassVar
 
+import httpx2 as httpx
 import pytest
+import uvicorn.middleware.wsgi
 from live_server import IS_TREADLE, Live
 from uvicorn_proxies import Middleware, TrustedHosts
 
@@ -29,7 +34,21 @@ KEEP_ALIVE_S = 5  # uvicorn's default, which the tests know
 OURS = {"root_path"}  # of what a test may configure, what both servers call so
 THEIRS = OURS | {"limit_concurrency"}
 THEIR_TLS = ("ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs", "ssl_cert_reqs", "ssl_context_factory")
-ONE_OF_EACH = {"http_protocol_cls": "httptools", "ws_protocol_cls": "wsproto"}
+ONE_OF_EACH = {
+    "http_protocol_cls": "httptools",
+    "ws_protocol_cls": "wsproto",
+    "wsgi_middleware": "from_wsgi" if IS_TREADLE else "_WSGIMiddleware",
+}
+COMMON_LINE = re.compile(r'^(\S+) .*"(\S+) (\S+) HTTP/(\S+)" (\d+) ', re.MULTILINE)
+NOT_DRIVEN = {  # by a server on a thread of the tests' process: signals, and what a process makes of its start
+    "test_server_interrupt", "test_shutdown_on_early_exit_during_startup",
+    "test_run_exits_with_startup_failure_on_unloadable_app",
+}  # fmt: skip
+
+if IS_TREADLE:  # before test_wsgi is imported
+    from treadle.wsgi import from_wsgi
+
+    uvicorn.middleware.wsgi._WSGIMiddleware = from_wsgi
 
 
 def _config(given):
@@ -204,7 +223,7 @@ class Server:
 
     def __init__(self, config):
         self._live = Live(config.app, port=config.port)
-        self.should_exit = False
+        self.started = self.should_exit = False
 
     def run(self):
         self._live.start()
@@ -234,16 +253,61 @@ def _tls(config):
         )
     }
 
+    async def serve(self):
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._live.start)
+        self.started = True
+        while not self.should_exit:
+            await asyncio.sleep(0.01)
+        await loop.run_in_executor(None, self._live.stop)
+
 
 @contextlib.asynccontextmanager
 async def run_server(config, sockets=None):
     """In the place of tests.utils'."""
-    live = Live(config.app, port=config.port, **_tls(config))
-    live.start()
-    try:
-        yield live
-    finally:
-        live.stop()
+    with access_records() as more:
+        live = Live(config.app, port=config.port, **more, **_tls(config))
+        live.start()
+        try:
+            yield live
+        finally:
+            live.stop()
+
+
+@contextlib.contextmanager
+def access_records():
+    """What lets a server keep an access log whose lines are records of uvicorn's logger, once it has ended."""
+    if not IS_TREADLE:
+        yield {}
+        return
+    from treadle.http import access_log
+    from treadle.http.edge import Edge
+
+    with tempfile.NamedTemporaryFile("r", prefix="live-") as lines:
+        log = access_log(lines.name)
+        try:
+            yield {"edge": Edge(access_log=log)}
+        finally:
+            log.close()
+            for found in COMMON_LINE.findall(lines.read()):
+                *words, status = found
+                logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *words, int(status))
+
+
+class LiveTransport(httpx.AsyncBaseTransport):
+    """In the place of httpx' ASGITransport: a server of its own for each."""
+
+    def __init__(self, app, raise_app_exceptions=True):
+        self._live = Live(app)
+        self._live.start()
+        self._wire = httpx.AsyncHTTPTransport(uds=self._live.path)
+
+    async def handle_async_request(self, request):
+        return await self._wire.handle_async_request(request)
+
+    async def aclose(self):
+        await self._wire.aclose()
+        self._live.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -274,12 +338,16 @@ def pytest_collection_modifyitems(config, items):
         }.items():
             if hasattr(module, name) and not (name == "LifespanOn" and module.__name__.endswith("test_http")):
                 setattr(module, name, ours)
+        if module.__name__.endswith("test_wsgi"):
+            module.httpx2 = types.SimpleNamespace(AsyncClient=httpx.AsyncClient, ASGITransport=LiveTransport)
     others = [item for item in items if not _is_wanted(item)]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
 
 
 def _is_wanted(item):
+    if item.originalname in NOT_DRIVEN:
+        return False
     parameters = getattr(item, "callspec", None)
     if parameters is None:
         return True

@@ -14,6 +14,8 @@ import pytest
 
 import treadle
 from tests.unit.http.support import bounded, until
+from treadle import http
+from treadle._base.errors import TreadleError
 from treadle.asgi import ServeConfig, Serving, StartupError
 from treadle.loop.listening import ListeningPlace
 
@@ -197,5 +199,56 @@ def test_it_starts_once() -> None:
         with pytest.raises(RuntimeError):
             await serving.start()
         await serving.stop(0)
+
+    bounded(main)
+
+
+class Endpoint:
+    """An application that is a class, whose instances are awaited, as Starlette's endpoints."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._exchange = (scope, receive, send)
+
+    def __await__(self) -> Any:
+        return App()(*self._exchange).__await__()
+
+
+def in_a_task(scope: Any, receive: Any, send: Any) -> Any:
+    """An application that returns a future."""
+    return asyncio.ensure_future(App()(scope, receive, send))
+
+
+@pytest.mark.parametrize("app", [Endpoint, in_a_task])
+def test_whatever_can_be_awaited_is(app: Any) -> None:
+    async def main() -> None:
+        serving = Serving(app, ServeConfig(port=0))
+        await serving.start()
+        assert (await get(serving.addresses[0])).endswith(b"hello")
+        await serving.stop()
+
+    bounded(main)
+
+
+def test_what_cannot_be_awaited_is_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        serving = Serving(lambda scope, receive, send: None, ServeConfig(port=0, lifespan="off"))
+        await serving.start()
+        assert (await get(serving.addresses[0])).startswith(b"HTTP/1.1 500 ")
+        await serving.stop()
+
+    bounded(main)
+    assert "a coroutine was expected, got None" in caplog.text
+
+
+def test_a_configuration_that_contradicts_itself_is_seen_before_the_application_starts(tmp_path: Path) -> None:
+    """Nobody would tell the application to end."""
+
+    async def main() -> None:
+        app = App()
+        path = tmp_path / "s"
+        with pytest.raises(TreadleError):
+            await Serving(app, ServeConfig(uds=str(path), routes={"no slash": http.Route()})).start()
+        assert app.said == [] and not path.exists()
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "treadle lifespan"]
 
     bounded(main)

@@ -10,6 +10,7 @@ import logging
 import os
 import socket as sockets
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,25 @@ def test_a_listener_that_fails_leaves_nothing_open(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.ERROR, "treadle.http"):
         bounded(main)
     assert [record.getMessage() for record in caplog.records] == ["a listener of 'upgrade' has failed"] * 2
+
+
+def test_a_listener_that_fails_leaves_nothing_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(*_: Any) -> None:
+        raise ValueError("marker-second")
+
+    async def main() -> None:
+        async with listening(upgrade=echo) as server:
+            server.on("upgrade", fails)
+            with connect(server) as client:
+                client.sendall(UPGRADE)
+                assert await read(client) == b""
+            gc.collect()
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        bounded(main)
+    assert not [one for one in warned if "never awaited" in str(one.message)]
+    assert "marker-second" in caplog.text
 
 
 def test_a_client_that_resets_ends_no_program() -> None:

@@ -144,7 +144,7 @@ def test_a_body_is_asked_for_as_it_is_read() -> None:
 
         loop = asyncio.get_running_loop()
         bridge = Bridge(loop)
-        reader = body_reader(bridge, None)
+        reader = body_reader(bridge, None, lambda: False)
 
         def work() -> tuple[bytes, int, bytes, list[bytes]]:
             return reader.readline(), len(asked), reader.read(4), reader.readlines()
@@ -187,5 +187,73 @@ def test_a_peer_that_leaves_amid_a_small_body() -> None:
 
         with pytest.raises(GivenUpError):
             await small_body({"headers": []}, receive)
+
+    bounded(main)
+
+
+@pytest.mark.parametrize("has_begun", [False, True], ids=["before its head", "behind it"])
+def test_a_thread_that_only_checks_learns_that_nobody_waits(has_begun: bool) -> None:
+    async def main() -> None:
+        class Send:
+            is_lost = False
+
+            async def __call__(self, event: Any) -> None:
+                if self.is_lost:
+                    raise ConnectionResetError
+                seen.append(event["body"])
+
+        seen: list[bytes] = []
+        send = Send()
+
+        def work() -> None:
+            if has_begun:
+                bridge.put(piece(3))
+            while True:
+                bridge.check()
+                loop.call_soon_threadsafe(checked.set)
+
+        loop = asyncio.get_running_loop()
+        bridge, checked = Bridge(loop), asyncio.Event()
+        job = loop.run_in_executor(None, work)
+        carrying = asyncio.create_task(bridge.carry(job, nothing, send))
+        await checked.wait()
+        while has_begun and len(seen) < 2:  # the piece, and a check, which sends nothing
+            await asyncio.sleep(0.001)
+        send.is_lost = True
+        with pytest.raises(ConnectionResetError):
+            await carrying
+        bridge.give_up()
+        with pytest.raises(GivenUpError):
+            await job
+        assert not any(seen[1:])
+
+    bounded(main)
+
+
+def test_checks_that_the_loop_does_not_come_to_do_not_pile_up() -> None:
+    async def main() -> None:
+        bridge = Bridge(asyncio.get_running_loop())
+        for _ in range(1000):
+            bridge.check()
+        assert len(bridge._items) == 1
+
+    bounded(main)
+
+
+def test_the_end_of_the_body_is_the_end_once_the_answer_is_whole() -> None:
+    async def main() -> None:
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        async def read(is_answered: bool) -> bytes:
+            bridge = Bridge(loop)
+            job = loop.run_in_executor(None, body_reader(bridge, None, lambda: is_answered).read)
+            await bridge.carry(job, receive, nothing)
+            return await job
+
+        loop = asyncio.get_running_loop()
+        assert await read(True) == b""
+        with pytest.raises(GivenUpError):
+            await read(False)
 
     bounded(main)

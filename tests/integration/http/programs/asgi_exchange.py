@@ -111,6 +111,35 @@ async def receive_late(scope, receive, send):
     notes.append((await receive())["type"])
 
 
+async def receive_behind(scope, receive, send):
+    """Nothing of the body is read before the answer."""
+    await answer(send, b"done")
+    notes.extend([(await receive())["type"], (await receive())["type"]])
+
+
+async def receive_all(scope, receive, send):
+    """All that there is to receive, then the answer."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            notes.append(message["type"])
+            return await answer(send, b"done")
+        notes.append([message["body"].decode(), message["more_body"]])
+
+
+async def receive_when_gone(scope, receive, send):
+    """Nothing is received until the connection is gone, which is seen by sending."""
+    notes.append("waiting")
+    while True:
+        try:
+            await send({"type": "http.response.nothing"})
+        except OSError:
+            notes.extend([(await receive())["type"], "OSError"])
+            return
+        except Exception:
+            await asyncio.sleep(0.01)
+
+
 async def odd_body(scope, receive, send):
     kind = scope["path"].rpartition("/")[2]
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -195,6 +224,9 @@ PATHS = {
     "receive-twice": receive_twice,
     "share-body": share_body,
     "receive-late": receive_late,
+    "receive-behind": receive_behind,
+    "receive-all": receive_all,
+    "receive-when-gone": receive_when_gone,
     "odd-body": odd_body,
     "write-then-read": write_then_read,
     "send": send_messages,

@@ -93,6 +93,12 @@ async def block(scope, receive, send):
     await piece(send, b"unblocked", False)
 
 
+async def block_behind(scope, receive, send):
+    """As block(), but its client has its answer."""
+    await hello(scope, receive, send)
+    await block(scope, receive, send)
+
+
 async def hello(scope, receive, send):
     await begin(send, b"text/plain")
     await piece(send, b"hello", False)
@@ -106,6 +112,7 @@ ROUTES = {
     "/upload": upload,
     "/silent": silent,
     "/block": block,
+    "/block-behind": block_behind,
     "/": hello,
 }
 

@@ -112,6 +112,40 @@ def endless(environ, start):
     return Body("endless", pieces())
 
 
+def idles(environ, start):
+    """Nothing but empty pieces, behind a first one or without."""
+    start("200 OK", [])
+
+    def pieces():
+        if environ["QUERY_STRING"] == "begun":
+            yield b"begun"
+        facts["offered"] = 1
+        while True:
+            time.sleep(0.01)
+            yield b""
+
+    return Body("idles", pieces())
+
+
+class ReadsLate(Body):
+    """What is left of its input is read when the answer is out."""
+
+    def __init__(self, environ, pieces):
+        super().__init__("late", pieces)
+        self.environ = environ
+
+    def close(self):
+        if self.environ["QUERY_STRING"] == "wait":
+            released.wait(20)
+        facts["late"] = [self.environ["wsgi.input"].read().decode() for _ in range(2)]
+        super().close()
+
+
+def reads_late(environ, start):
+    start("200 OK", [("Content-Length", "5")])
+    return ReadsLate(environ, [b"hello"])
+
+
 def push(environ, start):
     write = start("200 OK", [])
     write(b"pushed;")
@@ -194,6 +228,20 @@ def replaces_too_late(environ, start):
         yield b"never"
 
     return Body("too late", pieces())
+
+
+def mistakes(environ, start):
+    """What no application should do."""
+    kind = environ["QUERY_STRING"]
+    if kind == "status":
+        start(200, [])
+    elif kind == "words":
+        start("fine", [])
+    elif kind == "fields":
+        start("200 OK", [(b"a", b"b")])
+    else:
+        start("200 OK", [])
+    return {"none": None, "text": "text", "bytes": b"bytes", "pieces": ["text"]}.get(kind, [b"x"])
 
 
 def sleeps(environ, start):
