@@ -26,7 +26,8 @@ from treadle._native.http1_access_log import AccessLines
 REQUEST = b"GET /%b HTTP/1.1\r\nHost: h\r\nUser-Agent: a\r\nReferer: r\r\n\r\n"
 LINE = re.compile(r'\S+ - - \[[^]]+\] "GET /\S* HTTP/1.1" 200 2')
 PROGRAM = """
-import asyncio, os, resource, signal, sys, time
+import asyncio, faulthandler, os, resource, signal, sys, time
+faulthandler.dump_traceback_later(25, exit=True)    # one that hangs says where
 import treadle
 from treadle import http
 
