@@ -270,3 +270,41 @@ def test_a_route_is_checked() -> None:
         assert raised.value.code == "ERR_INVALID_ARG_VALUE"
 
     bounded(main)
+
+
+@pytest.mark.parametrize("does_leave", [True, False])
+def test_a_stop_cancels_each_handler_once(does_leave: bool) -> None:
+    """Neither one that the client's leaving has cancelled, nor, where the stop is hurried, one that it has itself."""
+
+    async def main() -> None:
+        told: list[str] = []
+        may_end = asyncio.Event()
+
+        async def handler(req: http.IncomingMessage, res: http.ServerResponse) -> None:
+            told.append("called")
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                told.append("cleaning up")
+                await may_end.wait()
+                told.append("clean")
+
+        server = http.create_server(handler, cancel_on_disconnect=True).listen(0)
+        client = connect(server)
+        client.sendall(GET)
+        await until(lambda: told)
+        if does_leave:
+            reset(client)
+        else:
+            server._core.cancel_tasks()
+        await until(lambda: len(told) == 2)
+        server._core.cancel_tasks()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        may_end.set()
+        await until(lambda: server.statistics().handlers == 0)
+        assert told == ["called", "cleaning up", "clean"]
+        client.close()
+        server.close()
+
+    bounded(main)
