@@ -63,7 +63,7 @@ class TLSSocket(Socket):
                 handle.close(None)
             raise
         else:
-            if socket is not None and socket._keeper is not None:
+            if socket is not None and socket._keeper is not None and not self.destroyed:  # it has failed at once, perhaps
                 socket._keeper._adopt(self, socket)
         finally:
             if socket is not None:

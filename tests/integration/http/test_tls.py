@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -234,7 +235,8 @@ def test_curl(program: Program, certificate: Path, flags: list[str], tmp_path: P
     url = f"https://localhost:{program.address[1]}"
     command = ["curl", "-sS", "--cacert", str(certificate), "--resolve", f"localhost:{program.address[1]}:127.0.0.1", *flags]
     command += ["--data-binary", "@" + str(body), f"{url}/echo", f"{url}/echo"]
-    done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False)
+    bare = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # curl's TLS stands still under a sanitizer
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False, env=bare)
     assert done.returncode == 0, done.stderr
     assert done.stdout == BLOCK * 32
 

@@ -151,3 +151,24 @@ def test_a_plain_connection_is_a_plain_socket() -> None:
             plain.destroy()
 
     run(main)
+
+
+def test_one_that_cannot_begin_is_nobodys(contexts: Contexts) -> None:
+    async def main() -> None:
+        errors: list[BaseException] = []
+
+        def serve(plain: net.Socket) -> None:
+            secure = tls.TLSSocket(context=contexts[1], servername=".no.name", socket=plain)
+            secure.on("error", errors.append)
+
+        async with net.create_server(serve).listen() as server:
+            address = server.address()
+            assert isinstance(address, net.Address)
+            peer = net.connect(address.port)
+            peer.on("error", lambda error: None)
+            peer.resume()
+            await until(lambda: errors, "it is told")
+            await until(lambda: server.connections == 0, "it is closed")
+            await until(lambda: peer.closed, "the peer has seen that")
+
+    run(main)
