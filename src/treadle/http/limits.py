@@ -15,6 +15,7 @@ class Limits:
     headers_bytes: int = 32 * KIB  # request line, all fields, and trailers together; past it 431; nginx 4 x 8 KiB, Node 16 KiB
     headers_count: int = 100  # past it 431; nginx and gunicorn 100
     body_bytes_per_s: int | None = 240  # of a body that is read, past body_grace_s; below it 408; Kestrel 240 B/s; None: no limit
+    answer_bytes_per_s: int | None = 240  # that a peer takes over Timeouts.send_progress_s; below it it is cut; Kestrel 240 B/s
     body_high_water_mark: int = 64 * KIB  # bytes that wait for the handler before the socket is paused; Node's streams
 
     def __post_init__(self) -> None:
@@ -31,7 +32,7 @@ class Timeouts:
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
     linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
-    send_progress_s: float = 60.0  # while an answer waits for the peer to read on; past it the connection is cut; nginx 60 s
+    send_progress_s: float = 60.0  # for the peer to read on at Limits.answer_bytes_per_s; past it the connection is cut; nginx 60 s
 
     def __post_init__(self) -> None:
         _require_positive(self)
