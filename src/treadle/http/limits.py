@@ -32,7 +32,7 @@ class Timeouts:
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
     linger_s: float = 5.0  # for the peer to end its side once it was sent the last answer; nginx lingering_timeout 5 s
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
-    send_progress_s: float = 60.0  # for the peer to read on at Limits.answer_bytes_per_s; past it the connection is cut; nginx 60 s
+    send_progress_s: float = 60.0  # for a peer to take Limits.answer_bytes_per_s, where more waits; else it is cut; nginx 60 s
 
     def __post_init__(self) -> None:
         _require_positive(self)
