@@ -53,6 +53,7 @@ cdef class Connection(Wire):
     cdef bint is_deferred           # the pending phase goes on with `unparsed`
 
     cdef int advance(self, Event event) except -1
+    cdef bint is_ended_by_close(self) noexcept
     cdef int dispatch_observed(self) except -1
     cdef int dispatch_named(self) except -1
     cdef int note(self, int status, long long size, bint is_whole) except -1

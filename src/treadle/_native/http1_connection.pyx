@@ -627,6 +627,17 @@ cdef class Connection(Wire):
 
     # ---- ends
 
+    cdef bint is_ended_by_close(self) noexcept:
+        # An answer is under way whose end the peer knows by that of the connection alone (HTTP/1.0).
+        cdef ResponseCore response = self.response
+        return response is not None and response.headers_sent and not (
+            response.has_length or response.is_chunked or response.is_head_only)
+
+    cdef int end_now(self, error) except -1:
+        if self.is_ended_by_close() and not self.is_ended:
+            drop_on_close(self.fd)      # RFC 9112 section 8: else what it has would look whole
+        return Wire.end_now(self, error)
+
     cdef int refuse(self, str reason, str detail=None) except -1:
         # The message under way is not acceptable: one answer, and the connection closes behind it.
         cdef ResponseCore response = self.response
@@ -886,10 +897,11 @@ cdef class Connection(Wire):
             for response in self.flushing:
                 response.tick(response._flushed, ())
             self.flushing = None
-        if self.send_deadline is not None and self.response is not None:
-            self.send_deadline.hold(self.send_deadline.waiting)     # there is more to come: a new window would begin too often
-        elif self.send_deadline is not None:
-            self.send_deadline.reset()
+        if self.send_deadline is not None:
+            if self.response is not None:
+                self.send_deadline.hold(self.send_deadline.waiting)     # there is more to come: a window would begin too often
+            else:
+                self.send_deadline.reset()
             if self.phase == IDLE and not self.closing:
                 self.set_deadline(self.server.keep_alive_ms)    # idle from now on
         if self.phase == LINGERING and not self.closing:

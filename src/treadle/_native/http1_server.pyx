@@ -127,7 +127,10 @@ cdef class ServerCore(Site):
                 connection.linger()
             else:
                 cut += 1
-                connection.linger()
+                if connection.is_ended_by_close():
+                    connection.end_now(None)
+                else:
+                    connection.linger()
         return refused, ended, cut
 
     def abort_signals(self):
