@@ -120,14 +120,16 @@ require_system() {
     fail "missing: ${all#, }. Install: apt-get install ${packages[*]}"
 }
 
-# For tests/integration/http/test_browser.py, which is skipped without it: so it is asked for by CI alone, and its lack is no
-# failure.
+# For tests/integration/http/test_browser.py, which is skipped without it: so it is asked for by CI alone, once, and its lack is
+# no failure.
 offer_browser() {
     local name
     if [ "${CI:-}" != true ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return; fi
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         if command -v $name >/dev/null; then return; fi
     done
+    if [ -e build/.browser-asked-for ]; then return; fi
+    touch build/.browser-asked-for
     say "installing chromium …"
     apt_install chromium || { apt-get update -qq >&2 && apt_install chromium; } || say "no chromium: what needs a browser is skipped"
 }

@@ -1,7 +1,7 @@
 """Clients that are slow in five ways, 1,000 of each at once: which of them a server ends, when, and what others feel of it.
 
 header   a head that never ends, a byte a second        body    a body of 1 MB, a byte a second
-reader   a download of 64 MiB, 512 bytes a second       never   the same, of which nothing is read
+reader   a download of 64 MiB, 100 bytes a second       never   the same, of which nothing is read
 idle     a connection that had its answer
 
     python3 bench/run.py slow [--peers treadle,nginx] [--deadlines short|default] [--each 1000] [--rate 500] [--check]

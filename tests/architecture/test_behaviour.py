@@ -99,7 +99,9 @@ VALUES = {
     "body that is read": f"{LIMITS.body_bytes_per_s} bytes/s",
     "... which is asked for after": seconds(TIMEOUTS.body_grace_s),
     "answer complete, from the call of its handler": "no deadline" if TIMEOUTS.response_s is None else "one",
-    "bytes that the client does not take, of a file that sendfile moves as well": seconds(TIMEOUTS.send_progress_s),
+    "an answer that waits for the client, a file that sendfile moves as well": (
+        f"{LIMITS.answer_bytes_per_s} bytes/s over {seconds(TIMEOUTS.send_progress_s)}"
+    ),
     "idle connection, once its last answer is sent": seconds(TIMEOUTS.keep_alive_s),
     "bytes that the kernel takes beyond what is on its way, until the client has read 1 MiB": size(
         native("unread.pyx", "UNSENT_MAX")

@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 enum { HEADER, BODY, READER, NEVER, IDLE, KINDS };
-enum { EVENTS_MAX = 256, TICK_MS = 1, READ_BYTES = 512, RECEIVE_BUFFER = 4096, STATUS_MAX = 600 };
+enum { EVENTS_MAX = 256, TICK_MS = 1, READ_BYTES = 100, RECEIVE_BUFFER = 4096, STATUS_MAX = 600 };
 enum ending { OPEN, CLOSED, RESET };
 
 static const char *const NAMES[KINDS] = {"header", "body", "reader", "never", "idle"};

@@ -1,7 +1,7 @@
 """Declarations of http1_connection.pyx: what other native units may touch."""
 from libc.stdint cimport int64_t
 
-from treadle._native.http1_deadlines cimport Deadline
+from treadle._native.http1_deadlines cimport Deadline, SendDeadline
 from treadle._native.http1_exchange cimport Site, Wire
 from treadle._native.http1_fields cimport Said
 from treadle._native.http1_framing cimport ChunkScanner
@@ -26,8 +26,7 @@ cdef class ParserShim:
 cdef class Connection(Wire):
     cdef Phase phase
     cdef Deadline deadline
-    cdef Deadline send_deadline     # None until the kernel did not take everything
-    cdef int64_t taken_bytes        # by the peer while more waited for it; -1: enough, it reads
+    cdef SendDeadline send_deadline     # None until the kernel did not take everything
     cdef Deadline answer_deadline   # None until an answer had one
     cdef ParserShim shim            # None unless a parser reads the current message
     cdef RequestCore request        # the current message; None between two
@@ -61,6 +60,7 @@ cdef class Connection(Wire):
     cdef bint is_unnamed            # its PROXY header names nobody: whatever fields say of a client is nobody's word
 
     cdef int advance(self, Event event) except -1
+    cdef bint is_ended_by_close(self) noexcept
     cdef int dispatch_observed(self) except -1
     cdef int dispatch_named(self) except -1
     cdef int note(self, int status, long long size, bint is_whole) except -1

@@ -19,7 +19,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from treadle._native.callbacks cimport Stopwatch
 from treadle._native.handover cimport take_socket
-from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline
+from treadle._native.http1_deadlines cimport ANSWERING_IN_TIME, ARRIVAL, SENDING, Deadline, new_deadline, new_send_deadline
 from treadle._native.http1_exchange cimport DeadlineKind, Site, Wire
 from treadle._native.http1_fields cimport CHUNKED, COUNTED, NO_BODY, has_forbidden_trailer, put_authority, read_fields
 from treadle._native.http1_framing cimport (
@@ -540,8 +540,7 @@ cdef class Connection(Wire):
             for response in self.flushing:
                 response.tick(response._flushed, ())
             self.flushing = None
-        if self.taken_bytes >= 0:
-            lift_limit(self.fd)
+        lift_limit(self.fd)
         handle = take_socket(self)
         try:
             if self.fault is None:
@@ -640,6 +639,17 @@ cdef class Connection(Wire):
         return 0
 
     # ---- ends
+
+    cdef bint is_ended_by_close(self) noexcept:
+        # An answer is under way whose end the peer knows by that of the connection alone (HTTP/1.0).
+        cdef ResponseCore response = self.response
+        return response is not None and response.headers_sent and not (
+            response.has_length or response.is_chunked or response.is_head_only)
+
+    cdef int end_now(self, error) except -1:
+        if self.is_ended_by_close() and not self.is_ended:
+            drop_on_close(self.fd)      # RFC 9112 section 8: else what it has would look whole
+        return Wire.end_now(self, error)
 
     cdef int refuse(self, str reason, str detail=None) except -1:
         # The message under way is not acceptable: one answer, and the connection closes behind it.
@@ -741,7 +751,9 @@ cdef class Connection(Wire):
         return self.refuse("ANSWER_TIMEOUT")
 
     cdef int expired(self, DeadlineKind kind) except -1:
-        if kind == SENDING:             # the peer takes nothing, and would not take an end either
+        if kind == SENDING:             # the peer takes too little, and would not take an end in time either
+            if not self.send_deadline.is_over():
+                return 0
             drop_on_close(self.fd)
             return self.end_now(None)
         if kind == ANSWERING_IN_TIME:
@@ -885,17 +897,14 @@ cdef class Connection(Wire):
 
     cdef int on_backlog(self, Py_ssize_t sent) except -1:
         if self.send_deadline is None:
-            self.send_deadline = new_deadline(self, SENDING)
-        if self.taken_bytes >= 0:
-            self.taken_bytes += sent
-            if self.taken_bytes >= READS_BYTES:
-                self.taken_bytes = -1
+            self.send_deadline = new_send_deadline(self, self.server.send_ms, self.server.send_bytes_min)
+        if self.send_deadline.in_all < READS_BYTES:
+            self.send_deadline.in_all += sent
+            if self.send_deadline.in_all >= READS_BYTES:
                 lift_limit(self.fd)
         if self.unsent_bytes:
             self.is_answer_waiting = True
-        if sent or self.send_deadline.list is None:
-            self.send_deadline.run(self.server.send_ms)
-        return 0
+        return self.send_deadline.wait(sent, self.unsent_bytes)
 
     cdef int on_moved(self, int64_t sent, bint is_full) except -1:
         # INVARIANT: the deadline runs while the peer has to take something, and then only, whoever sends. What somebody has
@@ -907,9 +916,7 @@ cdef class Connection(Wire):
                 return self.end_now(None)
         if is_full:
             return self.on_backlog(sent)
-        if self.send_deadline is not None:
-            self.send_deadline.stop()
-        return 0
+        return 0 if self.send_deadline is None else self.send_deadline.hold(sent)
 
     cdef int tell_when_flushed(self, response) except -1:
         if self.flushing is None:
@@ -924,7 +931,10 @@ cdef class Connection(Wire):
                 response.tick(response._flushed, ())
             self.flushing = None
         if self.send_deadline is not None:
-            self.send_deadline.stop()
+            if self.response is not None:
+                self.send_deadline.hold(self.send_deadline.waiting)     # there is more to come: a window would begin too often
+            else:
+                self.send_deadline.reset()
         if self.is_answer_waiting:
             self.is_answer_waiting = False
             if self.phase == IDLE and not self.closing:

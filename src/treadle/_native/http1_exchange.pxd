@@ -34,6 +34,7 @@ cdef class Site:
     cdef public int64_t request_ms
     cdef public int64_t keep_alive_ms
     cdef public int64_t send_ms
+    cdef public int64_t send_bytes_min  # that a peer takes in that time, where more waits for it
     cdef public int64_t linger_ms
     cdef public object tls_context      # an ssl.SSLContext for connections to come; None: they are plain
     cdef public Py_ssize_t body_rate    # bytes a second of a body that is read, on the whole; 0: no limit

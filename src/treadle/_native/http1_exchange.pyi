@@ -17,6 +17,7 @@ class Site:
     request_ms: int
     keep_alive_ms: int
     send_ms: int
+    send_bytes_min: int
     linger_ms: int
     tls_context: ssl.SSLContext | None
     body_rate: int

@@ -136,9 +136,12 @@ cdef class ServerCore(Site):
                 connection.linger()
             else:
                 cut += 1
-                connection.linger()
-                if connection.sender is not None:
-                    connection.sender.stop()        # ORDER: behind linger(): whoever sent by it finds the answer lost
+                if connection.is_ended_by_close():
+                    connection.end_now(None)
+                else:
+                    connection.linger()
+                    if connection.sender is not None:
+                        connection.sender.stop()    # ORDER: behind linger(): whoever sent by it finds the answer lost
         return refused, ended, cut
 
     def abort_signals(self):

@@ -22,6 +22,7 @@ cdef class FileSend(Mover):
     cdef int64_t left
     cdef int64_t slice_bytes
     cdef bint is_begun      # the pool has taken it on
+    cdef bint is_corked     # the socket holds back what fills no segment, until the sink is given back
     cdef bint is_cancelled  # by its user, while a thread has the job: the sink is given back once that returns
 
     cdef int submit_slice(self) except -1

@@ -1,10 +1,13 @@
-"""What the kernel holds of answers that nobody reads: little until a peer is seen to read, and nothing once its connection is cut.
+"""What the kernel holds of answers that nobody reads: little until a peer is seen to read, and nothing once its connection is cut;
+and how much of them has come to the peer.
 
 Left alone, the kernel takes up to 4 MiB (tcp_wmem) for a peer that reads nothing: no byte of it is in the process, and yet it is
 the container's memory (cgroup v2 counts it), as it is what makes TCP short of memory for everybody (tcp_mem). And a socket that
 is closed with bytes unsent stays with the kernel until its peer takes them, or minutes have passed. Invariant: what a peer is sent
-does not depend on either. Not here: when (http1_connection.pyx). Source: tcp(7), TCP_NOTSENT_LOWAT; socket(7), SO_LINGER.
+does not depend on any of this. Not here: when (http1_connection.pyx). Source: tcp(7), TCP_NOTSENT_LOWAT, TCP_INFO; socket(7),
+SO_LINGER.
 """
+from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -12,15 +15,18 @@ cdef extern from "<sys/socket.h>" nogil:
     struct linger:
         int l_onoff
         int l_linger
+    int getsockopt(int fd, int level, int name, void *value, unsigned int *size)
     int setsockopt(int fd, int level, int name, const void *value, unsigned int size)
 
 cdef extern from "<netinet/in.h>" nogil:
     enum:
         IPPROTO_TCP
 
-cdef extern from "<netinet/tcp.h>" nogil:
+cdef extern from "<linux/tcp.h>" nogil:         # whose tcp_info is longer than that of <netinet/tcp.h>
     enum:
-        TCP_NOTSENT_LOWAT
+        TCP_INFO, TCP_NOTSENT_LOWAT
+    struct tcp_info:
+        uint64_t tcpi_bytes_acked               # Linux 4.1
 
 cdef enum:
     UNSENT_MAX = 128 * 1024         # bytes that the kernel takes beyond what is on its way; h2o has 128 KiB, Apple advises 16
@@ -45,3 +51,11 @@ cdef void drop_on_close(int fd) noexcept:
     at_once.l_onoff = 1
     at_once.l_linger = 0
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))
+
+
+cdef int64_t acknowledged_bytes(int fd) noexcept:
+    # Of all that was ever sent, what has come to the peer's kernel; 0 where that is not known (Unix sockets).
+    cdef tcp_info info
+    cdef unsigned int size = sizeof(info)
+    info.tcpi_bytes_acked = 0
+    return 0 if getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 else <int64_t>info.tcpi_bytes_acked

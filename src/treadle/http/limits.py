@@ -15,6 +15,7 @@ class Limits:
     headers_bytes: int = 32 * KIB  # request line, all fields, and trailers together; past it 431; nginx 4 x 8 KiB, Node 16 KiB
     headers_count: int = 100  # past it 431; gunicorn and granian 100, Node 24 1,000
     body_bytes_per_s: int | None = 240  # of a body that is read, past body_grace_s; below it 408; Kestrel 240 B/s; None: no limit
+    answer_bytes_per_s: int | None = 240  # that a peer takes over Timeouts.send_progress_s; below it it is cut; Kestrel 240 B/s
     body_high_water_mark: int = 64 * KIB  # bytes that wait for the handler before the socket is paused; Node's streams
 
     def __post_init__(self) -> None:
@@ -33,7 +34,7 @@ class Timeouts:
     #: to say its first word.
     linger_s: float = 5.0
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
-    send_progress_s: float = 60.0  # while an answer waits for the peer to read on; past it the connection is cut; nginx 60 s
+    send_progress_s: float = 60.0  # for a peer to take Limits.answer_bytes_per_s, where more waits; else it is cut; nginx 60 s
 
     def __post_init__(self) -> None:
         _require_positive(self)

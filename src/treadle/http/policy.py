@@ -52,6 +52,7 @@ class Policy(ServerCore):
         self.request_ms = round(timeouts.request_s * 1000)
         self.keep_alive_ms = round(timeouts.keep_alive_s * 1000)
         self.send_ms = round(timeouts.send_progress_s * 1000)
+        self.send_bytes_min = max(round((limits.answer_bytes_per_s or 0) * timeouts.send_progress_s), 1)
         self.linger_ms = round(timeouts.linger_s * 1000)
         self.answer_ms = 0 if timeouts.response_s is None else round(timeouts.response_s * 1000)
         self.cancels = cancel_on_disconnect

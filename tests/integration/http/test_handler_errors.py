@@ -97,6 +97,15 @@ def test_500_to_http10(routes: Program) -> None:
         client.expect_end()
 
 
+def test_half_an_answer_to_http10_does_not_look_whole(routes: Program) -> None:
+    """It has neither a length nor chunks: an end of the connection would be its own, RFC 9112 section 8."""
+    with routes.client() as client:
+        client.send(b"GET /fail-after-async HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            while client.socket.recv(65_536):
+                pass
+
+
 def test_a_handler_that_is_cancelled_leaves_no_client_waiting(routes: Program) -> None:
     with routes.client() as client:
         client.send(request("GET", "/fail-cancelled", "Connection: close"))

@@ -313,7 +313,7 @@ def test_tls_behind_a_proxy_header(certificate: Path) -> None:
                         client.secure(context)
         with program.client() as client:
             client.send(V1 + request("GET", "/"))
-            assert client.rest() == b""
+            assert client.response().status == 400
         program.stderr.wait_line(r"192\.0\.2\.1:4711 speaks plain text on a port for TLS")
 
 

@@ -20,8 +20,9 @@ SNDBUF = 32 * KIB  # what that of the server takes
 LINGER_S, PROGRESS_S = 0.2, 0.3
 
 
-def sending(**timeouts: float) -> Program:
-    return Program.run("sending.py", env={"TIMEOUTS": json.dumps(timeouts), "SNDBUF": str(SNDBUF)})
+def sending(sndbuf: int = SNDBUF, limits: dict[str, int | None] | None = None, **timeouts: float) -> Program:
+    env = {"TIMEOUTS": json.dumps(timeouts), "LIMITS": json.dumps(limits or {}), "SNDBUF": str(sndbuf)}
+    return Program.run("sending.py", env=env)
 
 
 def read_steadily(client: RawClient, piece: int, pause_s: float) -> bytes:
@@ -198,6 +199,29 @@ def test_a_peer_that_reads_a_little_again_and_again_is_not_cut(target: str, clos
             client.expect_end()
         else:
             assert client.request("GET", "/kib/1").status == 200
+
+
+@pytest.mark.parametrize("target", [f"/kib/{SIZE_KIB}", f"/stream/{SIZE_KIB}"])
+def test_a_peer_that_reads_on_but_too_slowly_is_cut(target: str) -> None:
+    """Half of what it has to take, in small pieces: each is progress, and none buys time."""
+    rate = 400 * KIB
+    with sending(send_progress_s=1.0, limits={"answer_bytes_per_s": rate}) as program, program.client(rcvbuf=16 * KIB) as client:
+        client.send(request("GET", target))
+        with pytest.raises(ConnectionResetError):
+            while client.socket.recv(rate // 80):
+                select.select([], [], [], 1 / 40)
+
+
+def test_a_peer_that_reads_what_the_kernel_holds_is_not_cut() -> None:
+    """The kernel takes more only when a third of its buffer is free: long before that the peer is seen to read."""
+    timeouts = {"send_progress_s": 0.5, "linger_s": 100.0}
+    with sending(2 * MIB, {"answer_bytes_per_s": 16 * KIB}, **timeouts) as program, program.client(rcvbuf=16 * KIB) as client:
+        client.send(request("GET", f"/kib/{8 * KIB}"))
+        received = bytearray()
+        while len(received) < 8 * MIB:
+            received += client.socket.recv(MIB if len(received) > 3 * MIB // 2 else 32 * KIB)
+            select.select([], [], [], 0.05 if len(received) < 3 * MIB // 2 else 0)
+    assert received.count(b"x") > 8 * MIB - 1_000
 
 
 def test_a_peer_that_is_cut_is_reset_and_leaves_nothing_with_the_kernel() -> None:

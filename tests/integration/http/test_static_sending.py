@@ -38,10 +38,9 @@ def site(tmp_path: Path) -> Path:
     return site
 
 
-def serving(site: Path, *, cwd: Path | None = None, **timeouts: float) -> Program:
-    return Program.run(
-        "static_files.py", cwd=cwd, env={"ROOT": str(site), "TIMEOUTS": json.dumps(timeouts), "SNDBUF": str(SNDBUF), "PLAIN": "1"}
-    )
+def serving(site: Path, *, cwd: Path | None = None, limits: dict[str, int] | None = None, **timeouts: float) -> Program:
+    env = {"TIMEOUTS": json.dumps(timeouts), "LIMITS": json.dumps(limits or {}), "SNDBUF": str(SNDBUF), "PLAIN": "1"}
+    return Program.run("static_files.py", cwd=cwd, env={"ROOT": str(site), **env})
 
 
 @pytest.fixture
@@ -238,6 +237,19 @@ def test_a_peer_that_takes_a_little_now_and_then_is_not(site: Path) -> None:
             for _ in range(4):
                 body += client.socket.recv(16 * KIB)
         assert body + client.rest() == content(SIZE)
+
+
+def test_a_peer_that_takes_some_but_too_little_is_cut(site: Path) -> None:
+    """Each piece is progress, and none buys time; the clock stands still while the file is read, and goes on where it stood."""
+    rate = 400 * KIB
+    with (
+        serving(site, send_progress_s=1.0, limits={"answer_bytes_per_s": rate}) as program,
+        program.client(rcvbuf=RCVBUF) as client,
+    ):
+        begin(client)
+        with pytest.raises(ConnectionResetError):
+            while client.socket.recv(rate // 80):
+                select.select([], [], [], 1 / 40)
 
 
 def test_the_next_answer_has_a_deadline_of_its_own(site: Path) -> None:

@@ -90,6 +90,18 @@ def test_at_the_deadline_each_gets_the_end_that_it_can_tell() -> None:
 
 
 @pytest.mark.slow
+def test_at_the_deadline_half_an_answer_to_http10_does_not_look_whole() -> None:
+    with served("--timeout-graceful-shutdown", "2") as program, program.client() as client:
+        client.send(b"GET /endless HTTP/1.0\r\n\r\n")
+        client.socket.recv(1, 2)
+        program.signal(signal.SIGTERM)
+        with pytest.raises(ConnectionResetError):
+            while client.socket.recv(65_536):
+                pass
+        assert program.wait() == 0
+
+
+@pytest.mark.slow
 def test_a_lifespan_that_hangs_has_what_is_left_of_the_budget() -> None:
     with served("--timeout-graceful-shutdown", "1", LIFESPAN="hangs") as program:
         assert program.get().body == b"hello"

@@ -1,10 +1,11 @@
 """A pytest plugin for uvicorn's suite: where its tests drive a protocol object with mocks, they drive a live server.
 
-test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent, `run_one`
-waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and shutdown are
-those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl, test_server and the one test of test_http that makes a server itself get a live one,
-as does test_wsgi, in the place of whose middleware ours stands. test_logging: lines of the access log are records
-of its logger. One HTTP implementation of uvicorn's stands for all: which it is means nothing here.
+test_http: `get_connected_protocol` gives a connection in the place of the protocol; what the test hands to it is sent,
+`run_one` waits for the application's call to end, the transport's buffer is what has come back. test_lifespan: startup and
+shutdown are those of a live server. test_proxy_headers: see uvicorn_proxies. test_default_headers, test_ssl, test_server and
+the one test of test_http that makes a server itself get a live one, as does test_wsgi, in the place of whose middleware ours
+stands. test_logging: lines of the access log are records of its logger. One HTTP implementation of uvicorn's stands for all:
+which it is means nothing here.
 """
 
 import asyncio
@@ -233,6 +234,14 @@ class Server:
         finally:
             self._live.stop()
 
+    async def serve(self):
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._live.start)
+        self.started = True
+        while not self.should_exit:
+            await asyncio.sleep(0.01)
+        await loop.run_in_executor(None, self._live.stop)
+
 
 def _tls(config):
     if not IS_TREADLE:
@@ -252,14 +261,6 @@ def _tls(config):
             client_cert={ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "optional"}.get(config.ssl_cert_reqs, "required"),
         )
     }
-
-    async def serve(self):
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._live.start)
-        self.started = True
-        while not self.should_exit:
-            await asyncio.sleep(0.01)
-        await loop.run_in_executor(None, self._live.stop)
 
 
 @contextlib.asynccontextmanager

@@ -30,9 +30,10 @@ def answer_of(app: Any) -> bytes:
     return found
 
 
+NOTHING: dict[str, Any] = {}
 WAYS: dict[str, Any] = {
     "positional": lambda call, *given: call(*given),
-    "unpacked": lambda call, *given: call(*given, **{}),
+    "unpacked": lambda call, *given: call(*given, **NOTHING),
     "partial": lambda call, *given: functools.partial(call, *given)(),
     "slot": lambda call, *given: call.__call__(*given),
     "type": lambda call, *given: type(call).__call__(call, *given),
@@ -54,7 +55,7 @@ def test_both_may_be_called_in_any_way(way: Any) -> None:
 def test_a_message_may_be_given_by_its_name() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(message=START)
-        await send(**{"message": BODY})
+        await send(**dict(message=BODY))
 
     assert answer_of(app) == b"hello"
 

@@ -62,6 +62,28 @@ def test_a_range(yard: Yard, file: int, family: int, offset: int, size: int, mov
     assert (move.system_calls > 0) == (size != 0)
 
 
+def is_corked(stream: SocketTransport) -> bool:
+    """Whether its socket holds back what fills no segment."""
+    return bool(stream.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK))
+
+
+def test_full_segments_alone_until_all_is_sent(yard: Yard, file: int) -> None:
+    stream, peer = yard.connect()
+    send_file(yard.pool, stream, file, yard.note)
+    assert is_corked(stream)
+    stream.write(b"behind it")
+    yard.run_until_read(peer, content(SIZE) + b"behind it")
+    assert yard.log == [(None, SIZE)]
+    assert not is_corked(stream)
+
+
+def test_a_move_that_is_cancelled_holds_nothing_back(yard: Yard, file: int) -> None:
+    stream, _peer = yard.connect()
+    move = send_file(yard.pool, stream, file, yard.note)
+    move.cancel()
+    yard.run_until(lambda: not is_corked(stream), "it is as before")
+
+
 def test_its_user_may_close_the_file_at_once(yard: Yard, file: int) -> None:
     stream, peer = yard.connect()
     mine = os.dup(file)
@@ -240,12 +262,24 @@ def dup_or_none(fd: int) -> int | None:
         return None
 
 
+def at_rest(move: FileSend) -> Callable[[], bool]:
+    """Whether the peer's kernel has no room either: the same answer for a while."""
+    seen: list[tuple[bool, int]] = []
+
+    def is_at_rest() -> bool:
+        facts = move.statistics()
+        seen.append((facts["waits_for_sink"], facts["bytes_moved"]))
+        return seen[-1][0] and len(seen) > 50 and len(set(seen[-50:])) == 1
+
+    return is_at_rest
+
+
 def test_a_saturated_pool_refuses_only_who_begins(make_yard: MakeYard, door: Door, file: int) -> None:
     yard = make_yard(pool_size=1, queue_max=1)
     first, first_peer = yard.connect()
     second, second_peer = yard.connect()
     move = send_file(yard.pool, first, file, yard.note)
-    yard.run_until(lambda: move.statistics()["waits_for_sink"], "the first waits for its peer")
+    yard.run_until(at_rest(move), "the first waits for its peer, and the kernel passes nothing more on")
     read_file(yard.pool, str(door.path), lambda _error, _data: None)
     yard.run_until(lambda: yard.pool.statistics()["active"], "the thread waits at the door")
     read_file(yard.pool, "/proc/self/stat", lambda _error, _data: None)

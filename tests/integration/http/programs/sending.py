@@ -1,6 +1,6 @@
 """Answers that a peer may leave unread, and a server that says when it has closed.
 
-Environment: `TIMEOUTS` for a JSON object of `Timeouts` fields; `SNDBUF` for the bytes that the kernel takes on this side, few of them
+Environment: `TIMEOUTS` and `LIMITS` for JSON objects of `Timeouts` and `Limits` fields; `SNDBUF` for the bytes that the kernel takes on this side, few of them
 so that what the peer does not read stays with the server. `/kib/<n>` answers at once, `/stream/<n>` piece by piece, `/close` closes the server, `/calls` counts handlers.
 """
 
@@ -54,7 +54,11 @@ listening = socket.socket()
 if "SNDBUF" in os.environ:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(os.environ["SNDBUF"]))  # accepted sockets inherit it
 listening.bind(("127.0.0.1", 0))
-server = http.create_server(handler, timeouts=http.Timeouts(**json.loads(os.environ.get("TIMEOUTS", "{}"))))
+server = http.create_server(
+    handler,
+    timeouts=http.Timeouts(**json.loads(os.environ.get("TIMEOUTS", "{}"))),
+    limits=http.Limits(**json.loads(os.environ.get("LIMITS", "{}"))),
+)
 server.on("close", lambda: say("close"))
 server.listen(sock=listening)
 say("LISTENING", *server.address())

@@ -1,6 +1,6 @@
 """The files of a directory, and answers with parts of a file that a handler writes itself.
 
-Environment: `ROOT`; `OPTIONS`, a JSON object of serve_static's; `TIMEOUTS`, one of `Timeouts`' fields; `SNDBUF`, the bytes that the kernel
+Environment: `ROOT`; `OPTIONS`, a JSON object of serve_static's; `TIMEOUTS` and `LIMITS`, of their fields; `SNDBUF`, the bytes that the kernel
 takes on this side. `/write/<offset>/<size>` and `/chunks/<offset>/<size>` send a part of `large` by write_file(), `/proc` what has no size and
 no sendfile(2), `/send` one file under another name, `/cancel` gives up in the middle. Each says on stdout what it was told.
 """
@@ -91,7 +91,9 @@ if "SNDBUF" in os.environ:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(os.environ["SNDBUF"]))  # accepted sockets inherit it
 listening.bind(("127.0.0.1", 0))
 server = http.create_server(
-    files if "PLAIN" in os.environ else handler, timeouts=http.Timeouts(**json.loads(os.environ.get("TIMEOUTS", "{}")))
+    files if "PLAIN" in os.environ else handler,
+    timeouts=http.Timeouts(**json.loads(os.environ.get("TIMEOUTS", "{}"))),
+    limits=http.Limits(**json.loads(os.environ.get("LIMITS", "{}"))),
 )
 server.listen(sock=listening)
 say("LISTENING", *server.address())
