@@ -54,8 +54,9 @@ def test_both_may_be_called_in_any_way(way: Any) -> None:
 
 def test_a_message_may_be_given_by_its_name() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        named: dict[str, Any] = {"message": BODY}
         await send(message=START)
-        await send(**dict(message=BODY))
+        await send(**named)
 
     assert answer_of(app) == b"hello"
 
