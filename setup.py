@@ -96,6 +96,7 @@ UNITS = {
     "http1_answer_head": MAIN_ONLY,
     "http1_response": MAIN_ONLY,
     "http1_file_body": MAIN_ONLY,
+    "http1_messages": MAIN_ONLY,
     "http1_connection": MAIN_ONLY,
     "http1_access_log": MAIN_ONLY,
     "http1_intake": MAIN_ONLY,

@@ -39,16 +39,16 @@ from harness.table import number, table
 STAGES: dict[str, tuple[str, ...]] = {
     "receive": ("io_phases.IoPhases.poll", "poll_epoll.Poller.*", "tcp.Stream.on_ready", "tcp.Stream.read_some"),
     "parse": (
-        "http1_connection.Connection.on_bytes",
-        "http1_connection.Connection.consume*",
-        "http1_connection.Connection.begin_message",
-        "http1_connection.Connection.feed",
-        "http1_connection.ParserShim.*",
+        "http1_messages.Messages.on_bytes",
+        "http1_messages.Messages.consume*",
+        "http1_messages.Messages.begin_message",
+        "http1_messages.Messages.feed",
+        "http1_messages.ParserShim.*",
         "http1_fields.*",
     ),
     "dispatch": (
         "http1_server.ServerCore.dispatch",
-        "http1_connection.Connection.message_complete",
+        "http1_messages.Messages.message_complete",
         "http1_connection.Connection.response_complete",
     ),
     "handler": ("_PyEval_EvalFrameDefault",),  # the only Python that runs while a request is served

@@ -57,7 +57,7 @@ def found(unit: str, pattern: str) -> int:
 
 
 LIMITS, TIMEOUTS = Limits(), Timeouts()
-CONNECTION = "http1_connection.pyx"
+MESSAGES = "http1_messages"
 
 VALUES = {
     "request line": size(LIMITS.request_line_bytes),
@@ -66,13 +66,13 @@ VALUES = {
     "chunk extension": size(native("http1_framing.pyx", "EXTENSION_BYTES_MAX")),
     "digits of a chunk's size": str(native("http1_framing.pyx", "SIZE_DIGITS_MAX")),
     "digits of Content-Length": str(found("http1_grammar.pyx", r"size == 0 or size > (\d+)")),
-    "line ends before a request line": size(native(CONNECTION, "BLANK_BYTES_MAX")),
+    "line ends before a request line": size(native(f"{MESSAGES}.pxd", "BLANK_BYTES_MAX")),
     "body": "no limit",
     "body that waits for the handler": size(LIMITS.body_high_water_mark),
-    "body that nobody will read": size(native(CONNECTION, "DISCARD_MAX")),
-    "pipelined requests that wait": size(native(CONNECTION, "READ_BYTES")),
+    "body that nobody will read": size(native(f"{MESSAGES}.pxd", "DISCARD_MAX")),
+    "pipelined requests that wait": size(native(f"{MESSAGES}.pxd", "READ_BYTES")),
     "answer that waits for the client": size(native("tcp.pxd", "MARK_DEFAULT")),
-    "messages of a connection in a turn": str(native(CONNECTION, "TURN_MESSAGES")),
+    "messages of a connection in a turn": str(native(f"{MESSAGES}.pyx", "TURN_MESSAGES")),
     "ready sockets in a turn": f"{native('microtasks.pxd', 'GUARD_HANDLES')}, and 10 ms",
     "connections taken in a turn, per listener": str(native("tcp.pyx", "ACCEPTS_PER_EVENT")),
     "connections that the kernel holds": f"{BACKLOG:,}",
@@ -107,6 +107,7 @@ VALUES = {
         native("unread.pyx", "UNSENT_MAX")
     ),
     "a connection that has said nothing yet, at a stop": seconds(native("http1_connection.pxd", "FIRST_REQUEST_MS") / 1000),
+    "a head or a TLS handshake that is begun, at a stop": seconds(TIMEOUTS.linger_s),
     "lingering once the last answer is sent": seconds(TIMEOUTS.linger_s),
     "an answer to a client that has ended its side": seconds(TIMEOUTS.request_s),
     "the socket of a refused client, at a listener of 'client_error'": seconds(TIMEOUTS.linger_s),

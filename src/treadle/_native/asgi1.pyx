@@ -236,7 +236,8 @@ cdef class ASGIRequest(RequestCore):
 
     async def wait_and_receive(self):
         """The next event, once there is one."""
-        await self.wait()
+        while not self.has_news():          # of two that wait, the other one may have taken it
+            await self.wait()
         return await self()
 
     def wait(self):

@@ -1,15 +1,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from treadle._native.http1_exchange import Wire
+from treadle._native.http1_messages import Messages
 
-class ParserShim:
-    def on_url(self, target: bytes) -> None: ...
-    def on_header(self, name: bytes, value: bytes) -> None: ...
-    def on_body(self, chunk: bytes) -> None: ...
-    def on_message_complete(self) -> None: ...
-
-class Connection(Wire):
+class Connection(Messages):
     @property
     def remote_address(self) -> tuple[Any, ...] | str | None: ...
     @property

@@ -42,6 +42,7 @@ cdef class SendDeadline(Deadline):
     cdef int hold(self, int64_t sent) except -1:
         # It has taken so many bytes, and what comes next is not its fault.
         self.taken += sent
+        self.waiting = 0
         if self.list is not None:
             self.left_ms = max(self.start_ms + self.duration_ms - clock_ns() // NS_PER_MS, 1)
             self.stop()

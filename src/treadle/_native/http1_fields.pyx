@@ -2,7 +2,7 @@
 
 Functions of a list of (name, value) pairs, without a connection. A fault is the name of its row in treadle.http.refusals. Invariant:
 of each field that frames or routes there is one reading, or a fault. Not here: the syntax of values (http1_grammar.pyx), what a
-fault leads to (http1_connection.pyx). Source: RFC 9110 sections 6.5.1, 7.2, 7.6.1, 7.8, 8.6 and 10.1.1; RFC 9112 sections 3.2, 6
+fault leads to (http1_messages.pyx). Source: RFC 9110 sections 6.5.1, 7.2, 7.6.1, 7.8, 8.6 and 10.1.1; RFC 9112 sections 3.2, 6
 and 9.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE

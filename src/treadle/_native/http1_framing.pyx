@@ -3,7 +3,7 @@
 httptools parses, but shows no offsets; what follows a message must not reach it before the answer is out, and heads, chunk
 extensions and trailers have limits. So the bytes are walked here first, strictly, and handed over piece by piece. Invariant: whoever
 calls compares the end found here with the parser's; a difference is an error of the peer, never a guess.
-Source: RFC 9112 sections 2.2 and 7.1. Not here: what the header fields mean (http1_connection.pyx).
+Source: RFC 9112 sections 2.2 and 7.1. Not here: what the header fields mean (http1_messages.pyx).
 """
 from libc.string cimport memchr
 

@@ -1,7 +1,7 @@
 """The grammar of heads, character by character: tokens, values, targets, hosts, lists; and the fields that frame a message.
 
 No state, no Python objects. Source: RFC 9110 sections 5.5, 5.6 and 8.6; RFC 9112 sections 3.2 and 6.3; RFC 3986 section 3.2.2.
-Not here: what a violation leads to (http1_connection.pyx, http1_response.pyx).
+Not here: what a violation leads to (http1_messages.pyx, http1_response.pyx).
 """
 from libc.string cimport memchr, memcpy
 
@@ -9,9 +9,6 @@ cdef extern from "<arpa/inet.h>" nogil:
     enum:
         AF_INET6, INET6_ADDRSTRLEN
     int inet_pton(int family, const char *text, void *address)
-
-cdef extern from "<strings.h>" nogil:
-    int strncasecmp(const char *a, const char *b, size_t size)
 
 cdef extern from *:
     """
@@ -36,44 +33,56 @@ cdef extern from *:
         y = x ^ ones * 0x7f;
         return (((x - ones * 0x20) & ~x) | ((y - ones) & ~y)) & ones * 0x80 ? 1 : 0;
     }
+
+    /* Whether text is this word, which is in lower case, in whatever case. Of ASCII: the C library's asks the locale, and in
+       Turkish an I is no i. */
+    static inline int treadle_is_word(const char *text, const char *word, Py_ssize_t size) {
+        Py_ssize_t i;
+        for (i = 0; i < size; i++) {
+            const char folded = 'A' <= text[i] && text[i] <= 'Z' ? text[i] | 0x20 : text[i];
+            if (folded != word[i]) return 0;
+        }
+        return 1;
+    }
     """
     const unsigned char treadle_tchar[256]
     const unsigned char treadle_hchar[256]
     const unsigned char treadle_vchar[256]
     bint treadle_has_control(const char *text) noexcept nogil
+    bint is_word "treadle_is_word"(const char *text, const char *word, Py_ssize_t size) noexcept nogil
 
 
 cdef Field field_of(const char *name, Py_ssize_t size) noexcept nogil:
     # Which of the fields that mean something to a connection it is.
     if size == 4:
-        if strncasecmp(name, b"host", 4) == 0:
+        if is_word(name, b"host", 4):
             return HOST
-        if strncasecmp(name, b"date", 4) == 0:
+        if is_word(name, b"date", 4):
             return DATE
     elif size == 6:
-        if strncasecmp(name, b"expect", 6) == 0:
+        if is_word(name, b"expect", 6):
             return EXPECT
     elif size == 7:
-        if strncasecmp(name, b"upgrade", 7) == 0:
+        if is_word(name, b"upgrade", 7):
             return UPGRADE
     elif size == 10:
-        if strncasecmp(name, b"connection", 10) == 0:
+        if is_word(name, b"connection", 10):
             return CONNECTION
     elif size == 14:
-        if strncasecmp(name, b"content-length", 14) == 0:
+        if is_word(name, b"content-length", 14):
             return CONTENT_LENGTH
     elif size == 16:
-        if strncasecmp(name, b"proxy-connection", 16) == 0:
+        if is_word(name, b"proxy-connection", 16):
             return PROXY_CONNECTION
     elif size == 17:
-        if strncasecmp(name, b"transfer-encoding", 17) == 0:
+        if is_word(name, b"transfer-encoding", 17):
             return TRANSFER_ENCODING
     return OTHER_FIELD
 
 
 cdef bint is_same(const char *value, Py_ssize_t size, const char *word, Py_ssize_t word_size) noexcept nogil:
     # Whether a value is this one word, in whatever case.
-    return size == word_size and strncasecmp(value, word, word_size) == 0
+    return size == word_size and is_word(value, word, word_size)
 
 
 cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ssize_t token_size) noexcept nogil:
@@ -89,7 +98,7 @@ cdef bint has_token(const char *value, Py_ssize_t size, const char *token, Py_ss
         end = i
         while end > start and (value[end - 1] == c' ' or value[end - 1] == c'\t'):
             end -= 1
-        if end - start == token_size and strncasecmp(value + start, token, token_size) == 0:
+        if end - start == token_size and is_word(value + start, token, token_size):
             return True
     return False
 

@@ -18,7 +18,7 @@ cdef extern from "Python.h":
     Py_ssize_t size_of "PyBytes_GET_SIZE"(PyObject *data) noexcept
 
 cdef enum:
-    KEPT_BYTES_MAX = 64     # longer names are made each time: 32 KiB of names at most are held
+    KEPT_BYTES_MAX = 64     # longer names are made each time: 50 KiB at most are held
 
 
 cdef inline size_t set_of(const char *text, Py_ssize_t size) noexcept nogil:

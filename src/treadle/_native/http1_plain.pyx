@@ -3,7 +3,7 @@
 Plain is: a usual method, a target that begins with a slash, HTTP/1.1, one field a line, a body of a known length or none; nothing
 that has two readings. Whatever is not plain gets no verdict here: it is the parser's (ADR 0003).
 Invariant: what is found plain, the parser accepts, and reads in the same way (tests/unit/native/test_http1_plain.py).
-Not here: what a head means (http1_connection.pyx).
+Not here: what a head means (http1_messages.pyx).
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp

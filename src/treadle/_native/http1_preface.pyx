@@ -86,7 +86,7 @@ cdef class Preface(PollHandle):
         cdef char byte_there
         cdef Py_ssize_t size
         cdef int64_t now_ms = clock_ns() // NS_PER_MS
-        cdef int64_t left_ms = min(self.deadline.start_ms + self.server.headers_ms - now_ms, <int64_t>FIRST_REQUEST_MS)
+        cdef int64_t left_ms = self.deadline.start_ms + self.deadline.duration_ms - now_ms
         if self.is_ended:
             return False
         size = recv(self.fd, &byte_there, 1, MSG_PEEK | MSG_DONTWAIT)
@@ -94,7 +94,8 @@ cdef class Preface(PollHandle):
             if size == 0 or left_ms <= 0:
                 self.end_now()
                 return True
-            self.deadline.start(left_ms, now_ms)
+            if left_ms > FIRST_REQUEST_MS:
+                self.deadline.start(FIRST_REQUEST_MS, now_ms)
         self.is_refed = True
         self.server.loop.poller.count(self)
         return False

@@ -8,7 +8,7 @@
 It is a stream whose readable side is made when it is first used as one: until then `body` is all there is, and nobody is told of
 anything. Invariant: whoever reads the body gets all of it, in order, or an error; never a part that looks like the whole; what
 waits to be read is in one place for all who read, `body` being in front of the readable side only until the next tick.
-Not here: how bytes become a request (http1_connection.pyx), and what a handler reads it with (treadle.http.message).
+Not here: how bytes become a request (http1_messages.pyx), and what a handler reads it with (treadle.http.message).
 Source: Node, http.IncomingMessage; the order of events was seen in Node 24.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE

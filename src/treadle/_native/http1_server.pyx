@@ -10,7 +10,7 @@ from cpython.object cimport PyObject_Call
 
 from treadle._native.http1_connection cimport Connection, new_connection
 from treadle._native.http1_exchange cimport Site, Wire
-from treadle._native.http1_phases cimport IDLE, LINGERING
+from treadle._native.http1_phases cimport HEAD, IDLE, LINGERING
 from treadle._native.http1_preface cimport Preface, new_preface
 from treadle._native.http1_request cimport RequestCore
 from treadle._native.http1_response cimport ResponseCore
@@ -111,6 +111,8 @@ cdef class ServerCore(Site):
         for connection in list(self.connections):
             if connection.phase == IDLE:
                 count += connection.close_idle(True)
+            elif connection.phase == HEAD:
+                connection.hurry(self.linger_ms)
         return count
 
     def cut_answers(self):
@@ -169,7 +171,9 @@ cdef class ServerCore(Site):
                 task.cancel()
 
     def abort_message(self, ResponseCore response):
-        """Cut the answer: the peer sees that it is incomplete."""
+        """Cut the answer behind what was handed over of it: the peer sees that it is incomplete."""
+        if response.connection is not None:
+            response.connection.uncork()        # ORDER: it waits for the end of the handler's step, which is never
         if response.connection is not None:
             response.connection.end_now(None)
 

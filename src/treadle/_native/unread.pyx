@@ -5,7 +5,7 @@ Left alone, the kernel takes up to 4 MiB (tcp_wmem) for a peer that reads nothin
 the container's memory (cgroup v2 counts it), as it is what makes TCP short of memory for everybody (tcp_mem). And a socket that
 is closed with bytes unsent stays with the kernel until its peer takes them, or minutes have passed. Invariant: what a peer is sent
 does not depend on any of this. Not here: when (http1_connection.pyx). Source: tcp(7), TCP_NOTSENT_LOWAT, TCP_INFO; socket(7),
-SO_LINGER.
+SO_LINGER; unix(7), SIOCOUTQ.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -28,9 +28,16 @@ cdef extern from "<linux/tcp.h>" nogil:         # whose tcp_info is longer than 
     struct tcp_info:
         uint64_t tcpi_bytes_acked               # Linux 4.1
 
+cdef extern from "<sys/ioctl.h>" nogil:
+    int ioctl(int fd, unsigned long request, int *value)
+
+cdef extern from "<linux/sockios.h>" nogil:
+    enum:
+        SIOCOUTQ
+
 cdef enum:
+    QUEUE_MAX = 0x7fffffff
     UNSENT_MAX = 128 * 1024         # bytes that the kernel takes beyond what is on its way; h2o has 128 KiB, Apple advises 16
-    UNLIMITED = 0x7fffffff          # what the kernel itself starts from, but for its sign
 
 
 cdef void limit_unsent(int fd) noexcept:
@@ -41,7 +48,7 @@ cdef void limit_unsent(int fd) noexcept:
 
 cdef void lift_limit(int fd) noexcept:
     # PERF: bench/run.py slow. With the limit a fast download takes half as much again of the server's CPU: it is woken more often.
-    cdef int most = UNLIMITED
+    cdef int most = 0                   # the system's, net.ipv4.tcp_notsent_lowat
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most))
 
 
@@ -54,8 +61,12 @@ cdef void drop_on_close(int fd) noexcept:
 
 
 cdef int64_t acknowledged_bytes(int fd) noexcept:
-    # Of all that was ever sent, what has come to the peer's kernel; 0 where that is not known (Unix sockets).
+    # What has come to the peer, counted from somewhere. Of a Unix socket: while nothing is sent, what its queue has lost, in pieces.
     cdef tcp_info info
     cdef unsigned int size = sizeof(info)
+    cdef int unread = 0
     info.tcpi_bytes_acked = 0
-    return 0 if getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 else <int64_t>info.tcpi_bytes_acked
+    if getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0:
+        return <int64_t>info.tcpi_bytes_acked
+    ioctl(fd, SIOCOUTQ, &unread)
+    return QUEUE_MAX - unread

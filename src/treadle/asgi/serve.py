@@ -62,6 +62,7 @@ class _Signals:
             return
         if self._config.tls is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._ignore_what_others_use()
         try:
             logger.info("serving %s on %s (process %d); Ctrl-C ends it", self._name, self._serving.url, os.getpid())
             await self._stop.wait()
@@ -87,6 +88,19 @@ class _Signals:
         finally:
             starting.cancel()
             told.cancel()
+
+    def _ignore_what_others_use(self) -> None:
+        """A signal that a server with certificates or a log of its own heeds is no reason for another one to die of it, unless
+        its terminal has hung up."""
+        assert self._loop is not None
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            has_terminal = number == signal.SIGHUP and sys.stdin is not None and sys.stdin.isatty()
+            if signal.getsignal(number) is signal.SIG_DFL and not has_terminal:
+                self._loop.add_signal_handler(number, self._say_unused, number)
+
+    def _say_unused(self, number: signal.Signals) -> None:
+        what = "certificates to load anew (--tls-cert)" if number == signal.SIGHUP else "access log to open anew (--access-log)"
+        logger.info("%s: ignored: no %s", number.name, what)
 
     def _reload(self) -> None:
         assert self._loop is not None

@@ -35,6 +35,7 @@ HURRY_BYTES: Final = BUFFER_BYTES // 4  # so much is written at once
 GATHER_S: Final = 0.1  # from the first line that waits to the write, unless there is so much sooner
 RETRY_S: Final = 1.0  # from a write that failed to the next one
 TELL_S: Final = 10.0  # from one line of our own log about lost lines to the next
+IDLE_S: Final = 3600.0  # without a line; then it looks once more
 CLOSE_S: Final = 2.0  # for what waits at the end, where the file takes nothing
 
 
@@ -176,7 +177,7 @@ class AccessLog:
         while not self._bell.empty():  # ORDER: what was rung for before is seen below
             self._bell.get()
         while not (self._lines.waiting_bytes or self._is_urgent()):
-            self._listen(time.monotonic() + TELL_S if self._told != self._lines.dropped + self._lost else None)
+            self._listen(time.monotonic() + (TELL_S if self._told != self._lines.dropped + self._lost else IDLE_S))
             self._tell()
         end_s = time.monotonic() + GATHER_S
         while not self._is_urgent() and self._listen(end_s):
@@ -185,10 +186,10 @@ class AccessLog:
     def _is_urgent(self) -> bool:
         return self._must_reopen or self._end_s is not None or self._lines.waiting_bytes >= HURRY_BYTES
 
-    def _listen(self, end_s: float | None) -> bool:
+    def _listen(self, end_s: float) -> bool:
         """Wait for the bell. False: it is end_s, of the monotonic clock."""
-        left_s = None if end_s is None else end_s - time.monotonic()
-        if left_s is not None and left_s <= 0:
+        left_s = end_s - time.monotonic()
+        if left_s <= 0:
             return False
         try:
             self._bell.get(timeout=left_s)
@@ -209,7 +210,7 @@ class AccessLog:
             if now_s - self._failed_s >= TELL_S:
                 self._failed_s = now_s
                 mib = BUFFER_BYTES >> 20
-                logger.error("the access log cannot be written: %s; lines wait, %d MiB of them", error.strerror, mib)
+                logger.error("the access log cannot be written: %s; lines wait, up to %d MiB of them", error.strerror, mib)
             end_s = now_s + RETRY_S
         while not (self._must_reopen or self._end_s is not None) and self._listen(end_s):
             pass

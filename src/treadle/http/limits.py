@@ -30,8 +30,8 @@ class Timeouts:
     request_s: float = 300.0  # from the head to the end of the body; past it 408; Node 300 s
     body_grace_s: float = 5.0  # until a body has to come at Limits.body_bytes_per_s; Kestrel 5 s
     keep_alive_s: float = 75.0  # between two requests; longer than the 60 s of the usual balancers, so that they close first
-    #: For the peer to end its side once it was sent the last answer, nginx lingering_timeout 5 s; at a stop, for a new connection
-    #: to say its first word.
+    #: For the peer to end its side once it was sent the last answer, nginx lingering_timeout 5 s; at a stop, for what has come of
+    #: a head or a TLS handshake to become whole.
     linger_s: float = 5.0
     response_s: float | None = None  # from the call of a handler to the end of its answer; past it 504, or the connection is cut
     send_progress_s: float = 60.0  # for a peer to take Limits.answer_bytes_per_s, where more waits; else it is cut; nginx 60 s

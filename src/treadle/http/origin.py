@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import itertools
 import logging
 import re
 from collections.abc import Iterable, Iterator
@@ -149,7 +150,7 @@ class OriginPolicy:
         hops: Iterable[dict[str, str]]  # from the right
         hops = _forwarded_hops(values[FORWARDED] or b"") if self._is_standard else reversed(_x_hops(values))
         last: dict[str, str] | None = None
-        for said in hops:
+        for said in itertools.islice(hops, HOPS_MAX):
             address = self._node_of(said["for"]) if "for" in said and len(said["for"]) <= NODE_MAX else None
             if last is None or address is not None:
                 last = said  # the peer's own word counts where it names nobody, too

@@ -42,7 +42,7 @@ class Policy(ServerCore):
         routes: Mapping[str, Route] | None = None,
     ) -> None:
         """Take over the limits; once, before the first connection. Raises TreadleError (ERR_INVALID_ARG_VALUE) for a route."""
-        self.line_bytes_max = limits.request_line_bytes
+        self.line_bytes_max = min(limits.request_line_bytes, limits.headers_bytes)
         self.head_bytes_max = limits.headers_bytes
         self.fields_max = limits.headers_count
         self.body_mark = limits.body_high_water_mark
@@ -114,6 +114,11 @@ class Policy(ServerCore):
             level = logging.DEBUG if exception is None or is_told or isinstance(exception, OSError) else logging.INFO
             self.logger.log(level, "%s %s: %s (%r)", request.method, request.url, _why_lost(request), exception)
             return
+        if has_left and request._departure is not None and getattr(exception, "code", None) == request._departure:
+            # It has but ended its side, and this is what its handler was told.
+            self.logger.debug("%s %s: %s (%r)", request.method, request.url, _why_lost(request), exception)
+            self.give_up(response)
+            return
         if isinstance(exception, TreadleError) and exception.code == "ERR_BODY_TOO_LARGE":
             self.logger.info("%s %s: %s", request.method, request.url, exception.message)
             self.give_up(response, "BODY_TOO_LARGE")
@@ -161,7 +166,7 @@ class Policy(ServerCore):
 
 
 def _why_lost(request: RequestCore) -> str:
-    return _WHY_LOST.get(request._departure or "", "the peer left before the answer")
+    return _WHY_LOST.get(request._departure or "", "the peer left before the answer was complete")
 
 
 def is_departure(exception: BaseException) -> bool:

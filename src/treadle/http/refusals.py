@@ -1,6 +1,6 @@
 """The answers to messages that are refused before any handler sees them, and to those that a handler failed at: what, and why.
 
-`REFUSALS` is the one table; the native side names its rows. Not here: when a row applies (_native.http1_connection).
+`REFUSALS` is the one table; the native side names its rows. Not here: when a row applies (_native.http1_messages).
 """
 
 from email.utils import formatdate

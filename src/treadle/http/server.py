@@ -290,7 +290,7 @@ class Server(EventEmitter):
     # ---- ending
 
     def close(self, callback: Callable[[], object] | None = None) -> Server:
-        """Stop accepting and end idle connections, those of which nothing has come yet once they are Timeouts.linger_s old;
+        """Stop accepting and end idle connections, those of which nothing has come yet in a second; heads have linger_s;
         answers under way are completed. 'close' follows when the last connection has closed. A second call is no harm; its
         callback is called all the same."""
         if not self._place.is_open and not self._core.is_closing:

@@ -2,7 +2,7 @@
 
     accept    no new connections; those that the kernel holds are taken, since closing would reset them
     idle      connections without a request end; one whose request has reached the kernel is answered, with Connection: close; one
-              that is new, and has said nothing, has until it is linger_s old
+              that has said nothing yet has a second more, one amid its first head linger_s
     tell      whoever streams or waits for long is told
     drain     requests under way, and what their handlers still do, have until the deadline
     cut       503 where nothing was answered, an event stream ends, any other answer breaks off by FIN; handlers hear of it as of

@@ -22,6 +22,7 @@ logger = logging.getLogger("treadle.tls")
 ClientCertificate = Literal["none", "optional", "required"]
 Path = str | os.PathLike[str]
 
+PEM_BYTES_MAX: Final = 1024 * 1024  # of a file that are looked at for what is wrong with it
 HTTP_PROTOCOLS: Final = ("http/1.1",)  # RFC 7301; HTTP/2 is not spoken here
 
 _VERIFY: Final[dict[str, ssl.VerifyMode]] = {
@@ -184,11 +185,28 @@ def load_pair(context: ssl.SSLContext, cert: Path, key: Path | None, passphrase:
     try:
         context.load_cert_chain(cert, key, password)
     except ssl.SSLError as error:
-        raise ssl.SSLError(error.errno, f"{_reason(error)}: {shown}") from error
+        fault = _fault_of_pair(cert, key, passphrase) if error.reason in (None, "PEM lib") or "PEM" in error.reason else None
+        raise ssl.SSLError(error.errno, fault or f"{_reason(error)}: {shown}") from error
     except OSError as error:
         raise _named(error, [cert] if key is None else [cert, key]) from None
     except ValueError as error:
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"{error}: {shown}") from None
+
+
+def _fault_of_pair(cert: Path, key: Path | None, passphrase: str | None) -> str | None:
+    """What a look at the files tells, where OpenSSL says no more than that something is wrong with PEM. None: nothing."""
+    found = {}
+    for path in (cert, key or cert):
+        with open(os.fspath(path), "rb") as file:
+            found[path] = file.read(PEM_BYTES_MAX)
+    for path, what in ((cert, b"CERTIFICATE"), (key or cert, b"PRIVATE KEY")):
+        if what + b"-----" not in found[path]:
+            name = "certificate" if path is cert and what == b"CERTIFICATE" else "key"
+            hint = "; where is it (--tls-key, key=)?" if key is None and name == "key" else ""
+            return f"no {name} in {os.fspath(path)}{hint}"
+    if passphrase is not None and b"ENCRYPTED" in found[key or cert]:
+        return f"the passphrase does not open the key in {os.fspath(key or cert)}"
+    return None
 
 
 def load_authorities(context: ssl.SSLContext, ca: Path) -> None:

@@ -111,6 +111,7 @@ class _Exchange:
             raise RuntimeError("start_response() was called before, and not with exc_info (PEP 3333)")
         if not isinstance(status, str) or not status[:3].isdigit():
             raise TypeError(f"start_response() takes a status such as '200 OK', not {status!r} (PEP 3333)")
+        fields = list(fields)
         for pair in fields:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
                 raise TypeError(f"start_response() takes a list of pairs of str as fields, not {pair!r} (PEP 3333)")
@@ -137,6 +138,7 @@ class _Exchange:
             raise RuntimeError(f"the application sends more than the {self._sent} bytes of its Content-Length")
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             raise TypeError(f"a piece of the body is bytes, not {type(piece).__name__} (PEP 3333)")
+        piece = bytes(piece)  # what may change is the application's, which goes on while this is sent
         self._sent += len(piece)
         # Where the length is known the last piece is known to be it: the peer need not wait for what the application does then.
         self._is_whole = is_last or (self._length is not None and 0 < self._length <= self._sent)

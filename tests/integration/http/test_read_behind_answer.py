@@ -126,7 +126,7 @@ def test_a_peer_that_leaves_behind_the_answer_is_told_to_the_reader(program: Pro
     with program.client() as client:
         begin(client, "/read-on", bytes(MIB), False)
     program.get("/release")
-    program.stderr.wait_line("ERR_HTTP_REQUEST_ABORTED|the peer left before the answer")
+    program.stderr.wait_line("ERR_HTTP_REQUEST_ABORTED|the peer left before the answer was complete")
     assert facts(program)["read"] == []
 
 

@@ -127,6 +127,15 @@ def line_of(function: str, statement: str) -> int:
     return source.count("\n", 0, source.index(statement, start)) + 1
 
 
+@pytest.mark.parametrize(("number", "what"), [(signal.SIGHUP, "certificates"), (signal.SIGUSR1, "access log")])
+def test_what_others_heed_is_no_reason_to_die(number: signal.Signals, what: str) -> None:
+    with served() as program:
+        assert program.get().body == b"hello"
+        program.signal(number)
+        program.stderr.wait_line(f"{number.name}: ignored: no {what} to")
+        assert program.get().body == b"hello"
+
+
 def test_a_second_signal_says_where_every_task_waits() -> None:
     with served() as program, program.client() as client:
         client.send(request("GET", "/silent"))

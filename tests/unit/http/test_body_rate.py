@@ -49,7 +49,7 @@ async def dribble(client: socket.socket, piece: bytes) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(handler: Any, **options: Any) -> Any:
-    server = http.create_server(handler, timeouts=QUICK, **options).listen(0)
+    server = http.create_server(handler, **{"timeouts": QUICK, **options}).listen(0)
     try:
         yield server
     finally:
@@ -126,6 +126,29 @@ def test_a_handler_that_does_not_read_is_not_the_clients_fault() -> None:
             sending = asyncio.ensure_future(send(client, head(size) + bytes(size)))
             assert (await read(client)).endswith(b"\r\n\r\n%d" % size)
             await sending
+            client.close()
+
+    bounded(main)
+
+
+def test_nor_where_the_body_was_too_much_at_once_with_its_head() -> None:
+    """The server pauses in the same step in which it begins to look at the clock."""
+    size = 40_000
+
+    async def main() -> None:
+        limits = http.Limits(body_bytes_per_s=10_000_000, body_high_water_mark=1_000)
+        async with listening(None, limits=limits, timeouts=http.Timeouts(body_grace_s=1.0)) as server:
+
+            async def handler(req: Any, res: Any) -> None:
+                await asyncio.sleep(0.3)
+                await whole(req, res)
+
+            server.on("request", handler)
+            client = connect(server)
+            client.sendall(head(size) + bytes(size // 2))
+            await asyncio.sleep(1.1)  # behind the first look; what is asked for counts from then on
+            client.sendall(bytes(size // 2))
+            assert (await read(client)).endswith(b"\r\n\r\n%d" % size)
             client.close()
 
     bounded(main)

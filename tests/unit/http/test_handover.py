@@ -214,7 +214,7 @@ def test_the_kernel_takes_as_much_as_it_likes_of_what_is_no_http() -> None:
             data = b""
             while SWITCHING not in data:
                 data += await read(client, 1)
-            assert unsent_limit_of_peer(client) > 1 << 30
+            assert unsent_limit_of_peer(client) == 0  # the system decides
             client.shutdown(sockets.SHUT_WR)
             assert await read(client) == b""
             client.close()

@@ -11,7 +11,7 @@ from treadle.http.refusals import REFUSALS, refusal
 
 def test_every_reason_that_is_named_has_a_row_and_every_row_is_named(repository: Path) -> None:
     native = repository / "src/treadle/_native"
-    units = ("http1_connection", "http1_fields", "http1_server")
+    units = ("http1_connection", "http1_messages", "http1_fields", "http1_server")
     sources = [*(native / f"{unit}.pyx" for unit in units), repository / "src/treadle/http/policy.py"]
     words = {word for source in sources for word in re.findall(r'"([A-Z_]{4,})"', source.read_text())}
     assert set(REFUSALS) - words == set()

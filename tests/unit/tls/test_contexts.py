@@ -38,8 +38,12 @@ def test_the_key_may_be_in_another_file_and_encrypted(tmp_path: Path) -> None:
     tls.ServerOptions(cert=cert, key=key, passphrase="a secret").load()
     with pytest.raises(ssl.SSLError, match="no passphrase was given"):
         tls.ServerOptions(cert=cert, key=key).load()
-    with pytest.raises(ssl.SSLError, match=r"locked\.example\.key"):
+    with pytest.raises(ssl.SSLError, match=r"the passphrase does not open the key in .*locked\.example\.key"):
         tls.ServerOptions(cert=cert, key=key, passphrase="another").load()
+    with pytest.raises(ssl.SSLError, match=r"no key in .*locked\.example\.crt; where is it"):
+        tls.ServerOptions(cert=cert).load()
+    with pytest.raises(ssl.SSLError, match=r"no certificate in .*locked\.example\.key"):
+        tls.ServerOptions(cert=key, key=cert).load()
     assert "a secret" not in repr(tls.ServerOptions(cert=cert, key=key, passphrase="a secret"))
 
 

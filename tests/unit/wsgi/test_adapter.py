@@ -75,3 +75,28 @@ def test_a_thread_that_waits_is_let_go(how: str) -> None:
         return exchange.send(None)
 
     treadle.run(main)
+
+
+def test_a_buffer_that_is_filled_anew_leaves_as_it_was_given() -> None:
+    """PEP 3333 has bytes only; a bytearray or a memoryview is taken, too, and is the application's again once it is given."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", iter([("X-A", "b")]))
+        buffer = bytearray(4)
+        for value in range(50):
+            buffer[:] = bytes([value]) * 4
+            yield memoryview(buffer).cast("I") if value % 2 else buffer
+            buffer[:] = b"xxxx"
+
+    async def main() -> None:
+        events: list[Any] = []
+
+        async def send(event: Any) -> None:
+            await asyncio.sleep(0)
+            events.append(event)
+
+        await from_wsgi(app)(SCOPE, receive, send)
+        assert events[0]["headers"] == [(b"X-A", b"b")]
+        assert b"".join(event["body"] for event in events[1:]) == b"".join(bytes([value]) * 4 for value in range(50))
+
+    treadle.run(main)
