@@ -336,8 +336,12 @@ def test_an_answer_that_is_not_whole_does_not_look_whole(served: Program, target
     if target in ("/started-only", "/start-twice"):
         assert rest.startswith(b"HTTP/1.1 500 "), "nothing of the answer had left"
         assert b"hello" not in rest
+    elif target == "/half":
+        assert rest.startswith(b"HTTP/1.1 200 "), "what was handed over has left"
+        assert rest.count(b"HTTP/1.1") == 1
+        assert not rest.endswith(b"0\r\n\r\n")
     else:
-        assert rest == b"", "cut in the turn in which it was begun"
+        assert rest == b"", "no piece of it was of its length"
 
 
 def test_what_is_sent_after_the_end_stays_inside(served: Program) -> None:
