@@ -10,7 +10,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 
-from treadle._native.http1_grammar cimport Field, field_of
+from treadle._native.http1_grammar cimport field_of
 
 cdef extern from "Python.h":
     void Py_XDECREF(PyObject *counted)
